@@ -1,0 +1,36 @@
+"""A decision: what is done with one request or one answer, by which rule, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a rule can ask for. An action this version does not know refuses the whole bundle (ADR-0004)."""
+
+    ALLOW = "ALLOW"
+    BLOCK = "BLOCK"
+    REDACT = "REDACT"
+
+
+class Direction(StrEnum):
+    """Which pass an inspection belongs to: the prompt (input) or the completion (output)."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of evaluating one policy on one set of findings.
+
+    Attributes:
+        action: What to do. ``REDACT`` means: replace the ``redact`` findings and continue.
+        rule_id: ``pack/rule`` that decided, or ``pack/default``, or a fixed name of a fail-closed row.
+        reason: A sentence for people, without any inspected text.
+        redact: Indices into the findings that were evaluated; these spans must be replaced.
+    """
+
+    action: Action
+    rule_id: str
+    reason: str
+    redact: tuple[int, ...] = ()

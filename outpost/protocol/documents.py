@@ -1,0 +1,201 @@
+"""Documents of a policy bundle: the targets ``policy.json``, ``keys.json`` and ``routing.json``.
+
+They are signed, versioned and strict: an unknown field, rule condition or action refuses the document,
+and with it the whole bundle (ADR-0004). Parse with ``parse_document``; everything else trusts the types.
+"""
+
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.ids import ID_PATTERN
+
+POLICY_TARGET = "policy.json"
+KEYS_TARGET = "keys.json"
+ROUTING_TARGET = "routing.json"
+
+Name = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+Kind = Annotated[str, Field(pattern=r"^(?:\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_.]*))$", max_length=80)]
+"""A finding's kind, ``domain.type``; ``domain.*`` and ``*`` match all types of a domain and everything."""
+
+MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
+
+
+class DocumentError(ValueError):
+    """A document is malformed. ``problems`` lists every one as ``(path, message)``, without any value."""
+
+    def __init__(self, name: str, problems: list[tuple[str, str]]) -> None:
+        self.name = name
+        self.problems = problems
+        super().__init__(f"{name}: " + "; ".join(f"{path or '(document)'}: {message}" for path, message in problems))
+
+
+class Document(BaseModel):
+    """Base of every bundle document: immutable, and closed against what this version cannot read."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class CombiningAlgorithm(StrEnum):
+    """How a pack's rules combine (names as in XACML 3.0 §C)."""
+
+    FIRST_APPLICABLE = "first_applicable"
+    DENY_OVERRIDES = "deny_overrides"
+
+
+class Conditions(Document):
+    """All given conditions must hold; within a list one match suffices. No condition at all matches everything."""
+
+    findings: list[Kind] | None = Field(default=None, min_length=1)
+    min_score: float = Field(default=0.5, ge=0, le=1)
+    """Only findings with at least this score count for ``findings``."""
+    directions: list[Direction] | None = Field(default=None, min_length=1)
+    models: list[str] | None = Field(default=None, min_length=1)
+    groups: list[str] | None = Field(default=None, min_length=1)
+    surfaces: list[str] | None = Field(default=None, min_length=1)
+
+
+class Rule(Document):
+    """One rule: when its conditions hold, its action applies."""
+
+    id: Name
+    sequence: int = Field(ge=0)
+    when: Conditions
+    action: Action
+    reason: str = Field(default="", max_length=300)
+
+    @model_validator(mode="after")
+    def _redact_names_what(self) -> "Rule":
+        if self.action is Action.REDACT and self.when.findings is None:
+            raise ValueError("a REDACT rule must name the findings to redact in when.findings")
+        return self
+
+
+class Pack(Document):
+    """Ordered rules with a stated default for when none of them ends the evaluation."""
+
+    id: Name
+    sequence: int = Field(ge=0)
+    combining: CombiningAlgorithm = CombiningAlgorithm.FIRST_APPLICABLE
+    default: Literal[Action.ALLOW, Action.BLOCK]
+    rules: list[Rule] = Field(max_length=5000)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> "Pack":
+        _require_unique("rule id", [rule.id for rule in self.rules])
+        _require_unique("rule sequence", [str(rule.sequence) for rule in self.rules])
+        return self
+
+
+class PolicyDocument(Document):
+    """``policy.json``."""
+
+    schema_version: Literal["1"]
+    max_offline_s: int = Field(default=MAX_OFFLINE_DEFAULT_S, ge=60, le=90 * 86_400)
+    packs: list[Pack] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _packs_are_unique(self) -> "PolicyDocument":
+        _require_unique("pack id", [pack.id for pack in self.packs])
+        _require_unique("pack sequence", [str(pack.sequence) for pack in self.packs])
+        return self
+
+
+class VirtualKeyDigest(Document):
+    """What an outpost knows of one virtual key: enough to recognise it, not to make it."""
+
+    id: Name
+    prefix: str = Field(pattern=r"^sk-op-[a-z0-9]{1,16}-[0-9A-Za-z]{8}$")
+    """The key's first characters, by which it is looked up."""
+    pepper_id: Name
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """HMAC-SHA256 of the whole key under the named pepper, in hex."""
+    group: Name
+    allowed_models: list[str] = Field(default=["*"], min_length=1)
+    allowed_networks: list[str] | None = Field(default=None, min_length=1)
+    """CIDR networks from which the key may be used; absent means any."""
+    expires_at: AwareDatetime | None = None
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, networks: list[str] | None) -> list[str] | None:
+        for network in networks or []:
+            ip_network(network)
+        return networks
+
+
+class KeysDocument(Document):
+    """``keys.json``."""
+
+    schema_version: Literal["1"]
+    keys: list[VirtualKeyDigest] = Field(max_length=100_000)
+
+    @model_validator(mode="after")
+    def _keys_are_unique(self) -> "KeysDocument":
+        _require_unique("key id", [key.id for key in self.keys])
+        return self
+
+
+class Provider(Document):
+    """Where requests for some models go. The provider's key is a sealed secret or a local setting, never here."""
+
+    id: Name
+    surface: Literal["openai"]
+    base_url: str = Field(max_length=512)
+    """Up to and including the version segment, for example ``https://llm.example/v1``."""
+    models: list[str] = Field(min_length=1, max_length=1000)
+    """Model names this provider serves; ``*`` serves any model not named by another provider."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an http(s) URL without query or fragment")
+        if parts.username or parts.password:
+            raise ValueError("must not carry credentials")
+        return url.rstrip("/")
+
+
+class RoutingDocument(Document):
+    """``routing.json``."""
+
+    schema_version: Literal["1"]
+    providers: list[Provider] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _providers_are_unique(self) -> "RoutingDocument":
+        _require_unique("provider id", [provider.id for provider in self.providers])
+        _require_unique("model", [model for provider in self.providers for model in provider.models])
+        return self
+
+
+D = TypeVar("D", bound=Document)
+
+
+def parse_document(model: type[D], name: str, content: bytes) -> D:
+    """Parse one target of a bundle.
+
+    Raises:
+        DocumentError: It is not UTF-8 JSON of exactly the expected shape; lists every problem.
+    """
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as err:
+        problems = [
+            (".".join(str(part) for part in error["loc"]), error["msg"])
+            for error in err.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise DocumentError(name, problems) from err
+
+
+def _require_unique(what: str, values: list[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"duplicate {what} {value!r}")
+        seen.add(value)

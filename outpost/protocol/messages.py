@@ -1,0 +1,125 @@
+"""Messages between an outpost and its control plane, as frozen strict pydantic models.
+
+Unknown fields are ignored so that a newer peer may add one (ADR-0004). Binary values are base64 text
+(RFC 4648 §4, padded); times are RFC 3339 with an offset.
+"""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
+
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.ids import ID_PATTERN
+
+Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
+
+
+class Message(BaseModel):
+    """Base of every message: immutable, strictly typed, tolerant of fields a newer peer may send."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class Anchors(Message):
+    """The control plane's trust anchors. Public; the enrolling outpost checks them against its token's fingerprint."""
+
+    anchors_pem: list[Pem] = Field(min_length=1, max_length=8)
+
+
+class EnrolRequest(Message):
+    """``POST /enroll/v1/outposts``: a one-use token buys a certificate for a key made on the outpost."""
+
+    token: str = Field(min_length=1, max_length=512)
+    csr_pem: Pem
+    hpke_public_key: Base64Bytes = Field(max_length=2048)
+    """MLKEM768-X25519 public key to which secrets are sealed (RFC 9180)."""
+    audit_public_key: Base64Bytes = Field(max_length=64)
+    """Ed25519 public key, 32 bytes, that signs the outpost's audit checkpoints."""
+    outpost_version: str = Field(max_length=64)
+
+
+class EnrolResponse(Message):
+    """Everything an outpost needs to work alone: its certificate, the anchors, the first trusted root."""
+
+    org_id: Id
+    outpost_id: Id
+    trust_domain: str = Field(max_length=255)
+    certificate_pem: Pem
+    intermediates_pem: list[Pem] = Field(max_length=4)
+    anchors_pem: list[Pem] = Field(min_length=1, max_length=8)
+    tuf_root: Base64Bytes
+    """Root metadata of the org's bundle repository, exactly as signed."""
+    receipt_vkey: str = Field(max_length=512)
+    """C2SP signed-note verifier key with which receipts are checked."""
+    sync_url: str = Field(max_length=512)
+    """Base URL of the mutual-TLS surface, without path."""
+
+
+class BundleReport(Message):
+    """What the outpost has of its bundle, and why it refused a newer one if it did."""
+
+    snapshot_version: int = Field(ge=0)
+    applied_at: AwareDatetime | None = None
+    refused_version: int | None = None
+    refused_reason: str | None = Field(default=None, max_length=1024)
+
+
+class Heartbeat(Message):
+    """``POST /outpost/v1/heartbeat``."""
+
+    outpost_version: str = Field(max_length=64)
+    sent_at: AwareDatetime
+    bundle: BundleReport | None
+    audit_size: int = Field(ge=0)
+    audit_delivered: int = Field(ge=0)
+
+
+class HeartbeatReply(Message):
+    """The control plane's clock, and how soon it wants to hear again."""
+
+    server_time: AwareDatetime
+    interval_s: int = Field(ge=1, le=86_400)
+
+
+class WatchReply(Message):
+    """``GET /outpost/v1/watch?after=N``: the newest snapshot version, once it is above ``after``."""
+
+    snapshot_version: int = Field(ge=0)
+
+
+class AuditBatch(Message):
+    """``POST /outpost/v1/audit``: consecutive events and the signed head of the tree that ends with the last of them.
+
+    The receiver rebuilds the tree over what it already has plus these events and compares roots, so a
+    rewritten, dropped or forked event cannot be delivered unnoticed.
+    """
+
+    first_seq: int = Field(ge=0)
+    """Leaf index (0-based) of the first event."""
+    events: list[str] = Field(min_length=1, max_length=1000)
+    """Each event's exact bytes, UTF-8 JSON."""
+    checkpoint: str = Field(max_length=4096)
+    """C2SP checkpoint note for tree size ``first_seq + len(events)``, signed by the outpost."""
+
+
+class AuditReceipt(Message):
+    """The control plane's word that it holds the log up to ``size``; the outpost may drop its queue so far."""
+
+    size: int = Field(ge=1)
+    note: str = Field(max_length=8192)
+    """The outpost's checkpoint with the control plane's signature line added."""
+
+
+class SealedSecrets(Message):
+    """Secrets of the org sealed to this outpost's key (HPKE base mode). ``info`` names org, outpost and version."""
+
+    version: int = Field(ge=1)
+    sealed: Base64Bytes
+
+
+class ErrorBody(Message):
+    """The error envelope of the control plane's own surfaces."""
+
+    code: ErrorCode
+    message: str
