@@ -28,9 +28,11 @@ class Decision:
         rule_id: ``pack/rule`` that decided, or ``pack/default``, or a fixed name of a fail-closed row.
         reason: A sentence for people, without any inspected text.
         redact: Indices into the findings that were evaluated; these spans must be replaced.
+        kinds: Kinds of the findings that made the deciding rule match, sorted; empty if it needed none.
     """
 
     action: Action
     rule_id: str
     reason: str
     redact: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()

@@ -1,0 +1,144 @@
+"""A verified bundle: the signed documents an outpost enforces, and how fresh they are.
+
+``load_bundle`` verifies everything from the root that was trusted at enrolment, so what lies in the cache is
+trusted no more than what comes from the network. It refuses a bundle whole: no document is optional, none may
+be unreadable. Freshness has three tiers (design §5): *fresh*; *stale*, past the metadata's own expiry, still
+enforced; *expired*, older than the policy's ``max_offline_s``, nothing passes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from tuf.api.metadata import Timestamp
+
+from outpost.errors import BundleRejected
+from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, check_target
+from outpost.protocol.documents import (
+    KEYS_TARGET,
+    POLICY_TARGET,
+    ROUTING_TARGET,
+    DocumentError,
+    KeysDocument,
+    PolicyDocument,
+    RoutingDocument,
+    parse_document,
+)
+
+SIGNED_AT_FIELD = "x-outpost-signed-at"
+"""Extra signed field of the timestamp role: when it was made. TUF allows fields of one's own (§4.3)."""
+
+DOCUMENT_TARGETS = (POLICY_TARGET, KEYS_TARGET, ROUTING_TARGET)
+
+
+class Freshness(StrEnum):
+    """How old the signed word is that the outpost enforces."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Verified documents with the dates that decide for how long they hold."""
+
+    policy: PolicyDocument
+    keys: KeysDocument
+    routing: RoutingDocument
+    root_version: int
+    timestamp_version: int
+    snapshot_version: int
+    signed_at: datetime
+    """When the repository last vouched for this content; the age of the policy counts from here."""
+    expires_at: datetime
+    """The earliest expiry of the metadata; past it the bundle is stale."""
+
+    @property
+    def enforceable_until(self) -> datetime:
+        """The moment after which nothing may pass."""
+        return self.signed_at + timedelta(seconds=self.policy.max_offline_s)
+
+    def freshness(self, at: datetime) -> Freshness:
+        """The tier at ``at``; exactly at a limit is still within it."""
+        if at > self.enforceable_until:
+            return Freshness.EXPIRED
+        return Freshness.FRESH if at <= self.expires_at else Freshness.STALE
+
+
+def load_bundle(
+    enrolment_root: bytes,
+    *,
+    roots: Sequence[bytes],
+    timestamp: bytes,
+    snapshot: bytes,
+    targets: bytes,
+    documents: Mapping[str, bytes],
+) -> Bundle:
+    """Verify a stored bundle from the enrolment root up and read its documents.
+
+    Args:
+        enrolment_root: Root metadata trusted at enrolment.
+        roots: Every later root in order, up to the current one.
+        timestamp: Timestamp metadata as received.
+        snapshot: Snapshot metadata as received.
+        targets: Top-level targets metadata as received.
+        documents: Content of each target of ``DOCUMENT_TARGETS`` by name.
+
+    Raises:
+        BundleRejected: Any part does not verify or cannot be read. Expiry is not asked here.
+    """
+    trusted = TrustedMetadata(enrolment_root)
+    for root in roots:
+        trusted.update_root(root)
+    trusted.update_timestamp(timestamp)
+    trusted.update_snapshot(snapshot)
+    trusted.update_targets(targets)
+    return read_documents(trusted, documents)
+
+
+def read_documents(trusted: TrustedMetadata, documents: Mapping[str, bytes]) -> Bundle:
+    """Check the documents against complete trusted metadata and parse them.
+
+    Raises:
+        BundleRejected: A document is missing, differs from its signed hash, or is not readable here.
+    """
+    if not trusted.complete or trusted.timestamp is None or trusted.snapshot is None or trusted.targets is None:
+        raise RuntimeError("documents come after targets")
+    for name in DOCUMENT_TARGETS:
+        target = trusted.targets.targets.get(name)
+        if target is None or name not in documents:
+            raise MetadataInvalid(f"the bundle has no {name}")
+        check_target(target, documents[name])
+    try:
+        policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
+        keys = parse_document(KeysDocument, KEYS_TARGET, documents[KEYS_TARGET])
+        routing = parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET])
+    except DocumentError as err:
+        raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
+    signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
+    return Bundle(
+        policy=policy,
+        keys=keys,
+        routing=routing,
+        root_version=trusted.root.version,
+        timestamp_version=trusted.timestamp.version,
+        snapshot_version=trusted.snapshot.version,
+        signed_at=_signed_at(trusted.timestamp),
+        expires_at=min(part.expires for part in signed),
+    )
+
+
+def _signed_at(timestamp: Timestamp) -> datetime:
+    text = timestamp.unrecognized_fields.get(SIGNED_AT_FIELD)
+    if not isinstance(text, str):
+        raise MetadataInvalid(f"timestamp metadata has no {SIGNED_AT_FIELD}")
+    try:
+        signed_at = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise MetadataInvalid(f"timestamp metadata has an unreadable {SIGNED_AT_FIELD}") from err
+    if signed_at.tzinfo is None:
+        raise MetadataInvalid(f"timestamp metadata has a {SIGNED_AT_FIELD} without a time zone")
+    # A signer that dates its word after its own expiry would stretch max_offline; the expiry is what bounds it.
+    return min(signed_at, timestamp.expires).astimezone(UTC)

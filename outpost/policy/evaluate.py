@@ -1,0 +1,182 @@
+"""Decide what happens to a request or an answer: a pure function of facts, findings and a compiled policy.
+
+Order (design §7): packs by sequence, rules by sequence. Conditions of a rule are ANDed, entries of one list
+ORed. ``REDACT`` accumulates and goes on; ``ALLOW`` and ``BLOCK`` end the evaluation. A pack in which no rule
+matched applies its default: ``BLOCK`` ends, ``ALLOW`` hands on to the next pack. ``deny_overrides`` packs look
+for a matching ``BLOCK`` anywhere before any ``ALLOW`` counts. The simulator calls the very same function.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.documents import CombiningAlgorithm, Conditions, Pack, PolicyDocument, Rule
+from outpost.protocol.findings import Finding
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about an exchange apart from its text."""
+
+    surface: str
+    model: str
+    group: str
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with its conditions in a form that is cheap to ask; ``None`` means the condition is absent."""
+
+    rule_id: str
+    action: Action
+    reason: str
+    kinds: frozenset[str] | None
+    domains: tuple[str, ...]
+    any_kind: bool
+    min_score: float
+    directions: frozenset[Direction] | None
+    models: frozenset[str] | None
+    groups: frozenset[str] | None
+    surfaces: frozenset[str] | None
+
+    def applies_to(self, facts: Facts) -> bool:
+        """True if every condition that does not look at findings holds."""
+        return (
+            (self.directions is None or facts.direction in self.directions)
+            and (self.models is None or facts.model in self.models)
+            and (self.groups is None or facts.group in self.groups)
+            and (self.surfaces is None or facts.surface in self.surfaces)
+        )
+
+    def matching(self, findings: Sequence[Finding]) -> tuple[int, ...]:
+        """Indices of the findings that this rule's finding condition names."""
+        return tuple(
+            index
+            for index, finding in enumerate(findings)
+            if finding.score >= self.min_score and self._names(finding.kind)
+        )
+
+    def _names(self, kind: str) -> bool:
+        if self.kinds is None:
+            return False
+        return self.any_kind or kind in self.kinds or kind.startswith(self.domains)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPack:
+    """A pack with its rules in the order in which they are asked."""
+
+    pack_id: str
+    combining: CombiningAlgorithm
+    default: Action
+    rules: tuple[CompiledRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy ready to be evaluated."""
+
+    packs: tuple[CompiledPack, ...]
+
+
+def compile_policy(document: PolicyDocument) -> CompiledPolicy:
+    """Order and index a policy document. A document that was parsed always compiles."""
+    packs = sorted(document.packs, key=lambda pack: pack.sequence)
+    return CompiledPolicy(tuple(_compile_pack(pack) for pack in packs))
+
+
+def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) -> Decision:
+    """Decide. The answer depends on nothing but the arguments.
+
+    Returns:
+        ``BLOCK``, ``ALLOW``, or ``REDACT`` with the indices of the findings to replace.
+    """
+    redact: set[int] = set()
+    redacted_by: CompiledRule | None = None
+    for pack in policy.packs:
+        matched = False
+        for rule in _in_order(pack):
+            hits = _match(rule, facts, findings)
+            if hits is None:
+                continue
+            matched = True
+            if rule.action is Action.REDACT:
+                redact.update(hits)
+                redacted_by = redacted_by or rule
+            elif rule.action is Action.BLOCK:
+                return _decision(rule, hits, findings)
+            else:
+                return _allowed(rule.rule_id, rule.reason, redact, redacted_by, findings)
+        if not matched and pack.default is Action.BLOCK:
+            return Decision(Action.BLOCK, f"{pack.pack_id}/default", "no rule of the pack allows it")
+    return _allowed(f"{policy.packs[-1].pack_id}/default", "no rule objects", redact, redacted_by, findings)
+
+
+def _in_order(pack: CompiledPack) -> tuple[CompiledRule, ...]:
+    if pack.combining is CombiningAlgorithm.FIRST_APPLICABLE:
+        return pack.rules
+    # Blocks first, then redactions, so that an earlier ALLOW cannot hide either; stable within each action.
+    rank = {Action.BLOCK: 0, Action.REDACT: 1, Action.ALLOW: 2}
+    return tuple(sorted(pack.rules, key=lambda rule: rank[rule.action]))
+
+
+def _match(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> tuple[int, ...] | None:
+    """Indices of the findings that made ``rule`` match; empty if it asks for none; ``None`` if it does not match."""
+    if not rule.applies_to(facts):
+        return None
+    if rule.kinds is None:
+        return ()
+    return rule.matching(findings) or None
+
+
+def _decision(rule: CompiledRule, hits: Sequence[int], findings: Sequence[Finding]) -> Decision:
+    return Decision(rule.action, rule.rule_id, rule.reason, kinds=_kinds(hits, findings))
+
+
+def _allowed(
+    rule_id: str,
+    reason: str,
+    redact: set[int],
+    redacted_by: CompiledRule | None,
+    findings: Sequence[Finding],
+) -> Decision:
+    if redacted_by is None:
+        return Decision(Action.ALLOW, rule_id, reason)
+    hits = tuple(sorted(redact))
+    return Decision(Action.REDACT, redacted_by.rule_id, redacted_by.reason, hits, _kinds(hits, findings))
+
+
+def _kinds(hits: Sequence[int], findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(sorted({findings[index].kind for index in hits}))
+
+
+def _compile_pack(pack: Pack) -> CompiledPack:
+    rules = sorted(pack.rules, key=lambda rule: rule.sequence)
+    return CompiledPack(
+        pack.id, pack.combining, pack.default, tuple(_compile_rule(pack.id, rule, rule.when) for rule in rules)
+    )
+
+
+def _compile_rule(pack_id: str, rule: Rule, when: Conditions) -> CompiledRule:
+    kinds = when.findings
+    return CompiledRule(
+        rule_id=f"{pack_id}/{rule.id}",
+        action=rule.action,
+        reason=rule.reason,
+        kinds=None if kinds is None else frozenset(kinds),
+        domains=() if kinds is None else tuple(kind[:-1] for kind in kinds if kind.endswith(".*")),
+        any_kind=kinds is not None and "*" in kinds,
+        min_score=when.min_score,
+        directions=_frozen(when.directions),
+        models=_frozen(when.models),
+        groups=_frozen(when.groups),
+        surfaces=_frozen(when.surfaces),
+    )
+
+
+def _frozen(values: Sequence[T] | None) -> frozenset[T] | None:
+    return None if values is None else frozenset(values)
