@@ -1,0 +1,94 @@
+# Everything a developer or CI does, as one command each. `make` alone lists them.
+# Needs python3 (>= 3.11) with its venv module, and make; everything else is installed into .venv, hash-checked.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A relative path would be looked up from /, where installs run (see `install`).
+ROOT := $(CURDIR)
+
+# Installs $(1) (arguments for `pip install`) into the environment with interpreter $(2).
+# uv runs from / so that it does not read [tool.uv] of pyproject.toml: exclude-newer is for resolving, and what is
+# installed here has been resolved and hashed already. If uv is missing or cannot reach the registry the way pip can,
+# pip does the same work.
+install = (cd / && "$(ROOT)/$(BIN)/uv" pip install --quiet --python "$(2)" $(1)) \
+	|| { echo "uv could not install; using pip"; "$(2)" -m pip install --quiet --disable-pip-version-check $(1); }
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Show the whole path with real processes, then stay up to try (ONCE=1 ends instead)
+	@$(BIN)/outpost demo $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: test
+test: $(VENV)/.installed ## Run all tests
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Check style, formatting, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
+	@$(BIN)/python -m bench.latency $(ARGS)
+
+.PHONY: eval
+eval: $(VENV)/.installed ## Measure detection on the public evaluation sets
+	@$(BIN)/python -m bench.detection $(ARGS)
+
+.PHONY: image
+image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)
+	@deploy/image/build.sh
+
+.PHONY: image-test
+image-test: image ## Run both images the way production would and check what they do
+	@deploy/image/test.sh
+
+.PHONY: wheel-test
+wheel-test: $(VENV)/.installed ## Build the wheel and try it in an empty environment
+	@.ci/wheel-test
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Resolve dependencies again and export requirements/*.txt (ARGS=--upgrade for newer ones)
+	$(BIN)/uv lock --quiet $(ARGS)
+	$(BIN)/uv export --quiet --frozen --no-emit-project --no-dev -o requirements/runtime.txt
+	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group build -o requirements/build.txt
+	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group uv -o requirements/uv.txt
+	$(BIN)/uv export --quiet --frozen --no-emit-project -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what the other targets made (.venv included)
+	rm -rf $(VENV) build dist demo-data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Rebuilt from nothing when a requirement changes: an environment never carries what it should no longer need.
+$(VENV)/.requirements: requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+		echo "  sudo apt-get install python3 python3-venv make"; \
+		echo "and if that python3 is older: sudo apt-get install python3.11 python3.11-venv && make PYTHON=python3.11 $(MAKECMDGOALS)"; \
+		exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv module is missing. On Debian and Ubuntu:"; \
+		echo "  sudo apt-get install python3-venv"; \
+		exit 1; } >&2
+	@echo "Building $(VENV) from requirements/dev.txt (once, and again when it changes)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		-r requirements/uv.txt || echo "uv is not available here; pip does its work, slower"
+	@$(call install,--require-hashes -r "$(ROOT)/requirements/dev.txt",$(ROOT)/$(BIN)/python)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.requirements pyproject.toml
+	@$(call install,--no-build-isolation --no-deps --editable "$(ROOT)",$(ROOT)/$(BIN)/python)
+	@touch $@
