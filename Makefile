@@ -16,8 +16,8 @@ ROOT := $(CURDIR)
 # uv runs from / so that it does not read [tool.uv] of pyproject.toml: exclude-newer is for resolving, and what is
 # installed here has been resolved and hashed already. If uv is missing or cannot reach the registry the way pip can,
 # pip does the same work.
-install = (cd / && "$(ROOT)/$(BIN)/uv" pip install --quiet --python "$(2)" $(1)) \
-	|| { echo "uv could not install; using pip"; "$(2)" -m pip install --quiet --disable-pip-version-check $(1); }
+install = (cd / && test -x "$(ROOT)/$(BIN)/uv" && "$(ROOT)/$(BIN)/uv" pip install --quiet --python "$(2)" $(1)) \
+	|| { echo "installing with pip"; "$(2)" -m pip install --quiet --disable-pip-version-check $(1); }
 
 .PHONY: help
 help: ## List every target
@@ -33,10 +33,10 @@ test: $(VENV)/.installed ## Run all tests
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style, formatting, types and import rules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@failed=(); for check in "ruff check ." "ruff format --check ." "mypy" "lint-imports"; do \
+		echo "$$check"; $(BIN)/$$check || failed+=("$$check"); \
+	done; \
+	((!$${#failed[@]})) || { printf 'failed: %s\n' "$${failed[@]}"; exit 1; }
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
@@ -85,7 +85,7 @@ $(VENV)/.requirements: requirements/dev.txt requirements/uv.txt
 	@echo "Building $(VENV) from requirements/dev.txt (once, and again when it changes)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-		-r requirements/uv.txt || echo "uv is not available here; pip does its work, slower"
+		-r requirements/uv.txt 2>$(VENV)/uv.log || echo "uv is not available here; pip does its work, slower"
 	@$(call install,--require-hashes -r "$(ROOT)/requirements/dev.txt",$(ROOT)/$(BIN)/python)
 	@touch $@
 
