@@ -3,11 +3,15 @@
 OutpostError
  ├── Unavailable          try again later: the other end or a resource is not there
  │    ├── AuditUnavailable        the audit log cannot be made durable
+ │    ├── CacheUnavailable        the local database cannot be opened, read or written
  │    └── ControlPlaneUnavailable no answer, or a 5xx, from the control plane
  ├── Rejected             the input is wrong and will stay wrong; ``code`` says how
  │    └── CouldNotInspect         the content cannot be inspected within its bounds
  ├── Untrusted            something signed or certified does not check out; stop
  │    ├── BundleRejected          a bundle failed verification or does not compile
+ │    ├── CacheCorrupt            the local database is damaged or not ours
+ │    ├── ControlPlaneUntrusted   the other end's certificate or answer does not check out
+ │    ├── IdentityInvalid         the stored identity is damaged, incomplete or open to others
  │    └── AuditCorrupt            the audit log does not match its own proofs
  └── ConfigError          settings are wrong; ``problems`` lists every bad key
 
@@ -28,6 +32,10 @@ class Unavailable(OutpostError):
 
 class AuditUnavailable(Unavailable):
     """The audit log cannot be made durable (disk full, I/O error, writer gone)."""
+
+
+class CacheUnavailable(Unavailable):
+    """The local database cannot be opened, read or written (disk full, I/O error, permissions, a newer schema)."""
 
 
 class ControlPlaneUnavailable(Unavailable):
@@ -57,6 +65,18 @@ class Untrusted(OutpostError):
 
 class BundleRejected(Untrusted):
     """A bundle failed verification or does not compile; the last good one stays."""
+
+
+class CacheCorrupt(Untrusted):
+    """The local database is damaged or not ours. It is never recreated silently: a person decides."""
+
+
+class ControlPlaneUntrusted(Untrusted):
+    """The other end's certificate or its answer does not check out: nothing of it is used."""
+
+
+class IdentityInvalid(Untrusted):
+    """The stored identity is damaged, incomplete or readable by others; it is never deleted for that."""
 
 
 class AuditCorrupt(Untrusted):
