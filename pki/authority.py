@@ -1,0 +1,164 @@
+"""An authority: a certificate, and a signer for its key. Nothing leaves it that has not passed ``check_issued``.
+
+A root signs intermediates only, an intermediate signs leaves only. Serial numbers are 159 random bits (RFC 5280
+§4.1.2.2: positive, at most 20 octets), so two never meet and none can be guessed before it is signed.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pki.check import MAX_SERIAL_BITS, MIN_SERIAL_BITS, check_issued
+from pki.errors import IssuanceRefused
+from pki.issue import Issuer, issue
+from pki.keys import spki_sha256
+from pki.names import SpiffeId
+from pki.profiles import Profile, intermediate_profile, outpost_profile, root_profile, server_profile
+from pki.revocation import CRL_LIFETIME, Revoked, build_crl, verify_crl
+from pki.signer import Signer
+
+RandomBytes = Callable[[int], bytes]
+
+_SERIAL_BYTES = 20
+_SERIAL_ATTEMPTS = 4  # a draw below 64 bits has odds of 2^-95; several in a row mean a broken generator
+
+
+class Authority:
+    """Issues certificates and revocation lists under one certificate.
+
+    Raises (constructor):
+        IssuanceRefused: the signer's key is not the certificate's, or it is no authority's certificate.
+    """
+
+    def __init__(
+        self,
+        certificate: x509.Certificate,
+        signer: Signer,
+        *,
+        random_bytes: RandomBytes = os.urandom,
+    ) -> None:
+        self.certificate = certificate
+        self._issuer = Issuer(certificate, signer)
+        self._random_bytes = random_bytes
+        if spki_sha256(signer.public_key) != spki_sha256(certificate.public_key()):
+            raise IssuanceRefused(["the signer's key is not the certificate's"])
+        try:
+            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        except x509.ExtensionNotFound as err:
+            raise IssuanceRefused(["the certificate is not an authority's"]) from err
+        if not constraints.ca:
+            raise IssuanceRefused(["the certificate is not an authority's"])
+        self._signs_leaves = constraints.path_length == 0
+
+    def issue_intermediate(
+        self,
+        trust_domain: str,
+        common_name: str,
+        public_key: ec.EllipticCurvePublicKey,
+        at: datetime,
+    ) -> x509.Certificate:
+        """Certify an intermediate's key. Only a root can."""
+        if self._signs_leaves:
+            raise IssuanceRefused(["an intermediate signs leaves only"])
+        return self._release(intermediate_profile(trust_domain, common_name), public_key, at)
+
+    def issue_outpost(
+        self,
+        spiffe_id: SpiffeId,
+        public_key: ec.EllipticCurvePublicKey,
+        at: datetime,
+    ) -> x509.Certificate:
+        """Certify an outpost's key for client authentication, valid around ``at`` (aware UTC)."""
+        return self._release_leaf(outpost_profile(spiffe_id), public_key, at)
+
+    def issue_server(
+        self,
+        names: Sequence[str],
+        public_key: ec.EllipticCurvePublicKey,
+        at: datetime,
+    ) -> x509.Certificate:
+        """Certify a server's key for these DNS names and addresses."""
+        return self._release_leaf(server_profile(names), public_key, at)
+
+    def issue_crl(
+        self,
+        revoked: Sequence[Revoked],
+        number: int,
+        at: datetime,
+        *,
+        lifetime: timedelta = CRL_LIFETIME,
+    ) -> x509.CertificateRevocationList:
+        """Sign the full list of revoked serials; read back and verified before it is returned."""
+        crl = build_crl(self._issuer, revoked, number=number, at=at, lifetime=lifetime)
+        verify_crl(crl, issuer=self.certificate, at=at)
+        return crl
+
+    def _release_leaf(
+        self,
+        profile: Profile,
+        public_key: ec.EllipticCurvePublicKey,
+        at: datetime,
+    ) -> x509.Certificate:
+        if not self._signs_leaves:
+            raise IssuanceRefused(["a root does not sign leaves"])
+        return self._release(profile, public_key, at)
+
+    def _release(self, profile: Profile, public_key: ec.EllipticCurvePublicKey, at: datetime) -> x509.Certificate:
+        return _issue_checked(profile, public_key, self._issuer, at, self._random_bytes)
+
+
+def create_root(
+    signer: Signer,
+    *,
+    trust_domain: str,
+    common_name: str,
+    at: datetime,
+    random_bytes: RandomBytes = os.urandom,
+) -> Authority:
+    """Certify ``signer``'s key by itself as a trust anchor."""
+    profile = root_profile(trust_domain, common_name)
+    certificate = _issue_checked(profile, signer.public_key, Issuer(None, signer), at, random_bytes)
+    return Authority(certificate, signer, random_bytes=random_bytes)
+
+
+def create_intermediate(
+    root: Authority,
+    signer: Signer,
+    *,
+    trust_domain: str,
+    common_name: str,
+    at: datetime,
+    random_bytes: RandomBytes = os.urandom,
+) -> Authority:
+    """Certify ``signer``'s key by ``root`` as the online authority."""
+    certificate = root.issue_intermediate(trust_domain, common_name, signer.public_key, at)
+    return Authority(certificate, signer, random_bytes=random_bytes)
+
+
+def _issue_checked(
+    profile: Profile,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Issuer,
+    at: datetime,
+    random_bytes: RandomBytes,
+) -> x509.Certificate:
+    _require_valid_issuer(issuer.certificate, at)
+    certificate = issue(profile, public_key, issuer, at, _draw_serial(random_bytes))
+    check_issued(certificate, profile, public_key, issuer.certificate, at)
+    return certificate
+
+
+def _require_valid_issuer(issuer: x509.Certificate | None, at: datetime) -> None:
+    if issuer is not None and not issuer.not_valid_before_utc <= at < issuer.not_valid_after_utc:
+        raise IssuanceRefused(["the authority's own certificate is not valid now"])
+
+
+def _draw_serial(random_bytes: RandomBytes) -> int:
+    for _ in range(_SERIAL_ATTEMPTS):
+        serial = int.from_bytes(random_bytes(_SERIAL_BYTES), "big") >> (8 * _SERIAL_BYTES - MAX_SERIAL_BITS)
+        if serial.bit_length() >= MIN_SERIAL_BITS:
+            return serial
+    raise IssuanceRefused(["the source of serial numbers does not give random numbers"])

@@ -1,0 +1,223 @@
+"""Path validation: a certificate, the whole way to a configured anchor, for one purpose, at one time.
+
+OpenSSL builds and validates the path (RFC 5280 §6.1, strict mode, at the time given and never the machine's). Then,
+explicitly, what it does not decide for us: key algorithms, key usage and extended key usage of every certificate, the
+leaf's names, revocation. Every refusal is ``CertificateInvalid`` with a stable reason. Nothing is remembered between
+calls but parsed forms of the trust store's own certificates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+from OpenSSL import crypto
+
+from pki.errors import CertificateInvalid, Reason
+from pki.names import SpiffeId, parse_server_name, parse_spiffe_id
+from pki.revocation import require_not_revoked
+
+MAX_EXTRA_INTERMEDIATES = 8  # ours sends one, two in the middle of a rotation; bounds the work a stranger can ask for
+
+# What cryptography raises, lazily, for a certificate whose inside does not parse.
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+
+class Purpose(StrEnum):
+    """What a leaf is presented as."""
+
+    OUTPOST = "outpost"
+    SERVER = "server"
+
+
+_EXTENDED_KEY_USAGE: Final = {
+    Purpose.OUTPOST: ExtendedKeyUsageOID.CLIENT_AUTH,
+    Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH,
+}
+_SIGNATURE_ALGORITHMS: Final = frozenset(
+    {SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA384},
+)
+
+# X509_V_ERR_* of OpenSSL's <openssl/x509_vfy.h>, whose numbers never change. All others are a broken chain.
+_REASONS: Final = {
+    9: (Reason.NOT_YET_VALID, "is not valid yet"),
+    10: (Reason.EXPIRED, "has expired"),
+    13: (Reason.MALFORMED, "has an unreadable start of validity"),
+    14: (Reason.MALFORMED, "has an unreadable end of validity"),
+    41: (Reason.MALFORMED, "has an invalid extension"),
+    47: (Reason.NAME, "has a name its authority may not certify"),
+    48: (Reason.NAME, "has a name its authority may not certify"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """What we trust, and what helps to get there.
+
+    Args:
+        anchors: self-signed roots; the only certificates a path may end in.
+        intermediates: authorities whose certificates a peer need not send; trusted no further than their path.
+        crls: when any is given, a leaf must be cleared by a current list of its issuer (see ``require_not_revoked``).
+
+    Raises:
+        CertificateInvalid: there is no anchor, or OpenSSL cannot read one.
+    """
+
+    anchors: tuple[x509.Certificate, ...]
+    intermediates: tuple[x509.Certificate, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    _anchors: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
+    _intermediates: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.anchors:
+            raise CertificateInvalid(Reason.CHAIN, "there is no trust anchor, so nothing can be trusted")
+        object.__setattr__(self, "_anchors", tuple(_to_openssl(anchor) for anchor in self.anchors))
+        object.__setattr__(self, "_intermediates", tuple(_to_openssl(other) for other in self.intermediates))
+
+    def build_path(
+        self,
+        leaf: x509.Certificate,
+        at: datetime,
+        extra_intermediates: Sequence[x509.Certificate],
+    ) -> tuple[x509.Certificate, ...]:
+        """The path OpenSSL validated at ``at`` (aware UTC), leaf first, anchor last. Says nothing about purpose."""
+        # A store per call: its time is part of it, and calls come from several threads.
+        store = crypto.X509Store()
+        for anchor in self._anchors:
+            store.add_cert(anchor)
+        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
+        store.set_time(at)
+        untrusted = [*self._intermediates, *(_to_openssl(other) for other in extra_intermediates)]
+        context = crypto.X509StoreContext(store, _to_openssl(leaf), untrusted)
+        try:
+            path = context.get_verified_chain()
+        except crypto.X509StoreContextError as err:
+            code, depth = err.errors[0], err.errors[1]
+            reason, what = _REASONS.get(code, (Reason.CHAIN, f"does not lead to a trust anchor (OpenSSL error {code})"))
+            raise CertificateInvalid(reason, f"certificate {depth} of the path {what}") from err
+        return (leaf, *(certificate.to_cryptography() for certificate in path[1:]))
+
+
+def verify_chain(
+    leaf: x509.Certificate,
+    *,
+    trust: TrustStore,
+    at: datetime,
+    purpose: Purpose,
+    extra_intermediates: Sequence[x509.Certificate] = (),
+) -> tuple[x509.Certificate, ...]:
+    """The verified path from ``leaf`` to an anchor, leaf first, if it stands at ``at`` for ``purpose``.
+
+    ``extra_intermediates`` are what the peer sent along: help for building the path, trusted no further.
+
+    Raises:
+        CertificateInvalid: with the first reason found.
+        ValueError: ``at`` has no time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("the time of verification needs a time zone")
+    if len(extra_intermediates) > MAX_EXTRA_INTERMEDIATES:
+        raise CertificateInvalid(Reason.CHAIN, "too many intermediates were sent")
+    try:
+        path = trust.build_path(leaf, at.astimezone(UTC), extra_intermediates)
+        for certificate in path:
+            _require_known_algorithms(certificate)
+        for authority in path[1:-1]:
+            _require_authority_for(authority, purpose)
+        _require_leaf_for(leaf, purpose)
+    except _UNREADABLE as err:
+        raise CertificateInvalid(Reason.MALFORMED, "a certificate of the path cannot be read") from err
+    require_not_revoked(path, trust.crls, at)
+    return path
+
+
+def verify_outpost(leaf: x509.Certificate, *, trust: TrustStore, at: datetime, trust_domain: str) -> SpiffeId:
+    """Which outpost of ``trust_domain`` holds ``leaf``, after the whole chain, purpose, name and revocation.
+
+    Raises:
+        CertificateInvalid: with the first reason found; ``name`` for an identity of another trust domain.
+    """
+    verify_chain(leaf, trust=trust, at=at, purpose=Purpose.OUTPOST)
+    (uri,) = _alternative_names(leaf)
+    spiffe_id = parse_spiffe_id(str(uri.value))
+    if spiffe_id.trust_domain != trust_domain:
+        raise CertificateInvalid(Reason.NAME, "the identity is of another trust domain")
+    return spiffe_id
+
+
+def verify_server(leaf: x509.Certificate, *, trust: TrustStore, at: datetime, name: str) -> None:
+    """Return only if ``leaf`` is a server's and was issued for ``name`` (DNS name or address), exactly.
+
+    Raises:
+        CertificateInvalid: with the first reason found; ``name`` if it was issued for others.
+    """
+    verify_chain(leaf, trust=trust, at=at, purpose=Purpose.SERVER)
+    wanted: str | IPv4Address | IPv6Address = parse_server_name(name)
+    if not any(entry.value == wanted for entry in _alternative_names(leaf)):
+        raise CertificateInvalid(Reason.NAME, "the certificate is not for this server")
+
+
+def _to_openssl(certificate: x509.Certificate) -> crypto.X509:
+    try:
+        return crypto.X509.from_cryptography(certificate)
+    except crypto.Error as err:
+        raise CertificateInvalid(Reason.MALFORMED, "OpenSSL cannot read a certificate") from err
+
+
+def _require_known_algorithms(certificate: x509.Certificate) -> None:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+        raise CertificateInvalid(Reason.CHAIN, "a key of the path is neither P-256 nor P-384")
+    if certificate.signature_algorithm_oid not in _SIGNATURE_ALGORITHMS:
+        raise CertificateInvalid(Reason.CHAIN, "a signature of the path is not ECDSA with SHA-256 or SHA-384")
+
+
+def _require_authority_for(authority: x509.Certificate, purpose: Purpose) -> None:
+    """OpenSSL has checked that it may sign certificates; an extended key usage narrows for what."""
+    try:
+        usages = authority.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if _EXTENDED_KEY_USAGE[purpose] not in usages:
+        raise CertificateInvalid(Reason.PURPOSE, f"an authority of the path may not certify for {purpose.value}")
+
+
+def _require_leaf_for(leaf: x509.Certificate, purpose: Purpose) -> None:
+    extensions = leaf.extensions
+    try:
+        key_usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        usages = list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound as err:
+        raise CertificateInvalid(Reason.PURPOSE, "the certificate does not say what it is for") from err
+    if usages != [_EXTENDED_KEY_USAGE[purpose]]:
+        raise CertificateInvalid(Reason.PURPOSE, f"the certificate is not for {purpose.value} alone")
+    if not key_usage.digital_signature or key_usage.key_cert_sign or key_usage.crl_sign or _is_authority(leaf):
+        raise CertificateInvalid(Reason.PURPOSE, "the certificate's key usage is not a leaf's")
+    names = _alternative_names(leaf)
+    if purpose is Purpose.OUTPOST and not (len(names) == 1 and isinstance(names[0], x509.UniformResourceIdentifier)):
+        raise CertificateInvalid(Reason.NAME, "an outpost's certificate names exactly one URI and nothing else")
+    if not names or (
+        purpose is Purpose.SERVER and not all(isinstance(name, x509.DNSName | x509.IPAddress) for name in names)
+    ):
+        raise CertificateInvalid(Reason.NAME, "a server's certificate names DNS names and addresses only")
+
+
+def _is_authority(leaf: x509.Certificate) -> bool:
+    try:
+        return leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        return list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return []

@@ -1,0 +1,19 @@
+"""A clock that moves only when told."""
+
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Callable like the real clock; ``advance`` moves it, in either direction."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, by: timedelta) -> datetime:
+        self.at += by
+        return self.at
