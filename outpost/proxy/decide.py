@@ -1,0 +1,96 @@
+"""What happens to one body: inspect, evaluate, redact until nothing objectionable is left. Pure.
+
+The input pass decides about a request, the output pass about an answer; both run the same steps. A redaction
+is inspected again before it may leave, because a label can set free a text that stood glued to what it replaced.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from outpost.errors import CouldNotInspect
+from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action, Decision
+from outpost.proxy.json_document import JsonDocument
+from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document
+
+MAX_ROUNDS: Final = 8  # each removes what the one before set free; two were the most seen in fuzzing
+
+
+class Inspectable(Protocol):
+    """A parsed body (``surfaces/``)."""
+
+    @property
+    def document(self) -> JsonDocument:
+        """The bytes and their value."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Every text."""
+
+    @property
+    def unscannable(self) -> tuple[Located, ...]:
+        """Everything that is not text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision about one body, what it rests on, and the bytes that may go on.
+
+    Attributes:
+        decision: Never ``ALLOW`` when ``body`` differs from what came in.
+        located: Every finding of the first inspection.
+        body: What may be sent; ``None`` if blocked. The received bytes themselves unless redacted.
+    """
+
+    decision: Decision
+    located: tuple[Located, ...]
+    body: bytes | None
+
+
+def judge(
+    scanner: Scanner,
+    policy: CompiledPolicy,
+    facts: Facts,
+    parsed: Inspectable,
+    parse: Callable[[bytes], Inspectable],
+) -> Verdict:
+    """Decide about a parsed body; ``parse`` reads a redacted one again.
+
+    Raises:
+        CouldNotInspect: It cannot be inspected within the scanner's bounds, or does not become clean.
+    """
+    located = _find(scanner, parsed)
+    decision = _evaluate(policy, facts, located)
+    verdict = Verdict(decision, tuple(located), None)
+    for _ in range(MAX_ROUNDS):
+        if decision.action is Action.BLOCK:
+            return Verdict(_because(verdict.decision, decision), verdict.located, None)
+        if decision.action is Action.ALLOW:
+            return Verdict(verdict.decision, verdict.located, parsed.document.raw)
+        redacted = redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
+        if redacted == parsed.document.raw:
+            # What the policy wants redacted has no text that could be (an image): nothing to replace, so refuse.
+            return Verdict(_unredactable(decision), verdict.located, None)
+        parsed = parse(redacted)
+        located = _find(scanner, parsed)
+        decision = _evaluate(policy, facts, located)
+    raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
+
+
+def _find(scanner: Scanner, parsed: Inspectable) -> list[Located]:
+    return [*parsed.unscannable, *inspect(scanner, parsed.segments)]
+
+
+def _evaluate(policy: CompiledPolicy, facts: Facts, located: Sequence[Located]) -> Decision:
+    return evaluate(policy, facts, [item.finding for item in located])
+
+
+def _because(first: Decision, last: Decision) -> Decision:
+    return first if first.action is Action.BLOCK else last
+
+
+def _unredactable(decision: Decision) -> Decision:
+    reason = "the policy asks to redact content that holds no text"
+    return Decision(Action.BLOCK, decision.rule_id, reason, kinds=decision.kinds)

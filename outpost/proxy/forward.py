@@ -1,0 +1,212 @@
+"""The call to the provider: pooled connections, bounded answers, every failure a typed refusal.
+
+Nothing of an upstream's error goes to the client verbatim: OpenAI-style ``code``, ``type`` and ``param`` pass
+if they look like the identifiers they should be, the message is ours. Redirects are not followed, so requests
+go to the providers of the signed bundle and nowhere else.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+
+from outpost.errors import Rejected
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.documents import Provider
+from outpost.proxy.json_document import parse_json
+
+MAX_ERROR_BYTES: Final = 65_536  # an error body is read only for its identifiers
+# Words of an API's vocabulary and paths into a request. No run of mixed letters and digits fits, so no key does.
+_CODE: Final = re.compile(r"[a-z]{1,32}(?:_[a-z]{1,32}){0,7}")
+_PARAM: Final = re.compile(r"[a-z_]{1,32}(?:\[[0-9]{1,4}\]|\.[a-z_]{1,32}){0,8}")
+_RETRY_AFTER: Final = re.compile(r"[0-9]{1,5}")
+# The caller's mistakes: the status goes on. Everything else is between the outpost and its provider.
+_CALLERS_FAULT: Final = frozenset({400, 404, 409, 413, 415, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardTimeouts:
+    """Seconds to wait for a connection, for the next bytes, and for a whole answer."""
+
+    connect_s: float
+    read_s: float
+    total_s: float
+
+
+class ProviderRefused(Rejected):
+    """The provider answered with an error.
+
+    Attributes:
+        status: Status for the client.
+        param: The field the provider objected to, if it named one.
+        retry_after_s: As the provider wished, in whole seconds.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        status: HTTPStatus | None = None,
+        param: str | None = None,
+        retry_after_s: str | None = None,
+    ) -> None:
+        super().__init__(code, message)
+        self.status = status
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class Forwarder:
+    """Sends inspected bodies to providers."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        provider_key: Callable[[str], str | None],
+        *,
+        timeouts: ForwardTimeouts,
+        max_answer_bytes: int,
+    ) -> None:
+        """``provider_key`` gives the API key for a provider id, or ``None`` for a provider that needs none."""
+        self._session = session
+        self._provider_key = provider_key
+        self._max_answer_bytes = max_answer_bytes
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
+        )
+
+    @asynccontextmanager
+    async def post(self, provider: Provider, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        """POST ``body`` and yield a successful answer whose body is still to be read.
+
+        Raises:
+            Rejected: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
+        """
+        async with self._exchange("POST", provider, path, body) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def get(self, provider: Provider, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """GET ``path`` and yield a successful answer, as ``post``."""
+        async with self._exchange("GET", provider, path, None) as answer:
+            yield answer
+
+    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The whole body of an answer.
+
+        Raises:
+            Rejected: ``provider_invalid_response`` beyond the size limit; otherwise as ``post``.
+        """
+        parts: list[bytes] = []
+        size = 0
+        with _typed_failures():
+            async for part in answer.content.iter_any():
+                size += len(part)
+                if size > self._max_answer_bytes:
+                    message = f"the provider's answer is larger than {self._max_answer_bytes} bytes"
+                    raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+                parts.append(part)
+        return b"".join(parts)
+
+    async def stream(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """The body of an answer as it arrives. Raises as ``post``."""
+        with _typed_failures():
+            async for part in answer.content.iter_any():
+                yield part
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, provider: Provider, path: str, body: bytes | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        key = self._provider_key(provider.id)
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        request = self._session.request(
+            method,
+            provider.base_url + path,
+            data=body,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+        )
+        with _typed_failures():
+            answer = await request
+        try:
+            if answer.status != HTTPStatus.OK:
+                raise await _refusal(answer)
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                message = "the provider compressed an answer that was asked for uncompressed"
+                raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+            yield answer
+        finally:
+            # A fully read answer has given its connection back already; an unread one must not be reused.
+            answer.close()
+
+
+class _typed_failures:  # noqa: N801 - reads as a statement
+    """Turn what aiohttp raises into our refusals; messages of the library may quote addresses, so they stay here."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, _traceback: object) -> None:
+        if kind is None or issubclass(kind, asyncio.CancelledError | Rejected):
+            return
+        if issubclass(kind, TimeoutError):
+            raise Rejected(ErrorCode.PROVIDER_TIMEOUT, "the provider did not answer in time") from err
+        if issubclass(kind, aiohttp.ClientConnectionError | OSError):
+            raise Rejected(ErrorCode.PROVIDER_UNAVAILABLE, "the provider cannot be reached or broke off") from err
+        if issubclass(kind, aiohttp.ClientError | ValueError):
+            message = "the provider's answer is not valid HTTP or broke off"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> Rejected:
+    status = answer.status
+    code, param = await _identifiers(answer)
+    said = f" (code {code})" if code else ""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        wish = answer.headers.get("Retry-After", "")
+        return ProviderRefused(
+            ErrorCode.PROVIDER_RATE_LIMITED,
+            f"the provider limits requests at the moment{said}",
+            retry_after_s=wish if _RETRY_AFTER.fullmatch(wish) else None,
+        )
+    if status in _CALLERS_FAULT:
+        message = f"the provider refused the request with status {status}{said}"
+        return ProviderRefused(ErrorCode.PROVIDER_ERROR, message, status=HTTPStatus(status), param=param)
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        message = f"the provider refused the outpost's own credentials with status {status}; tell its operator"
+        return ProviderRefused(ErrorCode.PROVIDER_ERROR, message)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        message = f"the provider failed with status {status}{said}"
+        return ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message)
+    return ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, f"the provider answered with status {status}")
+
+
+async def _identifiers(answer: aiohttp.ClientResponse) -> tuple[str | None, str | None]:
+    """``code`` and ``param`` of an OpenAI-style error, if they are identifiers and nothing else."""
+    with _typed_failures():
+        raw = await answer.content.read(MAX_ERROR_BYTES)
+    try:
+        body = parse_json(raw).value
+    except Rejected:
+        return None, None
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return None, None
+    code, param = error.get("code") or error.get("type"), error.get("param")
+    return _matching(_CODE, code), _matching(_PARAM, param)
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None

@@ -1,0 +1,210 @@
+"""A JSON body as it was received: strictly parsed, every text in it reachable, changed only where it must be.
+
+``parse_json`` accepts exactly what every careful parser reads the same way (RFC 8259 with I-JSON's limits,
+RFC 7493 §2: UTF-8, no duplicate names, no lone surrogates), so the provider cannot see another document than
+the one inspected. ``replace_texts`` splices new strings into the received bytes and leaves all others as they
+are (docs/adr/0007).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from outpost.errors import Rejected
+from outpost.protocol.codes import ErrorCode
+
+MAX_DEPTH: Final = (
+    64  # deepest nesting in OpenAI's published request schema is about 12; JSON Schemas of tools add some
+)
+MAX_EMBEDDED: Final = 3  # JSON inside strings inside JSON: tool arguments that carry a payload of their own
+
+# Every string and number of a valid JSON document in order of appearance. Alternation over single characters,
+# so the time is linear whatever the input (the document has been parsed before this runs).
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+
+
+class Number:
+    """A JSON number with a fraction or exponent, kept as written so that its digits can be inspected."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One string, object name or number.
+
+    Attributes:
+        ordinal: Position among all strings, names and numbers of the outermost document.
+        path: Names and indices from the outermost document; a name is its own last element.
+        text: The decoded text, or a number as written.
+        is_name: It is an object's member name.
+        inner: Ordinals inside documents embedded in this string, from the outside in; empty if not embedded.
+    """
+
+    ordinal: int
+    path: tuple[str | int, ...]
+    text: str
+    is_name: bool = False
+    inner: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocument:
+    """Received bytes and the value they stand for."""
+
+    raw: bytes
+    value: Any
+
+
+def parse_json(raw: bytes) -> JsonDocument:
+    """Parse a body.
+
+    Raises:
+        Rejected: ``invalid_request``; the message says what is wrong and where, without any of the content.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise Rejected(ErrorCode.INVALID_REQUEST, f"the body is not UTF-8 (byte {err.start})") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as err:
+        where = f"line {err.lineno} column {err.colno}"
+        raise Rejected(ErrorCode.INVALID_REQUEST, f"the body is not valid JSON: {err.msg} ({where})") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # an integer of more digits than Python converts
+        raise Rejected(ErrorCode.INVALID_REQUEST, "the body has a number with too many digits") from None
+    _check_depth(value)
+    if "\\u" in text:
+        _check_surrogates(value)
+    return JsonDocument(raw, value)
+
+
+def walk(document: JsonDocument) -> Iterator[Leaf]:
+    """Every string, name and number in the order of the document's bytes.
+
+    A string that is itself a JSON object or array is replaced by its own leaves, so that escapes inside it
+    hide nothing and a replacement keeps it valid JSON.
+    """
+    yield from _walk(document.value, (), Counter(), MAX_EMBEDDED)
+
+
+def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> bytes:
+    """Put new texts in place of some leaves; every other byte stays.
+
+    Args:
+        raw: A document that ``parse_json`` accepted.
+        replacements: New text by ``(ordinal, *inner)`` of the leaf. A number becomes a string.
+    """
+    own = {key[0]: text for key, text in replacements.items() if len(key) == 1}
+    embedded: dict[int, dict[tuple[int, ...], str]] = {}
+    for key, text in replacements.items():
+        if len(key) > 1:
+            embedded.setdefault(key[0], {})[key[1:]] = text
+    pieces: list[bytes] = []
+    end = 0
+    for ordinal, token in enumerate(_TOKEN.finditer(raw)):
+        if ordinal in own:
+            new = own[ordinal]
+        elif ordinal in embedded:
+            inner = json.loads(token.group()).encode()
+            new = replace_texts(inner, embedded[ordinal]).decode()
+        else:
+            continue
+        pieces += (raw[end : token.start()], json.dumps(new, ensure_ascii=False).encode())
+        end = token.end()
+    pieces.append(raw[end:])
+    return b"".join(pieces)
+
+
+class Counter:
+    """Counts leaves across one document."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def take(self) -> int:
+        """The next ordinal."""
+        ordinal = self.next
+        self.next += 1
+        return ordinal
+
+
+def _walk(value: Any, path: tuple[str | int, ...], counter: Counter, embed: int) -> Iterator[Leaf]:
+    if isinstance(value, str):
+        ordinal = counter.take()
+        if embed and value[:1] in {"{", "["} and (inner := _embedded(value)) is not None:
+            for leaf in _walk(inner, path, Counter(), embed - 1):
+                yield Leaf(ordinal, leaf.path, leaf.text, leaf.is_name, (leaf.ordinal, *leaf.inner))
+        else:
+            yield Leaf(ordinal, path, value)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield Leaf(counter.take(), (*path, name), name, is_name=True)
+            yield from _walk(member, (*path, name), counter, embed)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*path, index), counter, embed)
+    elif isinstance(value, Number):
+        yield Leaf(counter.take(), path, value.text)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield Leaf(counter.take(), path, str(value))
+
+
+def _embedded(text: str) -> Any:
+    """The object or array that ``text`` is, or ``None`` if it is plain text."""
+    try:
+        value = parse_json(text.encode()).value
+    except Rejected:
+        return None
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        # Parsers differ on which of two equal names counts; RFC 8259 §4 leaves it open.
+        raise Rejected(ErrorCode.INVALID_REQUEST, "the body has an object with a duplicate name")
+    return members
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise Rejected(ErrorCode.INVALID_REQUEST, "the body has NaN or Infinity, which JSON does not know")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_float=Number, parse_constant=_no_constant)
+
+
+def _check_depth(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _check_surrogates(value: Any) -> None:
+    for leaf in _walk(value, (), Counter(), 0):
+        try:
+            leaf.text.encode()
+        except UnicodeEncodeError:
+            raise Rejected(ErrorCode.INVALID_REQUEST, "the body has a lone surrogate escape") from None
+
+
+def _too_deep() -> Rejected:
+    return Rejected(ErrorCode.INVALID_REQUEST, f"the body is nested deeper than {MAX_DEPTH} levels")

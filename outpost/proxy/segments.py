@@ -1,0 +1,98 @@
+"""Segments: the texts of one body, grouped as they are inspected, with the way back to each place.
+
+A segment is one unit of a conversation (a message, a choice, or everything else of the body). Its leaves are
+joined by a separator that no pattern crosses; parts of one message are inspected once more joined directly, so
+a value split over two parts is found. Every finding maps back to pieces of the original strings.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from outpost.protocol.findings import Finding
+from outpost.proxy.json_document import JsonDocument, Leaf, replace_texts
+from outpost.proxy.spans import Span, label, replace_spans
+
+SEPARATOR: Final = "\n\x1e\n"  # ASCII record separator between line ends: no detector's separators include it
+
+
+class Scanner(Protocol):
+    """Whatever finds things in one text (``outpost.dlp.engine.Engine``)."""
+
+    def scan(self, text: str) -> list[Finding]:
+        """Findings in ``text``, or ``CouldNotInspect``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Leaves inspected as one text.
+
+    Attributes:
+        name: Where it is, for people: ``messages[2]``.
+        leaves: The leaves in order.
+        text: Their texts joined.
+        starts: Offset of each leaf in ``text``.
+        seams_only: Only findings that cross from one leaf into another count; the rest is found elsewhere.
+    """
+
+    name: str
+    leaves: tuple[Leaf, ...]
+    text: str
+    starts: tuple[int, ...]
+    seams_only: bool = False
+
+    def pieces(self, finding: Finding) -> Iterator[tuple[Leaf, int, int]]:
+        """The parts of leaves that ``finding`` covers, as ``(leaf, start, end)`` within the leaf's text."""
+        index = max(bisect_right(self.starts, finding.start) - 1, 0)
+        while index < len(self.leaves) and self.starts[index] < finding.end:
+            start = max(finding.start - self.starts[index], 0)
+            end = min(finding.end - self.starts[index], len(self.leaves[index].text))
+            if start < end:
+                yield self.leaves[index], start, end
+            index += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A finding and the segment (by index) in which it lies."""
+
+    segment: int
+    finding: Finding
+
+
+def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams_only: bool = False) -> Segment:
+    """Make one segment of ``leaves``."""
+    starts: list[int] = []
+    offset = 0
+    for leaf in leaves:
+        starts.append(offset)
+        offset += len(leaf.text) + len(separator)
+    return Segment(name, tuple(leaves), separator.join(leaf.text for leaf in leaves), tuple(starts), seams_only)
+
+
+def inspect(scanner: Scanner, segments: Iterable[Segment]) -> list[Located]:
+    """Everything the scanner finds, in the order of the segments.
+
+    Raises:
+        CouldNotInspect: A text is beyond the scanner's bounds.
+    """
+    located: list[Located] = []
+    for index, segment in enumerate(segments):
+        for finding in scanner.scan(segment.text):
+            if segment.seams_only and sum(1 for _ in segment.pieces(finding)) < 2:  # noqa: PLR2004 - a seam has two sides
+                continue
+            located.append(Located(index, finding))
+    return located
+
+
+def redact_document(document: JsonDocument, segments: Sequence[Segment], located: Iterable[Located]) -> bytes:
+    """The document with every given finding replaced by its label, all other bytes as received."""
+    spans: dict[Leaf, list[Span]] = {}
+    for item in located:
+        text = label(item.finding)
+        for leaf, start, end in segments[item.segment].pieces(item.finding):
+            spans.setdefault(leaf, []).append(Span(start, end, text))
+            text = ""
+    replacements = {(leaf.ordinal, *leaf.inner): replace_spans(leaf.text, cut) for leaf, cut in spans.items()}
+    return replace_texts(document.raw, replacements)

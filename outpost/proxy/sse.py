@@ -1,0 +1,73 @@
+"""Server-sent events as a provider streams them: bytes in, whole events out, whatever the chunking.
+
+Source: WHATWG HTML, "Server-sent events", §9.2.5-9.2.6 (stream format). Only ``data`` counts; comments and
+other fields are not handed on, because nobody inspects them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from outpost.errors import Rejected
+from outpost.protocol.codes import ErrorCode
+
+MAX_EVENT_BYTES: Final = 1_048_576  # one chunk holds a few tokens; the largest seen carry a usage object
+DONE: Final = b"[DONE]"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+_END_OF_EVENT = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its bytes as received with the blank line, and its data (``None`` for a comment)."""
+
+    raw: bytes
+    data: bytes | None
+
+
+class EventReader:
+    """Cuts a byte stream into events. Memory is bounded by ``MAX_EVENT_BYTES`` plus one read."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Events that are complete now.
+
+        Raises:
+            Rejected: An event is larger than ``MAX_EVENT_BYTES``.
+        """
+        self._buffer += chunk
+        start = 0
+        for blank in _END_OF_EVENT.finditer(self._buffer):
+            if blank.group() == b"\r\r" and blank.end() == len(self._buffer):
+                break  # the next byte may be the line feed of a CR LF
+            yield _event(self._buffer[start : blank.end()])
+            start = blank.end()
+        self._buffer = self._buffer[start:]
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            message = f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+
+    def rest(self) -> bytes:
+        """Bytes after the last blank line; a well-formed stream leaves none."""
+        return self._buffer.strip()
+
+
+def encode(data: bytes) -> bytes:
+    """One event with ``data``, framed as OpenAI frames it."""
+    return b"data: " + data + b"\n\n"
+
+
+def _event(raw: bytes) -> Event:
+    lines = _END_OF_LINE.split(raw.rstrip(b"\r\n"))
+    data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+    if not data:
+        return Event(KEEP_ALIVE, None)
+    if len(lines) > 1:
+        joined = b"\n".join(data)
+        return Event(b"".join(b"data: " + line + b"\n" for line in data) + b"\n", joined)
+    return Event(raw, data[0])
