@@ -19,8 +19,10 @@ KEYS_TARGET = "keys.json"
 ROUTING_TARGET = "routing.json"
 
 Name = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
-Kind = Annotated[str, Field(pattern=r"^(?:\*|[a-z][a-z0-9_]*\.(?:\*|[a-z][a-z0-9_.]*))$", max_length=80)]
-"""A finding's kind, ``domain.type``; ``domain.*`` and ``*`` match all types of a domain and everything."""
+Kind = Annotated[
+    str, Field(pattern=r"^(?:\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*\.(?:\*|[a-z][a-z0-9_]*))$", max_length=80)
+]
+"""A finding's kind: ``domain.type`` or ``domain.type.subtype``; ``*`` as the last part matches all below it."""
 
 MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
 

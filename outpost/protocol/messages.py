@@ -88,6 +88,13 @@ class WatchReply(Message):
     snapshot_version: int = Field(ge=0)
 
 
+class AuditGap(Message):
+    """An event whose bytes the outpost has lost (disk damage); its leaf hash still proves its place in the tree."""
+
+    seq: int = Field(ge=0)
+    leaf_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class AuditBatch(Message):
     """``POST /outpost/v1/audit``: consecutive events and the signed head of the tree that ends with the last of them.
 
@@ -101,6 +108,8 @@ class AuditBatch(Message):
     """Each event's exact bytes, UTF-8 JSON."""
     checkpoint: str = Field(max_length=4096)
     """C2SP checkpoint note for tree size ``first_seq + len(events)``, signed by the outpost."""
+    gaps: list[AuditGap] = Field(default=[], max_length=1000)
+    """Events of this batch that are lost; their place in ``events`` is the empty string."""
 
 
 class AuditReceipt(Message):
@@ -123,3 +132,5 @@ class ErrorBody(Message):
 
     code: ErrorCode
     message: str
+    expected_seq: int | None = None
+    """With ``audit_invalid``: the sequence number at which the next audit batch must begin."""

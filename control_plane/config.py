@@ -1,0 +1,161 @@
+"""Settings: one TOML file, ``CONTROL_PLANE_*`` variables override it, nothing unknown is tolerated (design §3).
+
+``load_config`` gives a whole valid ``Config`` or one ``ConfigError`` that lists every problem. It is read once, in
+``cli``; below that, functions get the values they need. ``deploy/control-plane.toml`` shows every key.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from control_plane.errors import ConfigError
+
+ENV_PREFIX = "CONTROL_PLANE_"
+CONFIG_VARIABLE = "CONTROL_PLANE_CONFIG"
+DEFAULT_FILE = Path("control-plane.toml")
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Config(BaseSettings):
+    """Every setting of the control plane."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, validate_default=True)
+
+    data_dir: Path = Field(
+        default=Path("./control-plane-data"), description="Keys, certificates and (by default) the database; mode 0700."
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL; absent means SQLite in data_dir. Set it by variable if it carries a password.",
+        repr=False,
+    )
+    trust_domain: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,253}[a-z0-9])?$",
+        description="SPIFFE trust domain; `init` fixes it for ever (default outpost.internal), later it must agree.",
+    )
+    server_names: list[str] = Field(
+        default=["localhost", "127.0.0.1"],
+        min_length=1,
+        description="DNS names and IP addresses by which outposts reach this server; they go into its certificate.",
+    )
+    public_enrol_url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^/\s]+$",
+        description="Base URL for enrolment as outposts see it; default: the first server name and platform_port.",
+    )
+    public_sync_url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^/\s]+$",
+        description="Base URL of the mutual-TLS surface as outposts see it; default: first server name, outpost_port.",
+    )
+    platform_host: str = Field(default="0.0.0.0", description="Address of the platform and enrolment listener.")  # noqa: S104 - the design's default; it authenticates every call
+    platform_port: Port = Field(default=8100, description="Port of the platform and enrolment listener (server TLS).")
+    outpost_host: str = Field(default="0.0.0.0", description="Address of the outpost listener.")  # noqa: S104 - likewise, mutual TLS
+    outpost_port: Port = Field(default=8443, description="Port of the outpost listener (mutual TLS).")
+    token_lifetime_s: int = Field(
+        default=900, ge=30, le=86_400, description="How long an enrolment token can be used, in seconds."
+    )
+    timestamp_lifetime_s: int = Field(
+        default=86_400, ge=300, le=7 * 86_400, description="How long bundle timestamp metadata is fresh, in seconds."
+    )
+    timestamp_resign_s: int = Field(
+        default=3_600, ge=10, le=86_400, description="Age at which `serve` signs the timestamp again, in seconds."
+    )
+    heartbeat_interval_s: int = Field(
+        default=30, ge=1, le=86_400, description="How often an outpost is asked to report, in seconds."
+    )
+    watch_timeout_s: float = Field(
+        default=25.0, gt=0, le=30, description="How long a watch request is held open, in seconds; proxies cut at 30."
+    )
+    watch_poll_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=30,
+        description="How often the database is asked for news while outposts watch, in seconds.",
+    )
+    shutdown_grace_s: float = Field(
+        default=10.0, ge=0, le=120, description="How long requests may finish after SIGTERM, in seconds."
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file's values, which arrive as init arguments; nothing else is read."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def resolved_database_url(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'control-plane.db'}"
+
+    def enrol_url(self) -> str:
+        """Where outposts enrol."""
+        return self.public_enrol_url or f"https://{_url_host(self.server_names[0])}:{self.platform_port}"
+
+    def sync_url(self) -> str:
+        """Where enrolled outposts talk to."""
+        return self.public_sync_url or f"https://{_url_host(self.server_names[0])}:{self.outpost_port}"
+
+
+def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read settings from ``path`` (or the default file if it is there), the environment, then ``overrides``.
+
+    Raises:
+        ConfigError: The file cannot be read, or any key or variable is unknown or invalid; lists all of them.
+    """
+    problems: list[str] = []
+    values = _read_file(path, problems)
+    unknown = {name for name in os.environ if name.startswith(ENV_PREFIX)} - _known_variables()
+    problems += [f"{name}: unknown variable" for name in sorted(unknown)]
+    try:
+        config = Config(**values)
+        if overrides:
+            config = Config.model_validate({**config.model_dump(), **overrides})
+    except ValidationError as err:
+        for error in err.errors(include_url=False, include_context=False, include_input=False):
+            where = ".".join(str(part) for part in error["loc"]) or "(settings)"
+            problems.append(f"{where}: {'unknown key' if error['type'] == 'extra_forbidden' else error['msg']}")
+    except ValueError as err:  # pydantic-settings: a variable that should hold JSON does not
+        problems.append(str(err))
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _read_file(path: Path | None, problems: list[str]) -> dict[str, Any]:
+    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    if chosen is None:
+        if not DEFAULT_FILE.exists():
+            return {}
+        chosen = DEFAULT_FILE
+    try:
+        return tomllib.loads(chosen.read_text("utf-8"))
+    except OSError as err:
+        problems.append(f"{chosen}: cannot be read ({err.strerror})")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        problems.append(f"{chosen}: not valid TOML ({err})")
+    return {}
+
+
+def _known_variables() -> set[str]:
+    return {CONFIG_VARIABLE} | {f"{ENV_PREFIX}{name.upper()}" for name in Config.model_fields}
+
+
+def _url_host(name: str) -> str:
+    return f"[{name}]" if ":" in name else name

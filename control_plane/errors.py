@@ -1,0 +1,136 @@
+"""The control plane's exceptions, by what the caller can do about them.
+
+ControlPlaneError
+ ├── Unavailable            try again later: the database or a key is not reachable
+ │    └── StoreUnavailable
+ ├── Rejected               the request is wrong and stays wrong
+ │    ├── InvalidRequest, RequestTooLarge, NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
+ │    ├── TokenInvalid, TokenExpired, TokenUsed, CsrRejected        enrolment
+ │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
+ │    └── AuditInvalid ── AuditGap; AuditConflict                   audit intake
+ └── Refused                the operator must act before this can go on
+      └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe
+
+``control_plane/api/errors.py`` is the one table that turns these into HTTP. Messages name what to do and never
+hold a token, key or body.
+"""
+
+
+class ControlPlaneError(Exception):
+    """Root of every error the control plane raises on purpose."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Unavailable(ControlPlaneError):
+    """Not possible now; retrying later may help."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached or is locked for too long."""
+
+
+class Rejected(ControlPlaneError):
+    """The request is wrong and stays wrong."""
+
+
+class InvalidRequest(Rejected):
+    """Malformed JSON, wrong types, unreadable parameters."""
+
+
+class RequestTooLarge(Rejected):
+    """The body is larger than this route takes."""
+
+
+class NotFound(Rejected):
+    """No such thing."""
+
+
+class UnknownOutpost(Rejected):
+    """The registry has no outpost of this id."""
+
+
+class AlreadyExists(Rejected):
+    """A thing of this name is there already."""
+
+
+class DocumentRejected(Rejected):
+    """A policy, routing or key document is malformed; ``problems`` lists every ``(path, message)``."""
+
+    def __init__(self, message: str, problems: list[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class TokenInvalid(Rejected):
+    """The enrolment token is malformed, forged, or belongs to another control plane."""
+
+
+class TokenExpired(Rejected):
+    """The enrolment token is past its lifetime."""
+
+
+class TokenUsed(Rejected):
+    """The enrolment token was spent on another key."""
+
+
+class CsrRejected(Rejected):
+    """The certificate signing request does not prove possession or asks for something."""
+
+
+class CertificateRejected(Rejected):
+    """The client certificate does not verify; ``reason`` is a stable word."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class OutpostRevoked(Rejected):
+    """The registry says this outpost is revoked."""
+
+
+class AuditInvalid(Rejected):
+    """An audit batch does not match its checkpoint, signature or origin."""
+
+
+class AuditGap(AuditInvalid):
+    """An audit batch starts beyond the end of the stored log, which is ``expected_seq``."""
+
+    def __init__(self, message: str, expected_seq: int) -> None:
+        super().__init__(message)
+        self.expected_seq = expected_seq
+
+
+class AuditConflict(Rejected):
+    """An audit batch contradicts what is stored: the outpost's log was rewritten or forked at ``seq``."""
+
+    def __init__(self, message: str, seq: int) -> None:
+        super().__init__(message)
+        self.seq = seq
+
+
+class Refused(ControlPlaneError):
+    """The operator must act before this can go on."""
+
+
+class ConfigError(Refused):
+    """Settings are wrong. ``problems`` lists every bad key with its reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class NotInitialised(Refused):
+    """There is no finished ``control-plane init`` in the data directory."""
+
+
+class AlreadyInitialised(Refused):
+    """``control-plane init`` was run here before; nothing was touched."""
+
+
+class KeysUnsafe(Refused):
+    """A key file is missing, unreadable or readable by others."""

@@ -1,0 +1,223 @@
+"""Every table of the control plane. Changing one needs a migration; a test compares the two.
+
+Secrets rest only wrapped (``control_plane/keyring.py``) or hashed: columns named ``wrapped``, ``digest``,
+``password_hash`` and ``secret_sha256`` say which.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC datetimes on every database; SQLite alone would drop the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; a naive time is a bug."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _org() -> Column[Any]:
+    return Column("org_id", String(63), ForeignKey("orgs.id"), nullable=False)
+
+
+def _outpost(*, primary_key: bool = False) -> Column[Any]:
+    return Column("outpost_id", String(63), ForeignKey("outposts.id"), nullable=False, primary_key=primary_key)
+
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("trust_domain", String(255), nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+orgs = Table(
+    "orgs",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("created_at", Utc, nullable=False),
+    Column("secrets_version", Integer, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    _org(),
+    Column("name", String(254), nullable=False, unique=True),
+    Column("role", String(32), nullable=False),
+    Column("password_hash", String(255), nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+org_secrets = Table(
+    "org_secrets",
+    metadata,
+    Column("org_id", String(63), ForeignKey("orgs.id"), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+virtual_keys = Table(
+    "virtual_keys",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    _org(),
+    Column("name", String(128), nullable=False),
+    Column("prefix", String(40), nullable=False),
+    Column("pepper_id", String(63), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("group_name", String(63), nullable=False),
+    Column("allowed_models", JSON, nullable=False),
+    Column("allowed_networks", JSON),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("revoked_at", Utc),
+)
+
+tuf_metadata = Table(
+    "tuf_metadata",
+    metadata,
+    Column("org_id", String(63), ForeignKey("orgs.id"), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+tuf_targets = Table(
+    "tuf_targets",
+    metadata,
+    Column("org_id", String(63), ForeignKey("orgs.id"), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+outposts = Table(
+    "outposts",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    _org(),
+    Column("name", String(63), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("enrolled_at", Utc),
+    Column("revoked_at", Utc),
+    Column("hpke_public_key", LargeBinary),
+    Column("audit_public_key", LargeBinary),
+    UniqueConstraint("org_id", "name"),
+)
+
+enrolment_tokens = Table(
+    "enrolment_tokens",
+    metadata,
+    Column("secret_sha256", LargeBinary(32), primary_key=True),
+    _outpost(),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("spent_at", Utc),
+    Column("certificate_sha256", LargeBinary(32)),
+    Column("replays", Integer, nullable=False, server_default="0"),
+    Column("last_replay_at", Utc),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    _outpost(),
+    Column("serial", String(40), nullable=False, unique=True),
+    Column("spki_sha256", LargeBinary(32), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("not_after", Utc, nullable=False),
+    Column("issued_at", Utc, nullable=False),
+    Column("revoked_at", Utc),
+)
+
+crls = Table(
+    "crls",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("issued_at", Utc, nullable=False),
+    Column("revoked_count", Integer, nullable=False),
+)
+
+outpost_status = Table(
+    "outpost_status",
+    metadata,
+    _outpost(primary_key=True),
+    Column("received_at", Utc, nullable=False),
+    Column("sent_at", Utc, nullable=False),
+    Column("outpost_version", String(64), nullable=False),
+    Column("snapshot_version", BigInteger),
+    Column("applied_at", Utc),
+    Column("refused_version", BigInteger),
+    Column("refused_reason", String(1024)),
+    Column("audit_size", BigInteger, nullable=False),
+    Column("audit_delivered", BigInteger, nullable=False),
+)
+
+audit_logs = Table(
+    "audit_logs",
+    metadata,
+    _outpost(primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    _outpost(primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", LargeBinary, nullable=False),
+    Column("leaf_hash", LargeBinary(32), nullable=False),
+    Column("received_at", Utc, nullable=False),
+)

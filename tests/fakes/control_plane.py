@@ -1,0 +1,389 @@
+"""A control plane in memory for tests of the outpost: a real CA, real TUF keys, the real rules, no socket and no TLS.
+
+    plane = FakeControlPlane(clock)
+    plane.publish(policy=PolicyDocument(...))
+    client = httpx.AsyncClient(transport=plane.transport())
+
+``plane.down = True`` makes every request fail to connect; ``plane.revoke(outpost_id)`` answers 403
+``outpost_revoked``. Without TLS there is no client certificate, so ``plane.peer`` says who is calling: the last
+outpost that enrolled, unless a test sets it. Everything received is kept for asserting.
+"""
+
+import base64
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import BaseModel, ValidationError
+from securesystemslib.signer import CryptoSigner
+
+from control_plane import bundles
+from control_plane.bundles import Publication, RoleSigners
+from control_plane.defaults import default_policy, default_routing
+from control_plane.errors import (
+    CsrRejected,
+    InvalidRequest,
+    NotFound,
+    OutpostRevoked,
+    TokenExpired,
+    TokenInvalid,
+    TokenUsed,
+)
+from control_plane.issuance import IssuedCertificate, outpost_issuer
+from control_plane.keys import key_digest, key_prefix, keys_document, new_key_text
+from control_plane.outposts import OutpostRecord
+from control_plane.registration import TokenRecord, enroll
+from control_plane.tokens import make_token
+from outpost.audit.checkpoint import NoteSigner, NoteVerifier, add_signature, parse_checkpoint, verify_note
+from outpost.audit.tree import Frontier, leaf_hash
+from outpost.protocol import routes
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.ids import OrgId, OutpostId
+from outpost.protocol.messages import (
+    Anchors,
+    AuditBatch,
+    AuditReceipt,
+    EnrolRequest,
+    EnrolResponse,
+    ErrorBody,
+    Heartbeat,
+    HeartbeatReply,
+    SealedSecrets,
+    WatchReply,
+)
+from outpost.protocol.sealing import PEPPER_PREFIX, seal_secrets, secrets_info
+from pki.authority import create_intermediate, create_root
+from pki.keys import certificate_sha256, generate_private_key
+from pki.revocation import Revoked
+from pki.signer import LocalSigner
+from tests.fakes.clock import FakeClock
+
+Answer = tuple[int, BaseModel | bytes]
+_REFUSALS = {
+    TokenInvalid: (401, ErrorCode.TOKEN_INVALID),
+    TokenExpired: (401, ErrorCode.TOKEN_EXPIRED),
+    TokenUsed: (409, ErrorCode.TOKEN_USED),
+    CsrRejected: (400, ErrorCode.CSR_INVALID),
+    InvalidRequest: (400, ErrorCode.INVALID_REQUEST),
+    NotFound: (404, ErrorCode.NOT_FOUND),
+    OutpostRevoked: (403, ErrorCode.OUTPOST_REVOKED),
+}
+
+
+class MemoryBundleStore:
+    """``control_plane.bundles.BundleStore`` in dictionaries. Tests may alter what is stored to play the liar."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[str, int], bytes] = {}
+        self.targets: dict[tuple[str, str], bytes] = {}
+
+    def latest_version(self, org_id: str, role: str) -> int:
+        return max((version for name, version in self.files if name == role), default=0)
+
+    def metadata(self, org_id: str, role: str, version: int) -> bytes | None:
+        return self.files.get((role, version))
+
+    def target(self, org_id: str, name: str, digest: str) -> bytes | None:
+        return self.targets.get((name, digest))
+
+    def add(self, org_id: str, publication: Publication, at: datetime) -> None:
+        self.files.update({(file.role, file.version): file.content for file in publication.metadata})
+        self.targets.update({(target.name, target.sha256): target.content for target in publication.targets})
+
+
+class MemoryRegistrationStore:
+    """``control_plane.registration.RegistrationStore`` in dictionaries."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[bytes, TokenRecord] = {}
+        self.outposts: dict[str, OutpostRecord] = {}
+        self.certificates: dict[bytes, IssuedCertificate] = {}
+        self.replays: list[bytes] = []
+
+    def token(self, secret_sha256: bytes) -> TokenRecord | None:
+        return self.tokens.get(secret_sha256)
+
+    def outpost(self, outpost_id: str) -> OutpostRecord | None:
+        return self.outposts.get(outpost_id)
+
+    def certificate(self, sha256: bytes) -> IssuedCertificate | None:
+        return self.certificates.get(sha256)
+
+    def add_certificate(self, certificate: IssuedCertificate) -> None:
+        self.certificates[certificate.sha256] = certificate
+
+    def spend_token(self, secret_sha256: bytes, certificate_sha256: bytes, at: datetime) -> bool:
+        record = self.tokens[secret_sha256]
+        self.tokens[secret_sha256] = replace(record, spent_at=at, certificate_sha256=certificate_sha256)
+        return record.spent_at is None
+
+    def record_keys(self, outpost_id: str, hpke_public_key: bytes, audit_public_key: bytes, at: datetime) -> None:
+        self.outposts[outpost_id] = replace(
+            self.outposts[outpost_id],
+            hpke_public_key=hpke_public_key,
+            audit_public_key=audit_public_key,
+            enrolled_at=at,
+        )
+
+    def record_replay(self, secret_sha256: bytes, at: datetime) -> None:
+        self.replays.append(secret_sha256)
+
+
+class FakeControlPlane:
+    """See the module docstring. ``down``, ``peer``, ``secrets`` and ``store`` are there to be changed by tests."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] | None = None,
+        *,
+        org_id: str = "acme",
+        trust_domain: str = "outpost.test",
+        sync_url: str = "https://control-plane.test:8443",
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.org_id, self.trust_domain, self.sync_url = OrgId(org_id), trust_domain, sync_url
+        self.down = False
+        self.peer: str | None = None
+        at = self.clock()
+        self.root = create_root(
+            LocalSigner(generate_private_key()), trust_domain=trust_domain, common_name="Test root", at=at
+        )
+        self.intermediate = create_intermediate(
+            self.root,
+            LocalSigner(generate_private_key()),
+            trust_domain=trust_domain,
+            common_name="Test intermediate",
+            at=at,
+        )
+        self.receipt_signer = NoteSigner(f"{trust_domain}/receipts", Ed25519PrivateKey.generate())
+        self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+        self.store = MemoryBundleStore()
+        self.registry = MemoryRegistrationStore()
+        self.pepper_id, self.pepper = "pepper-1", os.urandom(32)
+        self.secrets: dict[str, str] = {f"{PEPPER_PREFIX}{self.pepper_id}": base64.b64encode(self.pepper).decode()}
+        self.secrets_version = 1
+        self.keys: list[VirtualKeyDigest] = []
+        self.requests: list[tuple[str, str]] = []
+        self.heartbeats: list[Heartbeat] = []
+        self.audit_events: dict[str, list[bytes]] = {}
+        self.audit_notes: dict[str, str] = {}
+        bundles.create_repository(self.store, org_id, self.signers, at)
+
+    # What an operator does
+
+    def publish(
+        self,
+        policy: PolicyDocument | bytes | None = None,
+        keys: KeysDocument | bytes | None = None,
+        routing: RoutingDocument | bytes | None = None,
+    ) -> int:
+        """Publish a bundle and return its snapshot version; what is not given stays, at first the safe defaults."""
+        changes = {
+            name: document if isinstance(document, bytes) else document.model_dump_json(exclude_none=True).encode()
+            for name, document in (("policy.json", policy), ("keys.json", keys), ("routing.json", routing))
+            if document is not None
+        }
+        first = {"policy.json": default_policy(), "keys.json": keys_document([]), "routing.json": default_routing()}
+        if self.store.latest_version(self.org_id, "targets") == 0:
+            changes = first | changes
+        return bundles.publish(self.store, self.org_id, changes, self.signers, self.clock())
+
+    def publish_unchecked(self, documents: dict[str, bytes]) -> int:
+        """Sign and publish whatever bytes, as a compromised control plane that holds the keys would."""
+        versions = {role: self.store.latest_version(self.org_id, role) + 1 for role in bundles.ROLES}
+        publication = bundles.build_publication(documents, versions, self.signers, self.clock())
+        self.store.add(self.org_id, publication, self.clock())
+        return publication.snapshot_version
+
+    def renew(self) -> tuple[str, ...]:
+        """Re-sign what is due, as ``serve`` does on its schedule."""
+        return bundles.renew(self.store, self.org_id, self.signers, self.clock())
+
+    def create_key(self, **fields: object) -> str:
+        """Make a virtual key, publish it, and return its text. ``fields`` override ``VirtualKeyDigest``'s."""
+        text = new_key_text("test", os.urandom)
+        entry = {
+            "id": f"key-{len(self.keys) + 1}",
+            "prefix": key_prefix(text),
+            "pepper_id": self.pepper_id,
+            "digest": key_digest(self.pepper, text),
+            "group": "default",
+        }
+        self.keys.append(VirtualKeyDigest.model_validate(entry | fields))
+        self.publish(keys=KeysDocument(schema_version="1", keys=self.keys))
+        return text
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Set one of the org's secrets, for example ``provider/openai``."""
+        self.secrets[name] = value
+        self.secrets_version += 1
+
+    def create_token(self, outpost_id: str = "edge-1", lifetime: timedelta = timedelta(minutes=15)) -> str:
+        """Register an outpost if needed and return the text of a token for it."""
+        at = self.clock()
+        self.registry.outposts.setdefault(
+            outpost_id, OutpostRecord(OutpostId(outpost_id), self.org_id, outpost_id, created_at=at)
+        )
+        token = make_token(outpost_id, certificate_sha256(self.root.certificate), os.urandom)
+        self.registry.tokens[token.secret_sha256] = TokenRecord(
+            token.secret_sha256, outpost_id, at + lifetime, spent_at=None, certificate_sha256=None
+        )
+        return token.text
+
+    def revoke(self, outpost_id: str) -> None:
+        """Revoke an outpost."""
+        self.registry.outposts[outpost_id] = replace(self.registry.outposts[outpost_id], revoked_at=self.clock())
+
+    @property
+    def anchor_pem(self) -> str:
+        """The trust anchor."""
+        return _pem(self.root.certificate)
+
+    @property
+    def tuf_root(self) -> bytes:
+        """The root an outpost trusts from enrolment on."""
+        root = self.store.metadata(self.org_id, "root", 1)
+        assert root is not None
+        return root
+
+    # What an outpost sees
+
+    def transport(self) -> httpx.MockTransport:
+        """For ``httpx.Client`` and ``httpx.AsyncClient`` alike."""
+        return httpx.MockTransport(self.handler)
+
+    def handler(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request as the control plane would."""
+        self.requests.append((request.method, request.url.path))
+        if self.down:
+            raise httpx.ConnectError("the control plane is down", request=request)
+        try:
+            status, body = self._answer(request)
+        except tuple(_REFUSALS) as err:
+            status, code = _REFUSALS[type(err)]
+            body = ErrorBody(code=code, message=err.message)
+        except ValidationError:
+            status, body = 400, ErrorBody(code=ErrorCode.INVALID_REQUEST, message="malformed body")
+        if isinstance(body, bytes):
+            return httpx.Response(status, content=body)
+        return httpx.Response(status, content=body.model_dump_json(), headers={"Content-Type": "application/json"})
+
+    def _answer(self, request: httpx.Request) -> Answer:
+        route = (request.method, request.url.path)
+        if route == ("GET", routes.ANCHORS):
+            return 200, Anchors(anchors_pem=[self.anchor_pem])
+        if route == ("POST", routes.ENROL):
+            return 200, self._enrol(EnrolRequest.model_validate_json(request.content))
+        if not request.url.path.startswith(routes.OUTPOST_PREFIX):
+            raise NotFound("no such route")
+        outpost = self._require_peer()
+        for method, pattern, answer in self._outpost_routes():
+            match = re.fullmatch(pattern, request.url.path)
+            if match and method == request.method:
+                return answer(outpost, request, *match.groups())
+        raise NotFound("no such route")
+
+    def _outpost_routes(self) -> list[tuple[str, str, Callable[..., Answer]]]:
+        file = re.escape("{filename}")
+        return [
+            ("GET", re.escape(routes.TUF_METADATA).replace(file, "([^/]+)"), self._metadata),
+            ("GET", re.escape(routes.TUF_TARGETS).replace(file, "([^/]+)"), self._target),
+            ("GET", routes.WATCH, self._watch),
+            ("POST", routes.HEARTBEAT, self._heartbeat),
+            ("POST", routes.AUDIT, self._audit),
+            ("GET", routes.SECRETS, self._secrets),
+            ("GET", routes.CRL, self._crl),
+        ]
+
+    def _enrol(self, request: EnrolRequest) -> EnrolResponse:
+        enrolment = enroll(
+            request,
+            store=self.registry,
+            issuer=outpost_issuer(self.intermediate, self.trust_domain),
+            anchor_sha256=certificate_sha256(self.root.certificate),
+            at=self.clock(),
+        )
+        if isinstance(enrolment, TokenUsed):
+            raise enrolment
+        self.peer = enrolment.outpost.id
+        return EnrolResponse(
+            org_id=self.org_id,
+            outpost_id=enrolment.outpost.id,
+            trust_domain=self.trust_domain,
+            certificate_pem=enrolment.certificate.pem,
+            intermediates_pem=[_pem(self.intermediate.certificate)],
+            anchors_pem=[self.anchor_pem],
+            tuf_root=base64.b64encode(self.tuf_root),
+            receipt_vkey=self.receipt_signer.vkey,
+            sync_url=self.sync_url,
+        )
+
+    def _require_peer(self) -> OutpostRecord:
+        outpost = self.registry.outpost(self.peer or "")
+        assert outpost is not None, "nobody has enrolled yet: set FakeControlPlane.peer"
+        if outpost.revoked_at is not None:
+            raise OutpostRevoked("this outpost is revoked")
+        return outpost
+
+    def _metadata(self, outpost: OutpostRecord, request: httpx.Request, filename: str) -> Answer:
+        return 200, bundles.metadata_by_filename(self.store, self.org_id, filename)
+
+    def _target(self, outpost: OutpostRecord, request: httpx.Request, filename: str) -> Answer:
+        return 200, bundles.target_by_filename(self.store, self.org_id, filename)
+
+    def _watch(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        """Answers at once: a fake has no patience to test."""
+        return 200, WatchReply(snapshot_version=self.store.latest_version(self.org_id, "snapshot"))
+
+    def _heartbeat(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        self.heartbeats.append(Heartbeat.model_validate_json(request.content))
+        return 200, HeartbeatReply(server_time=self.clock(), interval_s=30)
+
+    def _audit(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        batch = AuditBatch.model_validate_json(request.content)
+        stored = self.audit_events.get(outpost.id, [])
+        if batch.first_seq > len(stored):
+            message = f"expected first_seq {len(stored)}"
+            body = ErrorBody(code=ErrorCode.AUDIT_INVALID, message=message, expected_seq=len(stored))
+            return 409, body
+        events = [event.encode() for event in batch.events]
+        merged = stored[: batch.first_seq] + events
+        if merged[: len(stored)] != stored[: len(merged)]:
+            return 409, ErrorBody(code=ErrorCode.AUDIT_CONFLICT, message="the log was rewritten")
+        if len(merged) <= len(stored):
+            return 200, AuditReceipt(size=len(stored), note=self.audit_notes[outpost.id])
+        origin = f"{self.trust_domain}/org/{self.org_id}/outpost/{outpost.id}/audit"
+        tree = Frontier()
+        tree.extend(map(leaf_hash, merged))
+        checkpoint = parse_checkpoint(batch.checkpoint)
+        verify_note(batch.checkpoint, [NoteVerifier(origin, outpost.audit_public_key or b"")])
+        if (checkpoint.origin, checkpoint.size, checkpoint.root) != (origin, tree.size, tree.root()):
+            return 400, ErrorBody(code=ErrorCode.AUDIT_INVALID, message="the checkpoint is not of this log")
+        self.audit_events[outpost.id] = merged
+        self.audit_notes[outpost.id] = add_signature(batch.checkpoint, self.receipt_signer)
+        return 200, AuditReceipt(size=tree.size, note=self.audit_notes[outpost.id])
+
+    def _secrets(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        info = secrets_info(self.org_id, outpost.id, self.secrets_version)
+        sealed = seal_secrets(self.secrets, outpost.hpke_public_key or b"", info)
+        return 200, SealedSecrets(version=self.secrets_version, sealed=base64.b64encode(sealed))
+
+    def _crl(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        revoked = [
+            Revoked(int(certificate.serial, 16), self.clock())
+            for certificate in self.registry.certificates.values()
+            if self.registry.outposts[certificate.outpost_id].revoked_at is not None
+        ]
+        number = len(self.requests)
+        return 200, self.intermediate.issue_crl(revoked, number, self.clock()).public_bytes(Encoding.DER)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
