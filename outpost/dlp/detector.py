@@ -1,0 +1,50 @@
+"""A detector is data and at most one small function; adding one touches one file in ``detectors/``.
+
+Rules every pattern keeps, because the streaming scanner's law rests on them (``stream.py``, ``hold.py``):
+
+* RE2 syntax over Latin-1 bytes, one byte per code point (``engine.py``); no leading context is consumed, use ``\\b``;
+* a match holds only the characters of ``hold.WORD``, or single spaces between digit or IBAN groups, unless it sets
+  ``open_ended_chars``;
+* a function looks at most two characters past a match, and context words are searched before it only.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+# A score is the estimated probability that the span is of its kind; 0.5 means as likely as not. Below it a finding
+# would be wrong more often than right, so the engine stays silent (a policy may ask for more, never for less).
+REPORT_SCORE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One way of finding one kind.
+
+    Attributes:
+        name: Stable name, with the validator if there is one (``card/luhn``).
+        kind: ``domain.type`` of the taxonomy.
+        pattern: RE2 pattern; the finding is its group ``group``.
+        base_score: Score of a match that passed the function, without context.
+        group: Group of the pattern that is the finding.
+        validate: Of the matched text; False refuses the match.
+        find: Instead of ``validate``: of (normalised text, start, end of the match), yields the spans within it.
+        context_words: Lower-case words; one of them shortly before the match gives ``context_score``.
+        context_score: Score with context; 0 means context does not matter.
+        refuse_words: Lower-case words that, directly before the match, refuse it (``version 1.2.3.4``).
+        glue: A match is refused if one of these is directly before it, or directly after it and followed by a digit
+            (``-``: or a letter): it is then a piece of something longer.
+        open_ended_chars: A match that ends this close to the end of a stream may still grow, across any character.
+    """
+
+    name: str
+    kind: str
+    pattern: str
+    base_score: float
+    group: int = 0
+    validate: Callable[[str], bool] | None = None
+    find: Callable[[str, int, int], Iterable[tuple[int, int]]] | None = None
+    context_words: tuple[str, ...] = ()
+    context_score: float = 0.0
+    refuse_words: tuple[str, ...] = ()
+    glue: str = ""
+    open_ended_chars: int = 0

@@ -1,0 +1,153 @@
+"""Payment card numbers (PAN): issuer range, length and Luhn check (ISO/IEC 7812-1).
+
+Issuer ranges and lengths: ISO/IEC 7812 register as summarised in "Payment card number", Wikipedia; UATP (1, 15 digits) is
+left out, its numbers look like time stamps. Separators: one space, dash or dot between groups as cards print them.
+"""
+
+from collections.abc import Iterable
+
+from outpost.dlp.detector import Detector
+
+_SIXTEEN_TO_NINETEEN = (16, 17, 18, 19)
+# (first prefix, last prefix, lengths); prefixes of two to four digits.
+_ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    ("4000", "4999", (13, 16, 19)),  # Visa
+    ("2221", "2720", (16,)),  # Mastercard, since 2016
+    ("5100", "5599", (16,)),  # Mastercard
+    ("3400", "3499", (15,)),  # American Express
+    ("3700", "3799", (15,)),
+    ("3000", "3059", (14, *_SIXTEEN_TO_NINETEEN)),  # Diners Club
+    ("3095", "3095", (14, *_SIXTEEN_TO_NINETEEN)),
+    ("3600", "3699", (14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("3800", "3999", (14, *_SIXTEEN_TO_NINETEEN)),
+    ("3528", "3589", _SIXTEEN_TO_NINETEEN),  # JCB
+    ("6011", "6011", _SIXTEEN_TO_NINETEEN),  # Discover; 622126-622925 lie within UnionPay's 62
+    ("6440", "6599", _SIXTEEN_TO_NINETEEN),  # Discover, RuPay, Troy
+    ("6200", "6299", _SIXTEEN_TO_NINETEEN),  # UnionPay
+    ("8100", "8199", _SIXTEEN_TO_NINETEEN),  # UnionPay, RuPay
+    ("2200", "2204", _SIXTEEN_TO_NINETEEN),  # Mir
+    ("9792", "9792", (16,)),  # Troy
+    ("6370", "6399", (16,)),  # InstaPayment
+    ("6000", "6010", (16,)),  # RuPay
+    ("5080", "5089", (16,)),  # RuPay
+    ("5018", "5020", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),  # Maestro, Dankort
+    ("5038", "5038", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("5612", "5612", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("5893", "5893", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("6304", "6304", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("6390", "6390", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("6759", "6759", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("6761", "6763", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+)
+
+
+def _lengths_by_prefix() -> dict[str, frozenset[int]]:
+    table: dict[str, frozenset[int]] = {}
+    for first, last, lengths in _ISSUERS:
+        for prefix in range(int(first), int(last) + 1):
+            key = f"{prefix:04d}"
+            table[key] = table.get(key, frozenset()) | frozenset(lengths)
+    return table
+
+
+_LENGTHS = _lengths_by_prefix()
+_MIN_DIGITS, _MAX_DIGITS = 12, 19
+# Which length is tried first where groups allow several: a three-digit security code may follow a 16-digit number.
+_PREFERENCE = {length: rank for rank, length in enumerate((16, 15, 14, 19, 18, 17, 13, 12))}
+# Layouts on cards whose groups are not of one size: American Express, Diners Club, UnionPay and old Visa.
+_LAYOUTS = frozenset({(4, 6, 5), (4, 6, 4), (6, 13), (4, 4, 5), (4, 5, 6), (4, 5, 4)})
+_DOUBLED = bytes(sum(divmod(2 * (b - 48), 10)) if 48 <= b <= 57 else 0 for b in range(256))  # noqa: PLR2004 - ASCII 0-9
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
+    raw = digits.encode("ascii")
+    plain = raw[::-2]
+    return (sum(plain) - 48 * len(plain) + sum(raw[-2::-2].translate(_DOUBLED))) % 10 == 0
+
+
+def _printed(sizes: list[int]) -> bool:
+    if len(sizes) == 1 or tuple(sizes) in _LAYOUTS:
+        return True
+    # Groups of one to four digits, the last one possibly shorter.
+    return sizes[0] <= 4 and set(sizes[:-1]) == {sizes[0]} and sizes[-1] <= sizes[0]  # noqa: PLR2004
+
+
+def _card_end(groups: list[str], first: int) -> int | None:
+    """Index past the last group of a card that begins with group ``first``."""
+    digits = ""
+    found = []
+    for last in range(first, min(len(groups), first + _MAX_DIGITS)):
+        digits += groups[last]
+        if len(digits) > _MAX_DIGITS:
+            break
+        if len(digits) >= _MIN_DIGITS and len(digits) in _LENGTHS.get(digits[:4], ()) and luhn(digits):
+            found.append((_PREFERENCE[len(digits)], last + 1))
+    for _, end in sorted(found):
+        if _printed([len(group) for group in groups[first:end]]):
+            return end
+    return None
+
+
+def find_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """Cards in a run of digit groups with single separators. Groups hang together by ``-`` and ``.``, not by spaces."""
+    run = text[start:end]
+    groups = run.replace("-", " ").replace(".", " ").split(" ")
+    glued_after = end < len(text) and (text[end].isalnum() or text[end] == "_")
+    position, index = start, 0
+    while index < len(groups):
+        begin, group = position, groups[index]
+        position += len(group) + 1
+        index += 1
+        if group[0] in "017" or (begin > 0 and text[begin - 1] in "-."):  # no issuer, or a piece of something longer
+            continue
+        past = _card_end(groups, index - 1)
+        if past is None:
+            continue
+        stop = begin + sum(map(len, groups[index - 1 : past])) + past - index
+        if (past == len(groups) and glued_after) or (past < len(groups) and text[stop] in "-."):
+            continue
+        yield begin, stop
+        position, index = stop + 1, past
+
+
+def find_long_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """Cards of 14 digits and more."""
+    return (span for span in find_cards(text, start, end) if _digits(text, span) > 13)  # noqa: PLR2004
+
+
+def find_short_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """Cards of 12 and 13 digits: old Visa and Maestro; bar codes and order numbers look the same."""
+    return (span for span in find_cards(text, start, end) if _digits(text, span) <= 13)  # noqa: PLR2004
+
+
+def _digits(text: str, span: tuple[int, int]) -> int:
+    return sum(map(str.isdigit, text[span[0] : span[1]]))
+
+
+_PATTERN = r"\b[0-9](?:[ .-]?[0-9]){11,}"
+_CONTEXT = (
+    "card", "credit", "debit", "visa", "mastercard", "master card", "amex", "american express", "maestro", "discover",
+    "diners", "jcb", "unionpay", "pan", "cc", "kreditkarte", "karte", "carte", "tarjeta", "carta", "cartão",
+)  # fmt: skip
+
+DETECTORS = (
+    Detector(
+        name="card/luhn",
+        kind="pci.pan",
+        pattern=_PATTERN,
+        find=find_long_cards,
+        base_score=0.9,  # one in ten numbers passes Luhn, about one in five of those an issuer range
+        context_words=_CONTEXT,
+        context_score=0.99,
+    ),
+    Detector(
+        name="card-short/luhn",
+        kind="pci.pan",
+        pattern=_PATTERN,
+        find=find_short_cards,
+        base_score=0.3,
+        context_words=_CONTEXT,
+        context_score=0.9,
+    ),
+)

@@ -1,0 +1,197 @@
+"""Finds what detectors describe, in time linear in the text, or says that it could not.
+
+1. The text is normalised (``normalise.py``) and written with one byte per code point: Latin-1 characters as they are,
+   other letters of alphabets as ``0xFF``, everything else as ``0x80``. Byte offsets are then code point offsets.
+2. One RE2 set decides which patterns occur at all; RE2 finds spans for those only. No engine here backtracks.
+3. Cheap tests first: context words, then validators. Overlaps are settled by ``overlap.py``.
+
+An RE2 set that runs out of memory reports no matches at all (re2/set.h, ErrorInfo, which the Python binding drops).
+A sentinel that matches every text tells that apart from a clean text, so it cannot fail open.
+"""
+
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import re2
+
+from outpost.dlp.detector import REPORT_SCORE, Detector
+from outpost.dlp.normalise import normalise
+from outpost.dlp.overlap import resolve
+from outpost.dlp.redact import MARKER_MAX_CHARS, MARKER_PREFIX
+from outpost.dlp.registry import ALL
+from outpost.errors import CouldNotInspect
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.findings import Finding
+
+# The largest text that is inspected: more than any body the proxy accepts.
+MAX_TEXT_CHARS = 32 * 1024 * 1024
+# More findings than any honest prompt; bounds memory and the size of an audit event.
+MAX_FINDINGS = 10_000
+# How far before a match context words count: about ten words, the reach of "my card number, as I said, is".
+CONTEXT_CHARS = 64
+# Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
+LEFT_CONTEXT_CHARS = CONTEXT_CHARS + MARKER_MAX_CHARS
+# Memory for the automata of all patterns together and of each one (RE2's default is 8 MiB each).
+_SET_MEMORY_BYTES = 64 * 1024 * 1024
+
+_LETTER, _OTHER = b"\xff", b"\x80"
+# Below this code point letters belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
+_FIRST_CJK = 0x2E80
+
+
+def _one_byte_each(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    run = error.object[error.start : error.end]
+    return b"".join(_LETTER if c.isalpha() and ord(c) < _FIRST_CJK else _OTHER for c in run), error.end
+
+
+codecs.register_error("outpost-one-byte-each", _one_byte_each)
+
+
+def one_byte_each(text: str) -> bytes:
+    """The bytes the patterns run on; as many as ``text`` has code points."""
+    return text.encode("latin-1", "outpost-one-byte-each")
+
+
+def _options(max_mem: int) -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False  # RE2 would write patterns to stderr
+    options.max_mem = max_mem
+    return options
+
+
+class _Words:
+    """Whether one of some words occurs in a window before a match."""
+
+    __slots__ = ("_near", "_next")
+
+    def __init__(self, detector: Detector) -> None:
+        self._near = self._compile(detector.context_words, r"(?i)(?:^|[^a-z])(?:%s)")
+        self._next = self._compile(detector.refuse_words, r"(?i)(?:^|[^a-z])(?:%s)[\s:=#.]{0,3}$")
+
+    @staticmethod
+    def _compile(words: tuple[str, ...], shape: str) -> Any:
+        return re2.compile(shape % "|".join(re2.escape(word) for word in words)) if words else None
+
+    def near(self, text: str, start: int) -> bool:
+        return self._near is not None and self._near.search(_window(text, start)) is not None
+
+    def refused(self, text: str, start: int) -> bool:
+        return self._next is not None and self._next.search(_window(text, start)) is not None
+
+
+def _window(text: str, start: int) -> str:
+    """Up to CONTEXT_CHARS before ``start``, not looking behind a redaction marker (its kind is no context)."""
+    begin = max(0, start - CONTEXT_CHARS)
+    marker = text.rfind(MARKER_PREFIX, max(0, begin - MARKER_MAX_CHARS), start)
+    if marker >= 0:
+        closing = text.find("]", marker, marker + MARKER_MAX_CHARS)
+        begin = max(begin, start if closing < 0 else min(start, closing + 1))
+    return text[begin:start]
+
+
+class Engine:
+    """All detectors compiled together; immutable, so one serves all requests. Scanning is a pure function."""
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self.detectors = tuple(detectors)
+        memory = _SET_MEMORY_BYTES
+        self._set = re2.Set.SearchSet(_options(memory))
+        self._compiled = []
+        for detector in self.detectors:
+            pattern = detector.pattern.encode("latin-1")
+            self._set.Add(pattern)
+            self._compiled.append((detector, re2.compile(pattern, _options(memory)), _Words(detector)))
+        self._sentinel = self._set.Add(rb"\z")
+        self._set.Compile()
+
+    def scan(self, text: str) -> list[Finding]:
+        """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
+
+        Raises:
+            CouldNotInspect: ``inspection_unavailable`` beyond the bounds, ``invalid_request`` for lone surrogates.
+        """
+        if len(text) > MAX_TEXT_CHARS:
+            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"the text is longer than {MAX_TEXT_CHARS}")
+        normalised = normalise(text)
+        findings = self.scan_normalised(normalised.text, 0)
+        if normalised.offsets is None:
+            return findings
+        spans = (normalised.original_span(f.start, f.end) for f in findings)
+        moved = [
+            Finding(f.kind, start, end, f.score, f.detector) for f, (start, end) in zip(findings, spans, strict=True)
+        ]
+        # One received character can stand for several, so spans that were apart may now share it.
+        return resolve(moved)
+
+    def scan_normalised(self, text: str, begin: int, raw: bytes | None = None) -> list[Finding]:
+        """Findings of normalised ``text`` whose match starts at ``begin`` or later; what is before is context.
+
+        Raises:
+            CouldNotInspect: ``inspection_unavailable``: too many findings, or the pattern set has no memory.
+        """
+        raw = one_byte_each(text) if raw is None else raw
+        present = self._set.Match(raw) or ()
+        if self._sentinel not in present:
+            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern set ran out of memory")
+        findings: list[Finding] = []
+        for index in present:
+            if index != self._sentinel:
+                self._collect(index, text, raw, begin, findings)
+        return resolve(findings)
+
+    def open_ended_from(self, raw: bytes, begin: int) -> int:
+        """Start of the first match in ``raw[begin:]`` that may still grow when more text comes, else ``len(raw)``."""
+        first = len(raw)
+        for detector, pattern, _ in self._compiled:
+            if detector.open_ended_chars:
+                for match in pattern.finditer(raw, begin):
+                    if len(raw) - match.end() < detector.open_ended_chars:
+                        first = min(first, match.start())
+        return first
+
+    def _collect(self, index: int, text: str, raw: bytes, begin: int, findings: list[Finding]) -> None:
+        detector, pattern, words = self._compiled[index]
+        for match in pattern.finditer(raw, begin):
+            start, end = match.span(detector.group)
+            if detector.glue and _glued(detector.glue, text, start, end):
+                continue
+            score = detector.base_score
+            if detector.context_score and words.near(text, start):
+                score = detector.context_score
+            if score < REPORT_SCORE or words.refused(text, start):
+                continue
+            for span_start, span_end in _accepted(detector, text, start, end):
+                findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+            if len(findings) > MAX_FINDINGS:
+                raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
+
+
+def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    if detector.find is not None:
+        return detector.find(text, start, end)
+    if detector.validate is None or detector.validate(text[start:end]):
+        return ((start, end),)
+    return ()
+
+
+def _glued(glue: str, text: str, start: int, end: int) -> bool:
+    if start > 0 and text[start - 1] in glue:
+        return True
+    after = text[end : end + 2]
+    return len(after) > 1 and after[0] in glue and (after[1].isalnum() if after[0] == "-" else after[1].isdigit())
+
+
+@cache
+def default_engine() -> Engine:
+    """The engine of all registered detectors, compiled once per process."""
+    return Engine(ALL)
+
+
+def iter_kinds() -> Iterator[str]:
+    """Every kind that the default engine can report."""
+    yield from sorted({detector.kind for detector in ALL})
