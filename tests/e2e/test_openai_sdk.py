@@ -24,7 +24,8 @@ from tests.fakes.upstream import UPSTREAM_KEY, Upstream, running_upstream
 CARD = "4111 1111 1111 1111"  # the card schemes' own test number; passes Luhn
 EMAIL = "erika.mustermann@example.org"
 # One transparent pixel.
-PNG = "data:image/png;base64," + (
+PNG = (
+    "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 FAULTY = ["standin-401", "standin-404", "standin-429", "standin-500", "standin-notjson", "standin-error-event"]
