@@ -66,7 +66,7 @@ def judge(
     verdict = Verdict(decision, tuple(located), None)
     for _ in range(MAX_ROUNDS):
         if decision.action is Action.BLOCK:
-            return Verdict(_because(verdict.decision, decision), verdict.located, None)
+            return Verdict(decision, verdict.located, None)
         if decision.action is Action.ALLOW:
             return Verdict(verdict.decision, verdict.located, parsed.document.raw)
         redacted = redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
@@ -85,10 +85,6 @@ def _find(scanner: Scanner, parsed: Inspectable) -> list[Located]:
 
 def _evaluate(policy: CompiledPolicy, facts: Facts, located: Sequence[Located]) -> Decision:
     return evaluate(policy, facts, [item.finding for item in located])
-
-
-def _because(first: Decision, last: Decision) -> Decision:
-    return first if first.action is Action.BLOCK else last
 
 
 def _unredactable(decision: Decision) -> Decision:

@@ -180,7 +180,7 @@ def _channel(path: tuple[str | int, ...], choices: Sequence[dict[str, Any]]) -> 
     channel: list[str | int] = [value.get("index", 0)]
     for step in path[2:]:
         inside = isinstance(value, dict | list)  # else the step leads into a document embedded in a string
-        value = value[step] if inside else None  # type: ignore[index] # the path was walked on this very value
+        value = value[step] if inside else None
         own = value.get("index") if isinstance(value, dict) and isinstance(step, int) else None
         channel.append(own if isinstance(own, int) else step)
     return tuple(channel)

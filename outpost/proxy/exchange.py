@@ -1,0 +1,99 @@
+"""One request on its way through the proxy: what is known of it so far, and the audit events that say so."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from outpost.audit.event import AuditEvent, AuditFinding
+from outpost.budget.keys import Caller
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.findings import Finding
+from outpost.protocol.ids import RequestId
+from outpost.proxy.segments import Located
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Facts gathered while a request is served. ``model`` is set only once it is known to hold nothing private."""
+
+    request_id: RequestId
+    surface: str
+    address: str | None
+    started_s: float = field(default_factory=time.perf_counter)
+    caller: Caller | None = None
+    model: str | None = None
+    provider_id: str | None = None
+    bundle_version: int | None = None
+    decision: Decision | None = None
+    input_bytes: int = 0
+    output_bytes: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    output_decision: Decision | None = None
+    output_findings: Sequence[Finding] = ()
+
+    def decision_event(self, at: datetime, decision: Decision, located: Sequence[Located]) -> AuditEvent:
+        """The input pass: what was decided about the prompt, and by which rule."""
+        return self._event(
+            "decision",
+            at,
+            Direction.INPUT,
+            decision,
+            tuple(AuditFinding.of(item.finding, item.segment) for item in located),
+        )
+
+    def refusal_event(self, at: datetime, code: ErrorCode, status: int) -> AuditEvent:
+        """A request that was refused before or instead of being forwarded."""
+        decision = self.decision or Decision(Action.BLOCK, f"fail-closed/{code}", "")
+        return self._event("completion", at, None, decision, (), code=code, outcome="refused", status=status)
+
+    def completion_event(self, at: datetime, outcome: str, status: int, code: ErrorCode | None = None) -> AuditEvent:
+        """The end of an exchange that reached the provider, with the output pass."""
+        findings = tuple(AuditFinding.of(finding) for finding in self.output_findings)
+        decision = self.output_decision
+        return self._event(
+            "completion", at, Direction.OUTPUT, decision, findings, code=code, outcome=outcome, status=status
+        )
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request arrived."""
+        return round((time.perf_counter() - self.started_s) * 1000, 3)
+
+    def _event(  # noqa: PLR0913 - one argument per column
+        self,
+        kind: str,
+        at: datetime,
+        direction: Direction | None,
+        decision: Decision | None,
+        findings: tuple[AuditFinding, ...],
+        *,
+        code: ErrorCode | None = None,
+        outcome: str | None = None,
+        status: int | None = None,
+    ) -> AuditEvent:
+        return AuditEvent(
+            kind=kind,
+            at=at,
+            request_id=self.request_id,
+            key_id=self.caller.key_id if self.caller else None,
+            group=self.caller.group if self.caller else None,
+            surface=self.surface,
+            model=self.model,
+            provider=self.provider_id,
+            direction=direction,
+            action=decision.action if decision else None,
+            rule_id=decision.rule_id if decision else None,
+            reason=decision.reason or None if decision else None,
+            code=code,
+            findings=findings,
+            bundle_version=self.bundle_version,
+            outcome=outcome,
+            status=status,
+            input_bytes=self.input_bytes,
+            output_bytes=self.output_bytes,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            latency_ms=self.elapsed_ms() if kind == "completion" else None,
+        )

@@ -1,0 +1,30 @@
+"""Counters and histograms of the proxy, in Prometheus' names. Labels hold codes and kinds, never text of a request."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Seconds: our own share is around a millisecond, a model's answer takes up to minutes.
+_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class ProxyMetrics:
+    """One set per process, in a registry of its own so that tests can have many."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "outpost_requests_total",
+            "Requests answered, by surface, action and error code",
+            ["surface", "action", "code"],
+            registry=self.registry,
+        )
+        self.findings = Counter(
+            "outpost_findings_total", "Findings, by kind and direction", ["kind", "direction"], registry=self.registry
+        )
+        self.latency = Histogram(
+            "outpost_request_duration_seconds",
+            "From a request's arrival to the end of its answer",
+            ["surface"],
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("outpost_requests_in_flight", "Requests being served", registry=self.registry)

@@ -1,0 +1,257 @@
+"""The HTTP shell of the proxy on 8300: routes, request ids, and the one place where errors become answers.
+
+Whatever goes wrong while a request is served, here it becomes a refusal with the surface's own envelope and a
+stable code; there is no path from an exception to a forwarded request. Parse errors of HTTP itself (both
+length headers, bad chunks, bad header bytes) get the same envelope.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from uuid_utils import uuid7
+
+from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
+from outpost.protocol import routes
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action
+from outpost.protocol.ids import RequestId
+from outpost.proxy.chat import Blocked, ChatSurface, ProxyParts
+from outpost.proxy.errors import STATUS, openai_envelope
+from outpost.proxy.exchange import Exchange
+from outpost.proxy.forward import ProviderRefused
+from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.surfaces import openai_chat
+
+log = structlog.get_logger(__name__)
+
+CHAT: Final = "/v1/chat/completions"
+MODELS: Final = "/v1/models"
+MODELS_SURFACE: Final = "openai.models"
+UNKNOWN_SURFACE: Final = "unknown"
+_RETRYABLE: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.PROVIDER_RATE_LIMITED, ErrorCode.PROVIDER_UNAVAILABLE})
+
+
+class Health(Protocol):
+    """What the probes say (``outpost/admin/health.py``)."""
+
+    def ready_problems(self) -> list[str]:
+        """Why requests cannot be served now; empty if they can."""
+
+    def report(self) -> dict[str, Any]:
+        """Versions, freshness and expiry dates for people and monitors."""
+
+
+class ProxyServer:
+    """Serves the proxy port. ``handler`` is given to ``make_server``."""
+
+    def __init__(self, parts: ProxyParts, health: Health, *, max_concurrent: int) -> None:
+        self._parts = parts
+        self._health = health
+        self._max_concurrent = max_concurrent
+        self._in_flight = 0
+        self._chat = ChatSurface(parts)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer any request."""
+        path = request.path
+        if path in {routes.HEALTHZ, routes.READYZ, routes.HEALTH} and request.method in {"GET", "HEAD"}:
+            return probe(path, self._health)
+        exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
+        if self._in_flight >= self._max_concurrent:
+            return self._answer(exchange, Rejected(ErrorCode.OVERLOADED, "too many requests are being served"))
+        self._in_flight += 1
+        try:
+            return await self._serve(request, exchange)
+        finally:
+            self._in_flight -= 1
+            self._parts.metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
+
+    async def _serve(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        try:
+            return await self._route(request, exchange)
+        except Rejected as err:
+            refusal = err
+        except AuditUnavailable:
+            refusal = Rejected(ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be written; nothing can pass")
+        except Unavailable:
+            refusal = Rejected(ErrorCode.INSPECTION_UNAVAILABLE, "the outpost cannot inspect at the moment")
+        except (asyncio.CancelledError, ConnectionResetError):
+            raise
+        except Exception as err:  # noqa: BLE001 - the one place where the unforeseen becomes a refusal
+            # Only the type and place: the text of a foreign exception may quote what it choked on.
+            log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))  # noqa: TRY400
+            refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
+        return await self._refuse(exchange, refusal)
+
+    async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        path = request.path
+        if path == CHAT:
+            _require_method(request, "POST")
+            return await self._chat.serve(request, exchange, _presented_key(request))
+        if path == MODELS or path.startswith(MODELS + "/"):
+            _require_method(request, "GET")
+            return await self._serve_models(request, exchange, path.removeprefix(MODELS).removeprefix("/"))
+        raise Rejected(ErrorCode.NOT_FOUND, "this path is not served here and nothing is tunnelled")
+
+    async def _serve_models(self, request: web.BaseRequest, exchange: Exchange, model: str) -> web.StreamResponse:
+        at = self._parts.clock()
+        enforcement = self._parts.admission.admit(at)
+        exchange.bundle_version = enforcement.bundle.snapshot_version
+        caller = enforcement.keys.authenticate(_presented_key(request), at=at, address=exchange.address)
+        exchange.caller = caller
+        if model:
+            body = await retrieve_model(enforcement, caller, self._parts.forwarder, model)
+        else:
+            body = await list_models(enforcement, caller, self._parts.forwarder)
+        self._parts.metrics.requests.labels(exchange.surface, Action.ALLOW, "").inc()
+        headers = {"X-Request-Id": exchange.request_id}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def _refuse(self, exchange: Exchange, refusal: Rejected) -> web.StreamResponse:
+        """Audit a refusal, then answer it; if it cannot be audited, that is the refusal."""
+        at = self._parts.clock()
+        status = _status(refusal)
+        if isinstance(refusal, Blocked) or exchange.decision is None:
+            event = exchange.refusal_event(at, refusal.code, status)
+        else:
+            event = exchange.completion_event(at, _outcome(refusal.code), status, refusal.code)
+        if refusal.code is not ErrorCode.AUDIT_UNAVAILABLE:
+            try:
+                await self._parts.audit.submit(event)
+            except OutpostError:
+                refusal = Rejected(ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be written; nothing can pass")
+        log.info(
+            "request_refused",
+            request_id=exchange.request_id,
+            surface=exchange.surface,
+            code=refusal.code,
+            key_id=exchange.caller.key_id if exchange.caller else None,
+            rule_id=exchange.decision.rule_id if exchange.decision else None,
+        )
+        return self._answer(exchange, refusal)
+
+    def _answer(self, exchange: Exchange, refusal: Rejected) -> web.Response:
+        self._parts.metrics.requests.labels(exchange.surface, Action.BLOCK, refusal.code).inc()
+        return refusal_response(refusal, exchange.request_id)
+
+
+def refusal_response(refusal: Rejected, request_id: str) -> web.Response:
+    """A refusal as the OpenAI error envelope."""
+    status = _status(refusal)
+    headers = {"X-Request-Id": request_id, "X-Policy-Action": str(Action.BLOCK)}
+    param = None
+    if isinstance(refusal, ProviderRefused):
+        param = refusal.param
+        if refusal.retry_after_s is not None:
+            headers["Retry-After"] = refusal.retry_after_s
+    if refusal.code not in _RETRYABLE:
+        headers["x-should-retry"] = "false"  # OpenAI's SDKs would repeat a 503 that stays one
+    response = web.Response(
+        body=openai_envelope(refusal.code, refusal.message, status, param),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
+    if refusal.code in {ErrorCode.REQUEST_TOO_LARGE, ErrorCode.REQUEST_TIMEOUT}:
+        response.force_close()  # the rest of the body is not worth reading
+    return response
+
+
+def probe(path: str, health: Health) -> web.Response:
+    """Answer a health path: ``/healthz`` (process), ``/readyz`` (may serve) or ``/health`` (JSON)."""
+    if path == routes.HEALTHZ:
+        return web.Response(text="ok\n")
+    problems = health.ready_problems()
+    status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+    if path == routes.READYZ:
+        return web.Response(text="\n".join(problems or ["ready"]) + "\n", status=status)
+    report = json.dumps({"ready": not problems, "problems": problems, **health.report()}, default=str)
+    return web.Response(body=report.encode(), status=status, content_type="application/json")
+
+
+class _ProxyProtocol(RequestHandler):
+    """aiohttp's connection, answering malformed HTTP with our envelope and without a log line that quotes it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the library's text quotes the offending bytes
+    ) -> web.StreamResponse:
+        """Refuse what is not HTTP. The connection is closed: its framing cannot be trusted any more."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a response is on its way already")
+        too_large = status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        code = ErrorCode.INVALID_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else ErrorCode.INTERNAL_ERROR
+        text = "the request's headers are too large" if too_large else "the request is not valid HTTP"
+        if exc is not None and code is ErrorCode.INTERNAL_ERROR:
+            log.error("unforeseen_error", error=_place(exc))
+            text = "the outpost failed; nothing was let through"
+        response = refusal_response(Rejected(code, text), str(uuid7()))
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _ProxyProtocol(self, loop=self._loop, **self._kwargs)
+
+
+def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s: float) -> web.Server:
+    """A low-level server for ``handle``; a request whose client goes away is cancelled."""
+    return _Server(
+        handle,
+        handler_cancellation=True,
+        keepalive_timeout=keepalive_timeout_s,
+        auto_decompress=False,  # body.py does it, with a bound
+        access_log=None,
+    )
+
+
+def _surface(path: str) -> str:
+    if path == CHAT:
+        return openai_chat.NAME
+    return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
+
+
+def _presented_key(request: web.BaseRequest) -> str | None:
+    """The caller's key from ``Authorization: Bearer`` or ``x-api-key``; two different ones are none."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    presented = {key for key in (bearer.strip() if scheme.lower() == "bearer" else "",) if key}
+    presented.update(key for key in request.headers.getall("x-api-key", []) if key)
+    if len(presented) > 1 or len(request.headers.getall("Authorization", [])) > 1:
+        raise Rejected(ErrorCode.INVALID_API_KEY, "the request carries more than one API key")
+    return next(iter(presented), None)
+
+
+def _require_method(request: web.BaseRequest, method: str) -> None:
+    if request.method != method:
+        raise Rejected(ErrorCode.METHOD_NOT_ALLOWED, f"this path takes {method} only")
+
+
+def _status(refusal: Rejected) -> HTTPStatus:
+    if isinstance(refusal, ProviderRefused) and refusal.status is not None:
+        return refusal.status
+    return STATUS[refusal.code]
+
+
+def _outcome(code: ErrorCode) -> str:
+    if code is ErrorCode.PROVIDER_TIMEOUT:
+        return "provider_timeout"
+    return "provider_error" if code.startswith("provider_") else "refused"
+
+
+def _place(err: BaseException) -> str:
+    """Type and innermost line of an exception, without its message."""
+    trace = err.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(err).__name__} at {where}"
