@@ -1,8 +1,8 @@
-"""A detector is data and at most one small function; adding one touches one file in ``detectors/``.
+r"""A detector is data and at most one small function; adding one touches one file in ``detectors/``.
 
 Rules every pattern keeps, because the streaming scanner's law rests on them (``stream.py``, ``hold.py``):
 
-* RE2 syntax over Latin-1 bytes, one byte per code point (``engine.py``); no leading context is consumed, use ``\\b``;
+* RE2 syntax over Latin-1 bytes, one byte per code point (``engine.py``); no leading context is consumed, use ``\b``;
 * a match holds only the characters of ``hold.WORD``, or single spaces between digit or IBAN groups, unless it sets
   ``open_ended_chars``;
 * a function looks at most two characters past a match, and context words are searched before it only.
@@ -14,6 +14,11 @@ from dataclasses import dataclass
 # A score is the estimated probability that the span is of its kind; 0.5 means as likely as not. Below it a finding
 # would be wrong more often than right, so the engine stays silent (a policy may ask for more, never for less).
 REPORT_SCORE = 0.5
+
+
+def touches_word(character: str) -> bool:
+    """Whether this neighbour makes a match part of a longer word; a CJK neighbour does not, nor does ``""``."""
+    return character == "_" or (character.isascii() and character.isalnum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Detector:
         refuse_words: Lower-case words that, directly before the match, refuse it (``version 1.2.3.4``).
         glue: A match is refused if one of these is directly before it, or directly after it and followed by a digit
             (``-``: or a letter): it is then a piece of something longer.
-        open_ended_chars: A match that ends this close to the end of a stream may still grow, across any character.
+        open_ended_chars: A match that ends this close to the end of a stream may still grow across any character,
+            unless the pattern's group 1 has matched.
     """
 
     name: str

@@ -16,7 +16,7 @@ from typing import Any
 
 import re2
 
-from outpost.dlp.detector import REPORT_SCORE, Detector
+from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
 from outpost.dlp.normalise import normalise
 from outpost.dlp.overlap import resolve
 from outpost.dlp.redact import MARKER_MAX_CHARS, MARKER_PREFIX
@@ -37,7 +37,7 @@ LEFT_CONTEXT_CHARS = CONTEXT_CHARS + MARKER_MAX_CHARS
 _SET_MEMORY_BYTES = 64 * 1024 * 1024
 
 _LETTER, _OTHER = b"\xff", b"\x80"
-# Below this code point letters belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
+# Letters below belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
 _FIRST_CJK = 0x2E80
 
 
@@ -147,10 +147,12 @@ class Engine:
     def open_ended_from(self, raw: bytes, begin: int) -> int:
         """Start of the first match in ``raw[begin:]`` that may still grow when more text comes, else ``len(raw)``."""
         first = len(raw)
+        if raw.find(b"-----BEGIN", begin) < 0:  # the only open-ended shape there is; saves a pass per fed chunk
+            return first
         for detector, pattern, _ in self._compiled:
             if detector.open_ended_chars:
                 for match in pattern.finditer(raw, begin):
-                    if len(raw) - match.end() < detector.open_ended_chars:
+                    if match.span(1)[0] < 0 and len(raw) - match.end() < detector.open_ended_chars:
                         first = min(first, match.start())
         return first
 
@@ -183,7 +185,7 @@ def _glued(glue: str, text: str, start: int, end: int) -> bool:
     if start > 0 and text[start - 1] in glue:
         return True
     after = text[end : end + 2]
-    return len(after) > 1 and after[0] in glue and (after[1].isalnum() if after[0] == "-" else after[1].isdigit())
+    return len(after) > 1 and after[0] in glue and (touches_word(after[1]) if after[0] == "-" else after[1].isdigit())
 
 
 @cache

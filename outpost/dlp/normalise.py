@@ -1,9 +1,9 @@
 """Text as the patterns see it, with a way back to the code points that were received.
 
 Each character is mapped on its own, so ``normalise(a + b)`` is ``normalise(a)`` then ``normalise(b)``: the streaming
-scanner depends on it. Decimal digits of any script become ASCII digits, hyphens become ``-``, compatibility forms become
-their NFKC form (Unicode Annex 15), and characters that show nothing (format controls, variation selectors, fillers)
-vanish. ASCII text is returned as it is.
+scanner depends on it. Decimal digits of any script become ASCII digits, hyphens become ``-``, compatibility forms
+become their NFKC form (Unicode Annex 15), and characters that show nothing (format controls, variation selectors,
+fillers) vanish. ASCII text is returned as it is.
 """
 
 import unicodedata

@@ -14,7 +14,6 @@ _WORDS = (
     "dummy",
     "changeme",
     "xxxxx",
-    "sample",
 )
 _RUNS = ("0123456789", "1234567890", "abcdefghij", "abcdef123456", "123456abcdef")
 # A random key of 20 signs or more repeats itself so that fewer than 7 differ less than once in 10**9.
@@ -37,7 +36,7 @@ _DOCUMENTED = frozenset(
 
 
 def is_placeholder(secret: str) -> bool:
-    """Whether ``secret`` is an example: a telling word, a keyboard run, too little variety, or printed by its vendor."""
+    """Whether ``secret`` is an example: a telling word, a run, too little variety, or printed by its vendor."""
     lowered = secret.lower()
     if any(word in lowered for word in _WORDS) or any(run in lowered for run in _RUNS):
         return True

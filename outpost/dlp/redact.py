@@ -1,7 +1,8 @@
 """Replaces exactly what was found, and nothing else.
 
-``redact`` replaces spans; ``redact_until_clean`` repeats scan and replacement until nothing of those kinds is left, which
-is what may be forwarded: a replacement can free text that stood glued to it. Markers are never context (``engine.py``).
+``redact`` replaces spans; ``redact_until_clean`` repeats scan and replacement until nothing of those kinds is left,
+which is what may be forwarded: a replacement can free text that stood glued to it. Markers are never context
+(``engine.py``).
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -18,8 +19,8 @@ _MAX_ROUNDS = 8
 
 
 def redact(text: str, findings: Iterable[Finding]) -> str:
-    """``text`` with overlapping and touching spans merged and each replaced by ``[REDACTED:<kind of the best one>]``."""
-    pieces = []
+    """``text`` with overlapping or touching spans merged, each replaced by ``[REDACTED:<kind of the best one>]``."""
+    pieces: list[str] = []
     done = 0
     for start, end, kind in _merged(findings):
         pieces += (text[done:start], MARKER_PREFIX, kind, "]")
@@ -32,7 +33,7 @@ def redact_until_clean(text: str, scan: Callable[[str], list[Finding]], kinds: C
     """``text`` without any finding of ``kinds``, by ``scan``.
 
     Raises:
-        CouldNotInspect: ``inspection_unavailable``: still not clean after the bounded number of rounds; or from ``scan``.
+        CouldNotInspect: ``inspection_unavailable``: not clean after the bounded number of rounds; or from ``scan``.
     """
     for _ in range(_MAX_ROUNDS):
         findings = [finding for finding in scan(text) if finding.kind in kinds]

@@ -1,4 +1,4 @@
-"""International bank account numbers: country's structure, length and ISO 7064 mod 97-10 (ISO 13616, SWIFT registry)."""
+"""International bank account numbers: the country's structure and ISO 7064 mod 97-10 (ISO 13616, SWIFT registry)."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 from stdnum import iban
 from stdnum.numdb import get as registry
 
-from outpost.dlp.detector import Detector
+from outpost.dlp.detector import Detector, touches_word
 
 _MIN_CHARS = 15  # Norway's, the shortest
 
@@ -37,7 +37,7 @@ def _iban_end(text: str, start: int, end: int) -> int | None:
     written = text[start:stop]
     if seen < _MIN_CHARS or seen < wanted or written not in (written.upper(), written.lower()):
         return None
-    if stop < len(text) and (text[stop].isalnum() or text[stop] == "_"):
+    if touches_word(text[stop : stop + 1]):
         return None
     compact = written.replace(" ", "").replace("-", "").upper()
     return stop if _mod_97(compact) and iban.is_valid(compact, check_country=False) else None

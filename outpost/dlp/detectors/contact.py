@@ -1,7 +1,7 @@
 """E-mail addresses and telephone numbers.
 
-Phones: a cheap pattern proposes, the metadata of ``phonenumbers`` (ITU-T E.164 numbering plans) decides. Its own matcher
-is never run over text: it costs milliseconds per kilobyte.
+Phones: a cheap pattern proposes, the metadata of ``phonenumbers`` (ITU-T E.164 numbering plans) decides. Its own
+matcher is never run over text: it costs milliseconds per kilobyte.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ import phonenumbers
 import re2
 from phonenumbers import PhoneMetadata
 
-from outpost.dlp.detector import Detector
+from outpost.dlp.detector import Detector, touches_word
 
 # File endings that follow an @ in names such as icon@2x.png.
 _FILE_ENDINGS = frozenset(
@@ -29,18 +29,21 @@ def valid_email(address: str) -> bool:
     return domain.rpartition(".")[2].lower() not in _FILE_ENDINGS
 
 
-_EMAIL_WORD = r"[0-9A-Za-z_%+'\xc0-\xd6\xd8-\xf6\xf8-\xff-]+"
-_EMAIL_LABEL = r"[0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff](?:[0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff-]{0,61}[0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff])?"
-_EMAIL_FIRST = r"[0-9A-Za-z_%\xc0-\xd6\xd8-\xf6\xf8-\xff]"
+_ALNUM = r"0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff"
+_EMAIL_WORD = rf"[{_ALNUM}_%+'-]+"
+_EMAIL_LABEL = rf"[{_ALNUM}](?:[{_ALNUM}-]{{0,61}}[{_ALNUM}])?"
+_EMAIL_FIRST = rf"[{_ALNUM}_%]"
+_EMAIL_END = r"(?:[A-Za-z]{2,24}|xn--[0-9A-Za-z-]{2,59})\b"
 
 # Between two digits of a telephone number; never two blanks.
 _SEPARATOR = r"(?:\) ?|\)[./-]|[ ./-]\(?|\()"
+_NANP_AREA = r"(?:\([2-9][0-9]{2}\)[ .-]?|\b[2-9][0-9]{2}[ .-])"
 _EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
 _PHONE_WORDS = (
     "phone", "tel", "call", "mobile", "cell", "fax", "whatsapp", "sms", "dial", "hotline", "contact", "ring",
     "telefon", "téléphone", "teléfono", "telefone", "handy", "portable", "móvil", "电话", "手机", "電話", "телефон",
 )  # fmt: skip
-# National formats are tried for these numbering plans only, and only beside a word: the more plans, the more any number fits.
+# National formats are tried for these plans only, and only beside a word: the more plans, the more any number fits.
 _PLANS = (
     "US",
     "GB",
@@ -74,7 +77,8 @@ def _valid(written: str, region: str | None) -> bool:
 
 def find_international(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The longest valid number that begins with the match's plus sign; later groups may be something else."""
-    if start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_+"):
+    before = text[max(0, start - 1) : start]
+    if touches_word(before) or before == "+":
         return
     stop = end
     while stop - start >= 8:  # noqa: PLR2004 - plus sign and seven digits
@@ -115,7 +119,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="email",
         kind="pii.email",
-        pattern=rf"{_EMAIL_FIRST}(?:{_EMAIL_WORD})?(?:\.{_EMAIL_WORD})*@(?:{_EMAIL_LABEL}\.)+(?:[A-Za-z]{{2,24}}|xn--[0-9A-Za-z-]{{2,59}})\b",
+        pattern=rf"{_EMAIL_FIRST}(?:{_EMAIL_WORD})?(?:\.{_EMAIL_WORD})*@(?:{_EMAIL_LABEL}\.)+{_EMAIL_END}",
         validate=valid_email,
         base_score=0.95,
     ),
@@ -130,7 +134,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="phone-nanp/plan",
         kind="pii.phone",
-        pattern=rf"(?:\b1[ .-])?(?:\([2-9][0-9]{{2}}\)[ .-]?|\b[2-9][0-9]{{2}}[ .-])[2-9][0-9]{{2}}[ .-][0-9]{{4}}{_EXTENSION}\b",
+        pattern=rf"(?:\b1[ .-])?{_NANP_AREA}[2-9][0-9]{{2}}[ .-][0-9]{{4}}{_EXTENSION}\b",
         validate=valid_nanp,
         base_score=0.75,
         context_words=_PHONE_WORDS,

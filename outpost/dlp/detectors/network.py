@@ -1,9 +1,9 @@
-"""IP addresses, judged by ``ipaddress``. Loopback and unspecified addresses identify nobody (RFC 6890) and are refused."""
+"""IP addresses, judged by ``ipaddress``. Loopback and unspecified ones identify nobody (RFC 6890) and are refused."""
 
 import ipaddress
 from collections.abc import Iterable
 
-from outpost.dlp.detector import Detector
+from outpost.dlp.detector import Detector, touches_word
 
 _IPV6_MAX_CHARS = 45  # INET6_ADDRSTRLEN without its terminator
 _VERSION_WORDS = ("version", "ver", "v", "release", "build", "firmware", "revision", "section", "chapter")
@@ -19,7 +19,7 @@ def _names_a_host(written: str) -> bool:
 
 def find_ipv4(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The match, unless it is a product version such as ``Chrome/120.0.0.0``."""
-    if text[max(0, start - 1) : start] == "/" and text[max(0, start - 2) : start - 1].isalnum():
+    if text[max(0, start - 1) : start] == "/" and touches_word(text[max(0, start - 2) : start - 1]):
         return
     if _names_a_host(text[start:end]):
         yield start, end
@@ -27,9 +27,10 @@ def find_ipv4(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
 
 def find_ipv6(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The address in a run of hexadecimal digits, colons and dots, with sentence punctuation taken off its end."""
-    if end < len(text) and (text[end].isalnum() or text[end] == "_"):
+    if touches_word(text[end : end + 1]):
         return
-    if start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_."):
+    before = text[max(0, start - 1) : start]
+    if touches_word(before) or before == ".":
         return
     if end - start > _IPV6_MAX_CHARS + 2:  # two signs of punctuation
         return

@@ -1,12 +1,12 @@
 """Payment card numbers (PAN): issuer range, length and Luhn check (ISO/IEC 7812-1).
 
-Issuer ranges and lengths: ISO/IEC 7812 register as summarised in "Payment card number", Wikipedia; UATP (1, 15 digits) is
-left out, its numbers look like time stamps. Separators: one space, dash or dot between groups as cards print them.
+Issuer ranges and lengths: ISO/IEC 7812 register as summarised in "Payment card number", Wikipedia; UATP (1, 15 digits)
+is left out, its numbers look like time stamps. Separators: one space, dash or dot between groups as cards print them.
 """
 
 from collections.abc import Iterable
 
-from outpost.dlp.detector import Detector
+from outpost.dlp.detector import Detector, touches_word
 
 _SIXTEEN_TO_NINETEEN = (16, 17, 18, 19)
 # (first prefix, last prefix, lengths); prefixes of two to four digits.
@@ -93,7 +93,7 @@ def find_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """Cards in a run of digit groups with single separators. Groups hang together by ``-`` and ``.``, not by spaces."""
     run = text[start:end]
     groups = run.replace("-", " ").replace(".", " ").split(" ")
-    glued_after = end < len(text) and (text[end].isalnum() or text[end] == "_")
+    glued_after = touches_word(text[end : end + 1])
     position, index = start, 0
     while index < len(groups):
         begin, group = position, groups[index]

@@ -1,7 +1,7 @@
-"""Keys and tokens with a public shape: vendor prefix, length, checksum where it is published.
+r"""Keys and tokens with a public shape: vendor prefix, length, checksum where it is published.
 
-Patterns take the whole token, then the function judges its length: RE2 has no look-ahead, and ``\\b`` does not end a token
-that may hold ``-``. Example keys are refused (``placeholders.py``).
+Patterns take the whole token, then the function judges its length: RE2 has no look-ahead, and ``\b`` does not end a
+token that may hold ``-``. Example keys are refused (``placeholders.py``).
 """
 
 import base64
@@ -28,7 +28,7 @@ def valid_aws_secret(secret: str) -> bool:
 
 
 def valid_github_checksum(token: str) -> bool:
-    """The last six signs are the base62 CRC-32 of the thirty before (GitHub, "Behind GitHub's new token formats", 2021)."""
+    """The last six signs are the base62 CRC-32 of the thirty before (GitHub blog, 5 April 2021, on token formats)."""
     body = token[4:]
     value, encoded = zlib.crc32(body[:30].encode()), ""
     while value:
@@ -54,15 +54,16 @@ def valid_jwt(token: str) -> bool:
 
 # RFC 7468 labels and OpenPGP's; a header alone counts, for a truncated key is still most of a key. Line breaks may be
 # escaped, quoted or concatenated, as in JSON and source code.
-_BREAK = r"(?:[\s\"'+,;>|]|\\+[nrt]){0,12}"
+_BREAK = r"(?:[\s\"'+,;>|]|\\{1,4}[nrt]){0,12}"
 PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"
     rf"(?:{_BREAK}(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[0-9A-Za-z,.:/() _-]{{0,80}})*"
     rf"(?:{_BREAK}[0-9A-Za-z+/=]{{16,}})*"
-    rf"(?:{_BREAK}[0-9A-Za-z+/=]{{0,64}}{_BREAK}(?:=[0-9A-Za-z+/]{{4}}{_BREAK})?-----END [A-Z0-9 ]{{0,32}}PRIVATE KEY(?: BLOCK)?-----)?"
+    rf"({_BREAK}[0-9A-Za-z+/=]{{0,64}}{_BREAK}(?:=[0-9A-Za-z+/]{{4}}{_BREAK})?"
+    r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-# Longest stretch from the end of what matched to the end of a footer that is still to come.
-_PRIVATE_KEY_OPEN_CHARS = 256
+# From the end of what matched to the end of a footer still to come: three breaks of 60, a last line and the footer.
+_PRIVATE_KEY_OPEN_CHARS = 400
 
 DETECTORS = (
     Detector(
@@ -78,18 +79,9 @@ DETECTORS = (
         pattern=r"(?:\b|[/+])[0-9A-Za-z/+]{40,}",
         validate=lambda secret: len(secret) == 40 and valid_aws_secret(secret),  # noqa: PLR2004
         base_score=0.1,
-        context_words=(
-            "secret_access_key",
-            "secretaccesskey",
-            "secret access key",
-            "aws_secret",
-            "aws secret",
-            "secret_key",
-            "secret key",
-            "aws",
-        ),
+        context_words=("secret_access_key", "secretaccesskey", "secret access key", "secret_key", "secret key", "aws"),
         context_score=0.9,
-    ),  # fmt: skip
+    ),
     Detector(
         name="github-token/crc32",
         kind="secret.github_token",

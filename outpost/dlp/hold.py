@@ -1,0 +1,44 @@
+"""Where a stream may be cut: the first position whose surroundings more text could still change.
+
+A match is a word (``WORD``), or digit and IBAN groups with single spaces between them, perhaps with an extension after
+them, or begins with a PEM header; ``detector.py`` binds patterns to that. So a cut is safe in front of an unfinished
+word, chain of groups, or header, and nowhere within one. ``Engine.open_ended_from`` adds what follows a header.
+"""
+
+from typing import Any
+
+import re2
+
+# Every character that a match can hold inside a word: letters (Latin-1, and 0xFF for other alphabets), digits, and
+# the signs of addresses, keys, URLs and numbers. An underscore and letters also decide whether a word has ended.
+WORD = r"0-9A-Za-z_%+'./:=@\\~\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\xff-"
+
+_WORD = rf"[{WORD}]+"
+_GROUP = r"[0-9(+][0-9().+/-]*"
+_DIGIT_GROUPS = rf"[(+]*[0-9][0-9().+/-]*(?: {_GROUP})*(?: ?(?:x|e|ex|ext)?\.? ?[0-9]*)?"
+# Not bounded by an IBAN's own length: what follows one may be read as its groups until a longer word comes.
+_IBAN_GROUPS = r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]{1,4}){0,9}[ -]?"
+_PEM_HEADER = r"-----BEGIN[ A-Z0-9-]{0,64}"
+
+
+def _compiled() -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    pattern = rf"(?:{_DIGIT_GROUPS}|{_IBAN_GROUPS}|{_PEM_HEADER}|{_WORD})\z"
+    return re2.compile(pattern.encode("latin-1"), options)
+
+
+_UNDECIDED = _compiled()
+_WORD_BYTES = frozenset(b for b in range(256) if re2.fullmatch(_WORD.encode("latin-1"), bytes([b]), _UNDECIDED.options))
+
+
+def first_undecided(raw: bytes, begin: int) -> int:
+    """The largest safe cut of ``raw`` that is not before ``begin``; ``len(raw)`` if its end is decided."""
+    match = _UNDECIDED.search(raw, begin)
+    if match is None:
+        return len(raw)
+    at: int = match.start()
+    while at > begin and raw[at - 1] in _WORD_BYTES:
+        at -= 1
+    return at
