@@ -13,6 +13,7 @@ OutpostError
  │    ├── ControlPlaneUntrusted   the other end's certificate or answer does not check out
  │    ├── IdentityInvalid         the stored identity is damaged, incomplete or open to others
  │    └── AuditCorrupt            the audit log does not match its own proofs
+ ├── AlreadyEnrolled      there is an identity already; nothing was changed
  └── ConfigError          settings are wrong; ``problems`` lists every bad key
 
 A refusal by policy is not an exception: it is a ``Decision``. Anything else that escapes is a bug, and
@@ -85,6 +86,17 @@ class AuditCorrupt(Untrusted):
     def __init__(self, message: str, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class AlreadyEnrolled(OutpostError):
+    """There is an identity already, of ``outpost_id``; nothing was changed."""
+
+    def __init__(self, outpost_id: str) -> None:
+        super().__init__(
+            f"this data directory is enrolled already, as {outpost_id}; nothing was changed. "
+            "To enrol another outpost, give it a data directory of its own"
+        )
+        self.outpost_id = outpost_id
 
 
 class ConfigError(OutpostError):
