@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier, SignatureAlgorithmOID
@@ -108,8 +109,11 @@ def _validity_problems(
 def _signature_problems(certificate: x509.Certificate, issuer: x509.Certificate) -> list[str]:
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         return ["signature algorithm is not ecdsa-with-SHA256"]
+    issuer_key = issuer.public_key()
+    if not isinstance(issuer_key, ec.EllipticCurvePublicKey):
+        return ["issuer's key is not ECDSA"]
     try:
-        certificate.verify_directly_issued_by(issuer)
+        issuer_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return ["signature is not the issuer's"]
     return []

@@ -17,6 +17,15 @@ from pki.errors import CertificateInvalid, Reason
 MAX_PEM_BYTES = 65_536  # a leaf with its intermediate is about 2 KiB
 MAX_CERTIFICATES = 16  # anchors during a rotation: two roots, old and new intermediates, with room
 
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 _BLOCKS = re.compile(rb"(?:\s*-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----)+\s*")
 
 
@@ -30,7 +39,10 @@ def parse_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
         raise CertificateInvalid(Reason.MALFORMED, "not a plain list of PEM certificates of a sensible size")
     try:
         certificates = tuple(x509.load_pem_x509_certificates(pem))
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as err:
+        for certificate in certificates:  # the library parses these only when asked; ask here, where it is expected
+            certificate.public_key()
+            _ = (certificate.subject, certificate.issuer, certificate.extensions)
+    except _UNREADABLE as err:
         raise CertificateInvalid(Reason.MALFORMED, "a certificate cannot be read") from err
     if len(certificates) > MAX_CERTIFICATES:
         raise CertificateInvalid(Reason.MALFORMED, "too many certificates")

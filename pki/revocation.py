@@ -167,9 +167,16 @@ def require_not_revoked(
     if not crls:
         return
     for certificate, issuer in pairwise(path):
-        own = [crl for crl in crls if crl.issuer == issuer.subject]
+        own = [crl for crl in crls if _names(crl, issuer)]
         if own or certificate is path[0]:
             _require_cleared(certificate, issuer, own, at)
+
+
+def _names(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    try:
+        return crl.issuer == issuer.subject
+    except ValueError:  # names are parsed on first use; a list whose issuer cannot be read is nobody's
+        return False
 
 
 def _require_cleared(

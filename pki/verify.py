@@ -126,6 +126,7 @@ def verify_chain(
     if len(extra_intermediates) > MAX_EXTRA_INTERMEDIATES:
         raise CertificateInvalid(Reason.CHAIN, "too many intermediates were sent")
     try:
+        _ = leaf.extensions  # parsed on first use: what cannot be read is malformed, whoever signed it
         path = trust.build_path(leaf, at.astimezone(UTC), extra_intermediates)
         for certificate in path:
             _require_known_algorithms(certificate)
