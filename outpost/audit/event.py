@@ -21,9 +21,10 @@ EVENT_VERSION: Final = 1
 MAX_FINDINGS: Final = 64  # individually; ~100 bytes each, so findings stay below 8 KiB of an event
 MAX_COUNTED_KINDS: Final = 32  # the taxonomy has fewer kinds per domain; the rest is counted as OTHER_KINDS
 OTHER_KINDS: Final = "other.other"
-MAX_NAME_CHARS: Final = 128  # ids, kinds, models, codes
+MAX_KIND_CHARS: Final = 80  # as in the documents of a bundle; detectors' names too
+MAX_NAME_CHARS: Final = 128  # ids, models, codes
 MAX_TEXT_CHARS: Final = 512  # reason, detail
-MAX_EVENT_BYTES: Final = 65_536  # above the worst case of the limits above with six-byte \uXXXX escapes
+MAX_EVENT_BYTES: Final = 131_072  # above the worst case of the limits above with six-byte \uXXXX escapes
 MAX_INTEGER: Final = 2**53 - 1  # RFC 8259 §6: beyond this JSON readers disagree
 
 KINDS: Final = frozenset({"decision", "completion", "system"})
@@ -45,8 +46,8 @@ class AuditFinding:
     segment: int = 0
 
     def __post_init__(self) -> None:
-        _set(self, "kind", _bounded(self.kind, MAX_NAME_CHARS))
-        _set(self, "detector", _bounded(self.detector, MAX_NAME_CHARS))
+        _set(self, "kind", _bounded(self.kind, MAX_KIND_CHARS))
+        _set(self, "detector", _bounded(self.detector, MAX_KIND_CHARS))
         for name in ("start", "end", "tier", "segment"):
             _require_count(name, getattr(self, name))
         score = float(self.score)
@@ -224,7 +225,7 @@ def _bound_findings(
     counts: Counter[str] = Counter()
     for kind, count in counted:
         _require_count("more_findings", count)
-        counts[_bounded(kind, MAX_NAME_CHARS)] += count
+        counts[_bounded(kind, MAX_KIND_CHARS)] += count
     counts.update(finding.kind for finding in findings[MAX_FINDINGS:])
     if len(counts) > MAX_COUNTED_KINDS:
         kept = dict(sorted((k, n) for k, n in counts.items() if k != OTHER_KINDS)[: MAX_COUNTED_KINDS - 1])

@@ -70,18 +70,24 @@ class AuditLog:
         """Number of events that the control plane has countersigned."""
         return self._delivered.size
 
-    async def append(self, event: AuditEvent) -> int:
-        """Make an event durable; returns its seq (leaf index) only after the commit's fsync.
+    def submit(self, event: AuditEvent) -> "asyncio.Future[int]":
+        """Queue an event of the running loop. The future gives its seq (leaf index) only after the commit's fsync.
 
-        A cancelled append may or may not be in the log; the log itself is whole either way.
-
-        Raises:
-            AuditUnavailable: If it could not be made durable. It may still turn up in the log; it was not acknowledged.
+        It fails with ``AuditUnavailable`` if the event could not be made durable; then it may still turn up in the
+        log, but was not acknowledged. Cancelling the future changes nothing: the event may or may not be in the log.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
         self._writer.submit(Append(encode(event), loop, future))
-        return await future
+        return future
+
+    async def append(self, event: AuditEvent) -> int:
+        """Make an event durable and return its seq. As ``submit``, for those who have nothing to do meanwhile.
+
+        Raises:
+            AuditUnavailable: It could not be made durable.
+        """
+        return await self.submit(event)
 
     def pending(self, limit: int = DEFAULT_BATCH) -> AuditBatch | None:
         """The events after ``delivered``, at most ``limit``, ending at a signed checkpoint; None if there are none.
