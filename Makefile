@@ -40,7 +40,7 @@ lint: $(VENV)/.installed ## Check style, formatting, types and import rules
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
-	@$(BIN)/python -m bench.latency $(ARGS)
+	@$(BIN)/python bench/proxy.py $(ARGS)
 
 .PHONY: eval
 eval: $(VENV)/.installed ## Measure detection on the public evaluation sets
