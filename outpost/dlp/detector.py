@@ -4,7 +4,7 @@ Rules every pattern keeps, because the streaming scanner's law rests on them (``
 
 * RE2 syntax over Latin-1 bytes, one byte per code point (``engine.py``); no leading context is consumed, use ``\b``;
 * a match holds only the characters of ``hold.WORD``, or single spaces between digit or IBAN groups, unless it sets
-  ``open_ended_chars``;
+  ``open_ended_chars``; with spaces it is no longer than ``hold.LOOK_AHEAD_CHARS``, unless ``restartable``;
 * a function looks at most two characters past a match, and context words are searched before it only.
 """
 
@@ -40,6 +40,8 @@ class Detector:
             (``-``: or a letter): it is then a piece of something longer.
         open_ended_chars: A match that ends this close to the end of a stream may still grow across any character,
             unless the pattern's group 1 has matched.
+        restartable: ``find`` reads a match from left to right and decides on no more than 64 characters ahead, so a
+            stream may be cut between the spans it yields.
     """
 
     name: str
@@ -54,3 +56,4 @@ class Detector:
     refuse_words: tuple[str, ...] = ()
     glue: str = ""
     open_ended_chars: int = 0
+    restartable: bool = False

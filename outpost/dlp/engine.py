@@ -135,26 +135,38 @@ class Engine:
             CouldNotInspect: ``inspection_unavailable``: too many findings, or the pattern set has no memory.
         """
         raw = one_byte_each(text) if raw is None else raw
-        present = self._set.Match(raw) or ()
-        if self._sentinel not in present:
-            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern set ran out of memory")
         findings: list[Finding] = []
-        for index in present:
-            if index != self._sentinel:
-                self._collect(index, text, raw, begin, findings)
+        for index in self._present(raw):
+            self._collect(index, text, raw, begin, findings)
         return resolve(findings)
 
-    def open_ended_from(self, raw: bytes, begin: int) -> int:
-        """Start of the first match in ``raw[begin:]`` that may still grow when more text comes, else ``len(raw)``."""
-        first = len(raw)
-        if raw.find(b"-----BEGIN", begin) < 0:  # the only open-ended shape there is; saves a pass per fed chunk
-            return first
-        for detector, pattern, _ in self._compiled:
-            if detector.open_ended_chars:
-                for match in pattern.finditer(raw, begin):
-                    if match.span(1)[0] < 0 and len(raw) - match.end() < detector.open_ended_chars:
-                        first = min(first, match.start())
-        return first
+    def uncrossed(self, text: str, raw: bytes, begin: int, cut: int) -> int:
+        """The largest position up to ``cut`` that no match of ``text[begin:]`` crosses, decided or refused."""
+        spans = [span for index in self._present(raw) for span in self._claims(index, text, raw, begin)]
+        crossing = True
+        while crossing:
+            starts = [start for start, end in spans if start < cut < end]
+            crossing = bool(starts)
+            cut = min(starts, default=cut)
+        return cut
+
+    def _claims(self, index: int, text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
+        """What a search restarted in the middle could read differently."""
+        detector, pattern, _ = self._compiled[index]
+        for match in pattern.finditer(raw, begin):
+            start, end = match.span()
+            if detector.restartable and detector.find is not None:
+                yield from detector.find(text, start, end)
+            elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
+                yield start, len(raw) + 1
+            else:
+                yield start, end
+
+    def _present(self, raw: bytes) -> list[int]:
+        present: list[int] = self._set.Match(raw) or []
+        if self._sentinel not in present:
+            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern set ran out of memory")
+        return [index for index in present if index != self._sentinel]
 
     def _collect(self, index: int, text: str, raw: bytes, begin: int, findings: list[Finding]) -> None:
         detector, pattern, words = self._compiled[index]

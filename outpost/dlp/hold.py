@@ -2,7 +2,7 @@
 
 A match is a word (``WORD``), or digit and IBAN groups with single spaces between them, perhaps with an extension after
 them, or begins with a PEM header; ``detector.py`` binds patterns to that. So a cut is safe in front of an unfinished
-word, chain of groups, or header, and nowhere within one. ``Engine.open_ended_from`` adds what follows a header.
+word, chain of groups, or header, and nowhere within one. ``Engine.uncrossed`` then keeps clear of matches.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def _compiled() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
-    pattern = rf"(?:{_DIGIT_GROUPS}|{_IBAN_GROUPS}|{_PEM_HEADER}|{_WORD})\z"
+    pattern = rf"(?:{_DIGIT_GROUPS}|[+(]+|{_IBAN_GROUPS}|{_PEM_HEADER}|{_WORD})\z"
     return re2.compile(pattern.encode("latin-1"), options)
 
 
@@ -33,12 +33,18 @@ _UNDECIDED = _compiled()
 _WORD_BYTES = frozenset(b for b in range(256) if re2.fullmatch(_WORD.encode("latin-1"), bytes([b]), _UNDECIDED.options))
 
 
+# No match with spaces in it is longer (the longest is a telephone number with extension, 75), and two characters after
+# it may decide. So a blank this far from the end can be a cut even inside an endless row of numbers.
+LOOK_AHEAD_CHARS = 128
+
+
 def first_undecided(raw: bytes, begin: int) -> int:
-    """The largest safe cut of ``raw`` that is not before ``begin``; ``len(raw)`` if its end is decided."""
+    """The largest cut of ``raw`` from ``begin`` on that no match still to come can cross; ``Engine.uncrossed`` next."""
     match = _UNDECIDED.search(raw, begin)
     if match is None:
         return len(raw)
     at: int = match.start()
     while at > begin and raw[at - 1] in _WORD_BYTES:
         at -= 1
-    return at
+    blank = raw.rfind(b" ", at, len(raw) - LOOK_AHEAD_CHARS) + 1 if len(raw) - at > LOOK_AHEAD_CHARS else 0
+    return max(at, blank)

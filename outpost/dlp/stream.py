@@ -72,7 +72,7 @@ class StreamScanner:
         begin = len(self._context)
         text = self._context + normalised.text
         raw = one_byte_each(text)
-        cut = len(text) if final else self._cut(raw, begin, normalised)
+        cut = len(text) if final else self._cut(text, raw, begin, normalised)
         taken = len(held) if cut == len(text) else _original(normalised, cut - begin)
         self._held = held[taken:]
         if taken == 0:
@@ -86,12 +86,14 @@ class StreamScanner:
         self._context = text[max(0, cut - LEFT_CONTEXT_CHARS) : cut]
         return [Released(held[:taken], tuple(resolve(findings)))]
 
-    def _cut(self, raw: bytes, begin: int, normalised: Normalised) -> int:
+    def _cut(self, text: str, raw: bytes, begin: int, normalised: Normalised) -> int:
         """A safe cut that does not part what one received character stands for."""
-        cut = min(first_undecided(raw, begin), self._engine.open_ended_from(raw, begin))
+        cut = first_undecided(raw, begin)
+        if cut > begin:
+            cut = self._engine.uncrossed(text, raw, begin, cut)
         offsets = normalised.offsets
         while offsets is not None and begin < cut < len(raw) and offsets[cut - begin] == offsets[cut - begin - 1]:
-            cut = first_undecided(raw[: cut - 1], begin)
+            cut = self._engine.uncrossed(text, raw, begin, first_undecided(raw[: cut - 1], begin))
         return cut
 
 

@@ -1,0 +1,150 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outpost.dlp.engine import default_engine
+from outpost.dlp.stream import Released, StreamScanner
+from outpost.errors import CouldNotInspect
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.findings import Finding
+from tests.outpost.dlp import samples
+
+ENGINE = default_engine()
+
+embedded = st.lists(
+    st.one_of(
+        st.sampled_from(samples.PERSONAL + samples.ALL_SECRETS),
+        st.sampled_from(samples.AROUND),
+        st.sampled_from(samples.AROUND),
+        st.text(max_size=8, alphabet=st.characters(exclude_categories=["Cs"])),
+        st.text(alphabet="0123456789 -.()+x@aAé", max_size=12),
+    ),
+    max_size=14,
+).map("".join)
+
+
+def feed_all(chunks, max_hold_chars=8192):
+    scanner = StreamScanner(ENGINE, max_hold_chars)
+    released = [r for chunk in chunks for r in scanner.feed(chunk)]
+    return released + scanner.finish()
+
+
+def absolute(released: list[Released]) -> list[Finding]:
+    findings, at = [], 0
+    for r in released:
+        findings += [Finding(f.kind, f.start + at, f.end + at, f.score, f.detector) for f in r.findings]
+        at += len(r.text)
+    return findings
+
+
+def cut_up(text, cuts):
+    places = sorted({min(c, len(text)) for c in cuts})
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+@settings(max_examples=400, deadline=None)
+@given(embedded, st.lists(st.integers(0, 1200), max_size=12))
+def test_any_chunking_finds_what_a_whole_scan_finds(text, cuts):
+    released = feed_all(cut_up(text, cuts))
+    assert "".join(r.text for r in released) == text
+    assert absolute(released) == ENGINE.scan(text)
+    assert all(0 <= f.start < f.end <= len(r.text) for r in released for f in r.findings)
+
+
+@settings(max_examples=150, deadline=None)
+@given(embedded)
+def test_one_character_at_a_time_finds_what_a_whole_scan_finds(text):
+    released = feed_all(list(text))
+    assert "".join(r.text for r in released) == text
+    assert absolute(released) == ENGINE.scan(text)
+
+
+numbers = st.lists(
+    st.sampled_from(
+        ["4111", "1111", "5555", "4444", "12", "7", "650", "253", "0000", "+44", "20", "(650)", "536", "22", "8726"]
+    ),
+    min_size=60,
+    max_size=120,
+).map(" ".join)
+
+
+@settings(max_examples=100, deadline=None)
+@given(numbers, st.lists(st.integers(0, 600), max_size=40))
+def test_long_rows_of_numbers_obey_the_law_within_a_small_bound(text, cuts):
+    released = feed_all(cut_up(text, cuts))
+    assert "".join(r.text for r in released) == text
+    assert absolute(released) == ENGINE.scan(text)
+
+
+def test_prose_is_released_up_to_the_unfinished_word():
+    scanner = StreamScanner(ENGINE)
+    assert [r.text for r in scanner.feed("The quick brown fo")] == ["The quick brown "]
+    assert [r.text for r in scanner.feed("x jumps, ")] == ["fox jumps, "]
+    assert scanner.feed("ov") == []
+    assert [r.text for r in scanner.finish()] == ["ov"]
+
+
+def test_text_written_without_spaces_is_released_at_once():
+    scanner = StreamScanner(ENGINE)
+    assert [r.text for r in scanner.feed("今天天气很好，我们去公园")] == ["今天天气很好，我们去公园"]
+
+
+def test_a_card_is_held_until_its_last_group_is_known():
+    scanner = StreamScanner(ENGINE)
+    assert [r.text for r in scanner.feed("card 4111 1111 ")] == ["card "]
+    assert scanner.feed("1111 1111") == []
+    assert scanner.feed(" ") == []
+    (released,) = scanner.feed("now")
+    assert released.text == "4111 1111 1111 1111 "
+    assert [(f.kind, f.start, f.end) for f in released.findings] == [("pci.pan", 0, 19)]
+
+
+def test_a_private_key_is_held_until_its_footer():
+    scanner = StreamScanner(ENGINE)
+    body, footer = samples.PEM[:-30], samples.PEM[-30:]
+    assert [r.text for r in scanner.feed("key:\n" + body)] == ["key:\n"]
+    (released,) = scanner.feed(footer + "\n")
+    assert [(f.kind, f.start, f.end) for f in released.findings] == [("secret.private_key", 0, len(samples.PEM))]
+
+
+def test_context_counts_from_text_released_long_before():
+    scanner = StreamScanner(ENGINE)
+    scanner.feed("Her social security number, she said, ")
+    scanner.feed("is ")
+    (released,) = scanner.feed("536228726, ")
+    assert [f.kind for f in released.findings] == ["pii.national_id.us"]
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "-----BEGIN PRIVATE KEY-----\n" + ("A" * 64 + "\n") * 80])
+def test_more_than_the_bound_undecided_fails_closed_and_stays_closed(text):
+    scanner = StreamScanner(ENGINE, max_hold_chars=4096)
+    with pytest.raises(CouldNotInspect) as caught:
+        for start in range(0, len(text), 100):
+            scanner.feed(text[start : start + 100])
+    assert caught.value.code is ErrorCode.INSPECTION_UNAVAILABLE
+    with pytest.raises(CouldNotInspect):
+        scanner.feed("harmless ")
+    with pytest.raises(CouldNotInspect):
+        scanner.finish()
+
+
+def test_an_endless_row_of_numbers_flows_and_its_cards_are_found():
+    row = "17 2024 3 " * 700 + "4111 1111 1111 1111 " + "8 99 1234 " * 700
+    scanner = StreamScanner(ENGINE, max_hold_chars=512)
+    released = [r for start in range(0, len(row), 7) for r in scanner.feed(row[start : start + 7])] + scanner.finish()
+    assert "".join(r.text for r in released) == row
+    assert absolute(released) == ENGINE.scan(row)
+    assert [row[f.start : f.end] for f in absolute(released) if f.kind == "pci.pan"] == ["4111 1111 1111 1111"]
+
+
+def test_a_lone_surrogate_is_refused():
+    with pytest.raises(CouldNotInspect) as caught:
+        StreamScanner(ENGINE).feed("a \ud800 b")
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+def test_nothing_is_taken_after_the_end():
+    scanner = StreamScanner(ENGINE)
+    scanner.finish()
+    with pytest.raises(CouldNotInspect):
+        scanner.feed("more ")
