@@ -96,16 +96,16 @@ def server_profile(names: Sequence[str]) -> Profile:
 
     Raises:
         CertificateInvalid: reason ``name``; an entry is neither a DNS name nor an address.
-        IssuanceRefused: there is no name, or one twice.
+        IssuanceRefused: there is no name, one twice, or none short enough for the common name.
     """
     parsed = [parse_server_name(name) for name in names]
     if not parsed or len(set(parsed)) != len(parsed):
         raise IssuanceRefused(["a server certificate needs at least one name, each once"])
-    first = names[0]
+    # For people only; nobody may match it (RFC 9525 §2), but old readers do, so it repeats one of the names.
+    common_name = next((str(name) for name in parsed if len(str(name)) <= _MAX_COMMON_NAME_CHARS), "")
     return Profile(
         kind=Kind.SERVER,
-        # For people only; nobody may match it (RFC 9525 §2). Too long a name cannot stand there.
-        common_name=first if len(first) <= _MAX_COMMON_NAME_CHARS else "server",
+        common_name=common_name,
         lifetime=SERVER_LIFETIME,
         extended_key_usages=(ExtendedKeyUsageOID.SERVER_AUTH,),
         dns_names=tuple(name for name in parsed if isinstance(name, str)),

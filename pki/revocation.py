@@ -24,7 +24,7 @@ from pki.signer import SIGNATURE_HASH, as_private_key
 CRL_LIFETIME = timedelta(days=7)
 MAX_CRL_BYTES = 16 * 1024 * 1024  # about 400,000 entries
 
-_READ_CRL_EXTENSIONS: Final = frozenset({ExtensionOID.AUTHORITY_KEY_IDENTIFIER, ExtensionOID.CRL_NUMBER})
+_PARTIAL: Final = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT, ExtensionOID.DELTA_CRL_INDICATOR})
 _READ_ENTRY_EXTENSIONS: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 
 
@@ -117,9 +117,10 @@ def require_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certific
     try:
         issuer_key = issuer.public_key()
         may_sign = issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-        unread = [ext.oid for ext in crl.extensions if ext.critical and ext.oid not in _READ_CRL_EXTENSIONS]
-        partial = any(ext.oid == ExtensionOID.ISSUING_DISTRIBUTION_POINT for ext in crl.extensions)
-        is_delta = any(ext.oid == ExtensionOID.DELTA_CRL_INDICATOR for ext in crl.extensions)
+        kinds = {ext.oid for ext in crl.extensions}
+        # RFC 5280 §5.2.1 and §5.2.3: the two extensions a list has are never critical, and the number is never missing.
+        is_odd = any(ext.critical for ext in crl.extensions) or ExtensionOID.CRL_NUMBER not in kinds
+        is_partial = bool(kinds & _PARTIAL)
         is_signed = (
             isinstance(issuer_key, ec.EllipticCurvePublicKey)
             and crl.issuer == issuer.subject
@@ -129,7 +130,7 @@ def require_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certific
         raise CertificateInvalid(Reason.CRL_UNAVAILABLE, "the revocation list cannot be read") from err
     if not may_sign or not is_signed:
         raise CertificateInvalid(Reason.CRL_UNAVAILABLE, "the revocation list is not signed by the issuer")
-    if unread or partial or is_delta:
+    if is_odd or is_partial:
         raise CertificateInvalid(Reason.CRL_UNAVAILABLE, "the revocation list does not cover everything")
 
 

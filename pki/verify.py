@@ -19,6 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 from OpenSSL import crypto
 
+from pki.conformity import (
+    require_conforming_authority,
+    require_conforming_leaf,
+    require_conforming_server_names,
+)
 from pki.errors import CertificateInvalid, Reason
 from pki.names import SpiffeId, parse_server_name, parse_spiffe_id
 from pki.revocation import require_not_revoked
@@ -130,9 +135,12 @@ def verify_chain(
         path = trust.build_path(leaf, at.astimezone(UTC), extra_intermediates)
         for certificate in path:
             _require_known_algorithms(certificate)
+        for authority in path[1:]:
+            require_conforming_authority(authority, is_anchor=authority is path[-1])
         for authority in path[1:-1]:
             _require_authority_for(authority, purpose)
         _require_leaf_for(leaf, purpose)
+        require_conforming_leaf(leaf)
     except _UNREADABLE as err:
         raise CertificateInvalid(Reason.MALFORMED, "a certificate of the path cannot be read") from err
     require_not_revoked(path, trust.crls, at)
@@ -208,6 +216,8 @@ def _require_leaf_for(leaf: x509.Certificate, purpose: Purpose) -> None:
         purpose is Purpose.SERVER and not all(isinstance(name, x509.DNSName | x509.IPAddress) for name in names)
     ):
         raise CertificateInvalid(Reason.NAME, "a server's certificate names DNS names and addresses only")
+    if purpose is Purpose.SERVER:
+        require_conforming_server_names(leaf, names)
 
 
 def _is_authority(leaf: x509.Certificate) -> bool:

@@ -165,10 +165,13 @@ def test_server_names_must_be_some_and_distinct(names):
         server_profile(names)
 
 
-def test_a_long_server_name_stays_out_of_the_common_name():
+def test_the_common_name_is_the_first_name_that_fits():
     long = f"{'a' * 60}.example.org"
-    assert server_profile([long]).dns_names == (long,)
-    assert CA.intermediate.issue_server([long], PUBLIC_KEY, NOON)
+    profile = server_profile([long, "::0001"])
+    assert (profile.common_name, profile.dns_names) == ("::1", (long,))
+    assert CA.intermediate.issue_server([long, "::0001"], PUBLIC_KEY, NOON)
+    with pytest.raises(IssuanceRefused):
+        server_profile([long])
 
 
 @pytest.mark.parametrize("common_name", ["", "x" * 65, "a\nb"], ids=["empty", "long", "control"])

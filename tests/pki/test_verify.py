@@ -29,7 +29,10 @@ from tests.fakes.forge import forge
 from tests.fakes.pki import BUILT_AT, TRUST_DOMAIN, TestAuthority
 from tests.fakes.pki import test_authority as authority
 
-pytestmark = pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")  # cryptography, on damaged names
+pytestmark = [  # cryptography's, on damaged certificates that it still reads
+    pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Parsed a serial number"),
+]
 CA = authority()
 STRANGER = TestAuthority.build()  # the same names, other keys: names prove nothing
 OUTPOST = CA.outpost("o1")
