@@ -74,7 +74,7 @@ clean: ## Remove what the other targets made (.venv included)
 # Rebuilt from nothing when a requirement changes: an environment never carries what it should no longer need.
 $(VENV)/.requirements: requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo missing)."; \
 		echo "  sudo apt-get install python3 python3-venv make"; \
 		echo "and if that python3 is older: sudo apt-get install python3.11 python3.11-venv && make PYTHON=python3.11 $(MAKECMDGOALS)"; \
 		exit 1; } >&2
