@@ -13,7 +13,6 @@ from aiohttp import web
 from bench.processes import announce, server_arguments
 
 DROPPED = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding"}
-MAX_BODY_BYTES = 1024 * 1024
 
 
 class Floor:
@@ -23,7 +22,7 @@ class Floor:
         self.upstream = upstream
         self.session = session
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in DROPPED}
         url = self.upstream + request.raw_path
@@ -45,9 +44,8 @@ async def serve() -> None:
     given = server_arguments("The bare reverse proxy.", upstream=True)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_route("*", "/{path:.*}", Floor(given.upstream, session).handle)
-        runner = web.AppRunner(app, access_log=None)
+        # The low-level server: without the router and the middlewares of an application, which cost more.
+        runner = web.ServerRunner(web.Server(Floor(given.upstream, session).handle, access_log=None))
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", given.port)
         await site.start()

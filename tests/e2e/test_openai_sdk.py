@@ -59,7 +59,7 @@ def policy(cards_in: Sequence[str] = ("input", "output")) -> PolicyDocument:
         {
             "id": "no-mail",
             "sequence": 2,
-            "when": {"findings": ["contact.email"], "directions": ["input"]},
+            "when": {"findings": ["pii.email"], "directions": ["input"]},
             "action": "REDACT",
         },
     ]
@@ -231,12 +231,6 @@ async def test_the_raw_response_is_byte_for_byte_the_providers(sdk: Sdk, straigh
     assert got.parsed.model_dump() == wanted.parsed.model_dump()
 
 
-async def test_a_compressed_answer_reads_the_same(sdk: Sdk, straight: Sdk) -> None:
-    body = ask() | {"model": "standin-gzip"}
-
-    assert (await sdk.create(**body)).model_dump() == (await straight.create(**body)).model_dump()
-
-
 async def test_models_are_listed_and_retrieved(sdk: Sdk) -> None:
     assert set(MODELS) <= set(await sdk.models())
     assert (await sdk.model(MODELS[0]))["id"] == MODELS[0]
@@ -293,7 +287,7 @@ async def test_a_card_in_a_prompt_is_permission_denied_and_stays(
 async def test_an_address_is_redacted_before_the_provider_sees_it(
     outpost_sdk: Sdk, straight: Sdk, upstream: Upstream, *, stream: bool
 ) -> None:
-    prompt, redacted = f"Write to {EMAIL} today.", "Write to [REDACTED:contact.email] today."
+    prompt, redacted = f"Write to {EMAIL} today.", "Write to [REDACTED:pii.email] today."
 
     if stream:
         got = assembled(await outpost_sdk.stream(**ask(prompt)))[0]
@@ -331,10 +325,9 @@ async def test_a_card_in_a_streamed_answer_does_not_come_out(upstream: Upstream,
         headers = {"Authorization": f"Bearer {target.api_key}"}
         async with httpx.AsyncClient(base_url=target.base_url, headers=headers, timeout=10) as client:
             answer = await client.post("/chat/completions", json=body | {"stream": True})
-        with pytest.raises(openai.APIError):
-            await Sdk(target, "async").stream(**body)
+        streamed = assembled(await Sdk(target, "async").stream(**body))
 
-    # Put together what a client would: no digits of the number beyond the few before it was certain to be one.
+    assert streamed[0]["finish"] == ["content_filter"]
     events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
     shown = "".join(spoken(json.loads(event)) for event in events)
     assert "4111" not in shown
@@ -352,9 +345,14 @@ def spoken(chunk: dict[str, Any]) -> str:
     ("model", "error", "code"),
     [
         ("standin-429", openai.RateLimitError, ErrorCode.PROVIDER_RATE_LIMITED),
-        ("standin-500", openai.InternalServerError, ErrorCode.PROVIDER_ERROR),
+        ("standin-500", openai.InternalServerError, ErrorCode.PROVIDER_UNAVAILABLE),
+        ("standin-404", openai.NotFoundError, ErrorCode.PROVIDER_ERROR),
+        # The caller's own key was right, so it must not look wrong to it.
         ("standin-401", openai.InternalServerError, ErrorCode.PROVIDER_ERROR),
         ("standin-notjson", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
+        # Compressed although it was asked not to be: nothing that is not read passes.
+        ("standin-gzip", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
+        ("standin-reset", openai.InternalServerError, ErrorCode.PROVIDER_UNAVAILABLE),
     ],
 )
 async def test_a_providers_error_is_ours_by_code_and_never_verbatim(
@@ -374,6 +372,7 @@ async def test_a_stream_that_breaks_is_an_error_and_never_verbatim(outpost_sdk: 
     with pytest.raises(openai.APIError) as refused:
         await outpost_sdk.stream(**ask() | {"model": model})
 
+    assert (refused.value.code or "").startswith("provider_")
     assert MARKER not in f"{refused.value} {refused.value.body}"
     assert UPSTREAM_KEY not in f"{refused.value} {refused.value.body}"
 
