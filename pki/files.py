@@ -1,7 +1,7 @@
 """The only disk access of ``pki``, and how everyone writes a small file: whole or not at all, durable, with its mode.
 
 After ``write_atomic`` returns the new content survives a power cut; if it raises or the machine dies in it, the old
-content is there, whole. A private key in a file that others can read is refused, as it may be known already.
+or the new content is there, whole. A private key in a file that others can read is refused, as it may be known already.
 """
 
 import os
@@ -26,7 +26,8 @@ def write_atomic(path: Path, content: bytes, *, mode: int = _PRIVATE_FILE_MODE) 
     """Replace ``path`` by ``content`` with ``mode``, atomically and durably.
 
     Raises:
-        OSError: the old file, if any, is untouched and no temporary file is left.
+        OSError: the old file, if any, is there whole and no temporary file is left; or, when only the last step failed
+            (making the new name durable), the new one is.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:

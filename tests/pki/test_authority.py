@@ -9,7 +9,6 @@ from pki.check import MAX_SERIAL_BITS
 from pki.errors import CertificateInvalid, IssuanceRefused
 from pki.keys import generate_private_key
 from pki.names import SpiffeId
-from pki.profiles import Kind, Profile, outpost_profile, server_profile
 from pki.signer import LocalSigner
 from tests.fakes.clock import NOON
 from tests.fakes.pki import BUILT_AT, TRUST_DOMAIN
@@ -157,28 +156,3 @@ def test_a_wrong_signature_never_leaves():
 def test_a_key_store_that_fails_says_so_itself():
     with pytest.raises(ConnectionError):
         Authority(CA.intermediate.certificate, BrokenSigner()).issue_outpost(SPIFFE_ID, PUBLIC_KEY, NOON)
-
-
-@pytest.mark.parametrize("names", [[], ["a.example", "a.example"]], ids=["none", "twice"])
-def test_server_names_must_be_some_and_distinct(names):
-    with pytest.raises(IssuanceRefused):
-        server_profile(names)
-
-
-def test_the_common_name_is_the_first_name_that_fits():
-    long = f"{'a' * 60}.example.org"
-    profile = server_profile([long, "::0001"])
-    assert (profile.common_name, profile.dns_names) == ("::1", (long,))
-    assert CA.intermediate.issue_server([long, "::0001"], PUBLIC_KEY, NOON)
-    with pytest.raises(IssuanceRefused):
-        server_profile([long])
-
-
-@pytest.mark.parametrize("common_name", ["", "x" * 65, "a\nb"], ids=["empty", "long", "control"])
-def test_common_names_are_bounded(common_name):
-    with pytest.raises(IssuanceRefused):
-        Profile(Kind.ROOT, common_name, timedelta(days=1))
-
-
-def test_profiles_of_leaves_are_no_authorities():
-    assert not outpost_profile(SPIFFE_ID).is_authority

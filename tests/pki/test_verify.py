@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
 
@@ -362,3 +363,17 @@ def test_refusals_do_not_quote_the_certificate():
         _verify(STRANGER.outpost("zanzibar").certificate)
     assert "zanzibar" not in str(refusal.value)
     assert certificates_to_pem([OUTPOST.certificate])[30:60].decode() not in str(refusal.value)
+
+
+def test_calls_from_many_threads_keep_their_own_time():
+    times = [NOON, NOON + timedelta(days=8), NOON - timedelta(days=1)] * 100
+    trust = CA.trust
+
+    def outcome(at):
+        try:
+            return _verify(OUTPOST.certificate, trust=trust, at=at).outpost_id
+        except CertificateInvalid as err:
+            return err.reason
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(outcome, times)) == ["o1", Reason.EXPIRED, Reason.NOT_YET_VALID] * 100
