@@ -7,7 +7,7 @@ ControlPlaneError
  │    ├── InvalidRequest, RequestTooLarge, NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
  │    ├── TokenInvalid, TokenExpired, TokenUsed, CsrRejected        enrolment
  │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
- │    └── AuditInvalid ── AuditGap; AuditConflict                   audit intake
+ │    └── AuditInvalid ── AuditOutOfOrder; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe
 
@@ -96,7 +96,7 @@ class AuditInvalid(Rejected):
     """An audit batch does not match its checkpoint, signature or origin."""
 
 
-class AuditGap(AuditInvalid):
+class AuditOutOfOrder(AuditInvalid):
     """An audit batch starts beyond the end of the stored log, which is ``expected_seq``."""
 
     def __init__(self, message: str, expected_seq: int) -> None:

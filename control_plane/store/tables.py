@@ -202,14 +202,14 @@ outpost_status = Table(
     Column("audit_delivered", BigInteger, nullable=False),
 )
 
-audit_logs = Table(
-    "audit_logs",
+audit_receipts = Table(
+    "audit_receipts",
     metadata,
     _outpost(primary_key=True),
-    Column("size", BigInteger, nullable=False),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("frontier", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),
-    Column("updated_at", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
 )
 
 audit_events = Table(
@@ -217,7 +217,7 @@ audit_events = Table(
     metadata,
     _outpost(primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("event", LargeBinary, nullable=False),
+    Column("event", LargeBinary),  # NULL: the outpost lost its bytes; the leaf hash still proves its place
     Column("leaf_hash", LargeBinary(32), nullable=False),
     Column("received_at", Utc, nullable=False),
 )

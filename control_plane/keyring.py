@@ -1,0 +1,238 @@
+"""The keys of this installation and where they lie: directories 0700, files 0600, refused when open to others.
+
+    data_dir/ca/{root,intermediate}.{pem,key}   data_dir/server/server.pem   data_dir/keys/{kek,receipt.key}
+    data_dir/keys/orgs/<org>/{root,targets,snapshot,timestamp}.key           data_dir/control-plane.db
+
+Only this file reads or writes them (through ``pki.files``). The root's key is needed for ceremonies alone and is not
+loaded to serve.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # re-exported without __all__
+
+from control_plane.audit import receipt_signer_name
+from control_plane.bundles import ROLES, RoleSigners
+from control_plane.errors import KeysUnsafe
+from control_plane.wrapping import KEK_BYTES, Wrapper
+from outpost.audit.checkpoint import NoteSigner
+from pki.authority import Authority, create_intermediate, create_root
+from pki.errors import CertificateInvalid, KeyFileError, PkiError
+from pki.files import make_private_dir, read_certificates, read_private_key, write_private, write_public
+from pki.keys import certificate_sha256, generate_private_key, private_key_to_pem
+from pki.pem import certificates_to_pem
+from pki.signer import LocalSigner
+from pki.verify import Purpose, TrustStore, verify_chain
+
+_MAX_KEY_FILE_BYTES = 4096  # an Ed25519 key in PEM has 119
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+SERVER_RENEW_BELOW = 1 / 3  # of the lifetime left: 30 of 90 days, as ACME clients do
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """Paths of one installation."""
+
+    path: Path
+
+    @property
+    def ca(self) -> Path:
+        """Certificates and keys of the authorities."""
+        return self.path / "ca"
+
+    @property
+    def server(self) -> Path:
+        """Certificate chain and key of this server, in one file so that they change together."""
+        return self.path / "server" / "server.pem"
+
+    @property
+    def keys(self) -> Path:
+        """Keys that are no certificate's."""
+        return self.path / "keys"
+
+    @property
+    def database(self) -> Path:
+        """The embedded database."""
+        return self.path / "control-plane.db"
+
+    def org_keys(self, org_id: str) -> Path:
+        """The four keys of an org's bundle repository."""
+        return self.keys / "orgs" / org_id
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys that serving needs."""
+
+    files: DataDir
+    anchor: x509.Certificate
+    intermediate: Authority
+    receipts: NoteSigner
+    wrapper: Wrapper
+
+    @property
+    def anchor_sha256(self) -> bytes:
+        """What an enrolment token carries."""
+        return certificate_sha256(self.anchor)
+
+    def signers(self, org_id: str) -> RoleSigners:
+        """The bundle keys of an org.
+
+        Raises:
+            KeysUnsafe: A key is missing, damaged or open to others.
+        """
+        folder = self.files.org_keys(org_id)
+        return RoleSigners(*(CryptoSigner(_load_ed25519(folder / f"{role}.key")) for role in ROLES))
+
+    def ensure_org_keys(self, org_id: str) -> RoleSigners:
+        """The org's bundle keys, made now if there are none. A set half made before is completed, never replaced."""
+        make_private_dir(self.files.org_keys(org_id))
+        for role in ROLES:
+            path = self.files.org_keys(org_id) / f"{role}.key"
+            if not path.exists():
+                write_private(path, _new_ed25519_pem())
+        return self.signers(org_id)
+
+
+def create_keys(files: DataDir, trust_domain: str, at: datetime, random_bytes: Callable[[int], bytes]) -> None:
+    """Make every key of a new installation under ``files``."""
+    for folder in (files.path, files.ca, files.keys, files.keys / "orgs", files.server.parent):
+        make_private_dir(folder)
+    root_key, intermediate_key = generate_private_key(), generate_private_key()
+    root = create_root(
+        LocalSigner(root_key),
+        trust_domain=trust_domain,
+        common_name=f"{trust_domain} root",
+        at=at,
+        random_bytes=random_bytes,
+    )
+    intermediate = create_intermediate(
+        root,
+        LocalSigner(intermediate_key),
+        trust_domain=trust_domain,
+        common_name=f"{trust_domain} intermediate",
+        at=at,
+        random_bytes=random_bytes,
+    )
+    for name, key, authority in (("root", root_key, root), ("intermediate", intermediate_key, intermediate)):
+        write_private(files.ca / f"{name}.key", private_key_to_pem(key, None))
+        write_public(files.ca / f"{name}.pem", certificates_to_pem([authority.certificate]))
+    write_private(files.keys / "receipt.key", _new_ed25519_pem())
+    write_private(files.keys / "kek", random_bytes(KEK_BYTES))
+
+
+def load_keyring(files: DataDir, trust_domain: str, at: datetime) -> Keyring:
+    """Load and check the keys that serving needs.
+
+    Raises:
+        KeysUnsafe: A file is missing, damaged or open to others, or the authority's chain does not hold at ``at``.
+    """
+    try:
+        (anchor,) = read_certificates(files.ca / "root.pem")
+        (certificate,) = read_certificates(files.ca / "intermediate.pem")
+        authority = Authority(certificate, LocalSigner(read_private_key(files.ca / "intermediate.key", None)))
+    except (PkiError, OSError, ValueError) as err:
+        raise KeysUnsafe(f"{files.ca}: {_why(err)}; restore it from a backup or set the modes to 0600") from err
+    kek = _read_private(files.keys / "kek")
+    if len(kek) != KEK_BYTES:
+        raise KeysUnsafe(f"{files.keys / 'kek'}: not a key; restore it from a backup")
+    receipt_key = _load_ed25519(files.keys / "receipt.key")
+    keyring = Keyring(
+        files, anchor, authority, NoteSigner(receipt_signer_name(trust_domain), receipt_key), Wrapper(kek)
+    )
+    _require_valid_authority(keyring, at)
+    return keyring
+
+
+def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) -> bool:
+    """Give this server a new key and certificate if it has none for ``names`` that lasts; True if it did.
+
+    Raises:
+        KeysUnsafe: A name cannot stand in a certificate.
+    """
+    path = keyring.files.server
+    if path.exists() and _still_good(path, keyring, names, at):
+        return False
+    key = generate_private_key()
+    try:
+        leaf = keyring.intermediate.issue_server(names, key.public_key(), at)
+    except PkiError as err:
+        raise KeysUnsafe(f"server_names {', '.join(names)}: {_why(err)}") from err
+    chain = certificates_to_pem([leaf, keyring.intermediate.certificate])
+    make_private_dir(path.parent)
+    write_private(path, private_key_to_pem(key, None) + chain)
+    return True
+
+
+def _still_good(path: Path, keyring: Keyring, names: list[str], at: datetime) -> bool:
+    try:
+        leaf = x509.load_pem_x509_certificates(_read_private(path))[0]
+        verify_chain(
+            leaf,
+            trust=trust_store(keyring),
+            at=at,
+            purpose=Purpose.SERVER,
+        )
+        alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (CertificateInvalid, ValueError, x509.ExtensionNotFound):
+        return False
+    lifetime = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    lasts = leaf.not_valid_after_utc - at > lifetime * SERVER_RENEW_BELOW
+    return lasts and {str(name.value) for name in alternative} == set(names)
+
+
+def trust_store(keyring: Keyring) -> TrustStore:
+    """What client certificates are verified against. Revocation is the registry's word, asked on every request."""
+    return TrustStore(anchors=(keyring.anchor,), intermediates=(keyring.intermediate.certificate,))
+
+
+def _require_valid_authority(keyring: Keyring, at: datetime) -> None:
+    certificate = keyring.intermediate.certificate
+    try:
+        certificate.verify_directly_issued_by(keyring.anchor)
+    except (ValueError, TypeError) as err:
+        raise KeysUnsafe(f"{keyring.files.ca}: intermediate.pem was not issued by root.pem") from err
+    for name, checked in (("root", keyring.anchor), ("intermediate", certificate)):
+        if not checked.not_valid_before_utc <= at < checked.not_valid_after_utc:
+            raise KeysUnsafe(f"{keyring.files.ca / name}.pem is not valid now; check this machine's clock")
+
+
+def _new_ed25519_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _load_ed25519(path: Path) -> Ed25519PrivateKey:
+    content = _read_private(path)
+    try:
+        key = load_pem_private_key(content, None)
+    except (ValueError, TypeError) as err:
+        raise KeysUnsafe(f"{path}: not a private key; restore it from a backup") from err
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeysUnsafe(f"{path}: not an Ed25519 key; restore it from a backup")
+    return key
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a planted pipe must not hang us
+    except OSError as err:
+        raise KeysUnsafe(f"{path}: {err.strerror}; restore it from a backup") from err
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
+            raise KeysUnsafe(f"{path}: a key file must be readable by its owner only; run `chmod 600 {path}`")
+        return file.read(_MAX_KEY_FILE_BYTES * 4)
+
+
+def _why(err: Exception) -> str:
+    if isinstance(err, OSError):
+        return f"{err.strerror} ({err.filename})"
+    return str(err) if isinstance(err, KeyFileError | PkiError) else "not what it should be"

@@ -1,0 +1,44 @@
+"""Encryption at rest of what the database must hold but never show: peppers and provider keys.
+
+AES-256-GCM under the key-encrypting key of this installation, which lies in a file beside the database and in no
+backup of it. The context (org and name) is authenticated, so a row copied to another place does not open there.
+"""
+
+import os
+from collections.abc import Callable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from control_plane.errors import KeysUnsafe
+
+KEK_BYTES = 32  # AES-256
+_NONCE_BYTES = 12  # NIST SP 800-38D §5.2.1.1; random, so one key may wrap up to 2^32 values (§8.3)
+_FORMAT = b"\x01"
+
+
+class Wrapper:
+    """Wraps and opens values under one key."""
+
+    def __init__(self, kek: bytes, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._aead = AESGCM(kek)
+        self._random_bytes = random_bytes
+
+    def wrap(self, value: bytes, context: str) -> bytes:
+        """``value`` encrypted, bound to ``context``."""
+        nonce = self._random_bytes(_NONCE_BYTES)
+        return _FORMAT + nonce + self._aead.encrypt(nonce, value, context.encode())
+
+    def unwrap(self, wrapped: bytes, context: str) -> bytes:
+        """The value that ``wrap`` encrypted under the same context.
+
+        Raises:
+            KeysUnsafe: It was encrypted under another key, moved, or altered.
+        """
+        nonce, ciphertext = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
+        if wrapped[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
+            raise KeysUnsafe("a stored secret has an unknown form; restore the database from a backup")
+        try:
+            return self._aead.decrypt(nonce, ciphertext, context.encode())
+        except InvalidTag as err:
+            raise KeysUnsafe("a stored secret does not open; keys/kek and the database are not of one backup") from err
