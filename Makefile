@@ -44,7 +44,7 @@ bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loo
 
 .PHONY: eval
 eval: $(VENV)/.installed ## Measure detection on the public evaluation sets
-	@$(BIN)/python -m bench.detection $(ARGS)
+	@$(BIN)/python -m bench.eval_dlp $(ARGS)
 
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)
