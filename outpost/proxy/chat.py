@@ -107,7 +107,7 @@ class ChatSurface:
             exchange.model = parsed.model
         self._count(verdict, Direction.INPUT)
         durable = self._parts.audit.submit(exchange.decision_event(at, verdict.decision, verdict.located))
-        durable.add_done_callback(_retrieve)
+        durable.add_done_callback(retrieve)
         if verdict.body is None:
             await durable
             raise Blocked(verdict.decision, "request")
@@ -261,7 +261,7 @@ class ChatSurface:
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away while the provider was working: close the record without anyone waiting for it."""
         event = exchange.completion_event(self._parts.clock(), "client_gone", 499)
-        self._parts.audit.submit(event).add_done_callback(_retrieve)
+        self._parts.audit.submit(event).add_done_callback(retrieve)
 
     def _count(self, verdict: Verdict, direction: Direction) -> None:
         for item in verdict.located:
@@ -298,7 +298,7 @@ def _action(exchange: Exchange) -> str:
     return next((str(action) for action in (Action.BLOCK, Action.REDACT) if action in actions), str(Action.ALLOW))
 
 
-def _retrieve(future: "asyncio.Future[int]") -> None:
+def retrieve(future: "asyncio.Future[int]") -> None:
     """Look at a result nobody waits for, so that a failure is not reported as never retrieved."""
     if not future.cancelled():
         future.exception()

@@ -5,7 +5,7 @@ bundle is swapped in between two requests. ``Admission`` answers the fail-closed
 depend on a request. Pure: time is passed in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -57,7 +57,7 @@ class Admission:
     clock_floor_at: datetime | None = None
     """The latest moment this outpost knows has passed; persisted by the app."""
     revoked: bool = False
-    audit_healthy: bool = True
+    audit_is_healthy: Callable[[], bool] = lambda: True
     draining: bool = False
 
     def admit(self, at: datetime) -> Enforcement:
@@ -80,7 +80,7 @@ class Admission:
             until = self.enforcement.bundle.enforceable_until
             message = f"the policy could be enforced offline until {until:%Y-%m-%dT%H:%M:%SZ}; it must be renewed"
             raise Rejected(ErrorCode.POLICY_EXPIRED, message)
-        if not self.audit_healthy:
+        if not self.audit_is_healthy():
             raise Rejected(ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be written; nothing can pass")
         return self.enforcement
 

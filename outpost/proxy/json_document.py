@@ -9,7 +9,7 @@ are (docs/adr/0007).
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 from outpost.errors import Rejected
@@ -43,6 +43,7 @@ class Leaf:
         path: Names and indices from the outermost document; a name is its own last element.
         text: The decoded text, or a number as written.
         is_name: It is an object's member name.
+        is_number: It is a number.
         inner: Ordinals inside documents embedded in this string, from the outside in; empty if not embedded.
     """
 
@@ -50,6 +51,7 @@ class Leaf:
     path: tuple[str | int, ...]
     text: str
     is_name: bool = False
+    is_number: bool = False
     inner: tuple[int, ...] = ()
 
 
@@ -143,7 +145,7 @@ def _walk(value: Any, path: tuple[str | int, ...], counter: Counter, embed: int)
         ordinal = counter.take()
         if embed and value[:1] in {"{", "["} and (inner := _embedded(value)) is not None:
             for leaf in _walk(inner, path, Counter(), embed - 1):
-                yield Leaf(ordinal, leaf.path, leaf.text, leaf.is_name, (leaf.ordinal, *leaf.inner))
+                yield replace(leaf, ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner))
         else:
             yield Leaf(ordinal, path, value)
     elif isinstance(value, dict):
@@ -154,9 +156,9 @@ def _walk(value: Any, path: tuple[str | int, ...], counter: Counter, embed: int)
         for index, item in enumerate(value):
             yield from _walk(item, (*path, index), counter, embed)
     elif isinstance(value, Number):
-        yield Leaf(counter.take(), path, value.text)
+        yield Leaf(counter.take(), path, value.text, is_number=True)
     elif isinstance(value, int) and not isinstance(value, bool):
-        yield Leaf(counter.take(), path, str(value))
+        yield Leaf(counter.take(), path, str(value), is_number=True)
 
 
 def _embedded(text: str) -> Any:

@@ -85,7 +85,7 @@ class ProxyServer:
             raise
         except Exception as err:  # noqa: BLE001 - the one place where the unforeseen becomes a refusal
             # Only the type and place: the text of a foreign exception may quote what it choked on.
-            log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))  # noqa: TRY400
+            log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
         return await self._refuse(exchange, refusal)
 
@@ -132,7 +132,7 @@ class ProxyServer:
             surface=exchange.surface,
             code=refusal.code,
             key_id=exchange.caller.key_id if exchange.caller else None,
-            rule_id=exchange.decision.rule_id if exchange.decision else None,
+            rule_id=refusal.decision.rule_id if isinstance(refusal, Blocked) else None,
         )
         return self._answer(exchange, refusal)
 

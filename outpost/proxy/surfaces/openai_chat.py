@@ -167,8 +167,8 @@ def _chunk_texts(document: JsonDocument, choices: Sequence[dict[str, Any]]) -> I
             if path[0] not in _ANSWER_METADATA:
                 yield ChunkText((), leaf, whole=True)
         elif len(path) > 3 and path[2] == "delta":  # noqa: PLR2004 - choices, index, "delta", field
-            whole = path[-1] in _WHOLE_FIELDS
-            if not (whole and _is_vocabulary(leaf)):
+            whole = leaf.is_number or path[-1] in _WHOLE_FIELDS
+            if path[-1] != "index" and not (whole and _is_vocabulary(leaf)):
                 yield ChunkText(_channel(path, choices), leaf, whole)
         elif path[-1] not in {"index", "finish_reason"} and "logprobs" not in path:
             yield ChunkText((), leaf, whole=True)

@@ -1,0 +1,393 @@
+"""Puts the outpost together and runs it: identity, cache, audit log, proxy, admin port, synchronisation.
+
+Start order is the promise: the cached bundle is verified and in force before any network is tried, and both
+ports listen before the control plane is asked anything. Everything that can be wrong with the cache leaves the
+outpost running and refusing (``no_policy``), never running and open.
+"""
+
+import asyncio
+import base64
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from outpost.admin.health import OutpostHealth
+from outpost.admin.server import make_admin_app
+from outpost.audit.event import AuditEvent
+from outpost.audit.log import AuditLog, open_log
+from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
+from outpost.cache.db import Database, open_database
+from outpost.config import Config
+from outpost.dlp.engine import Engine, default_engine
+from outpost.errors import AuditUnavailable, BundleRejected, ConfigError, ControlPlaneUntrusted, OutpostError, Untrusted
+from outpost.policy.bundle import load_bundle
+from outpost.protocol.messages import SealedSecrets
+from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
+from outpost.proxy.body import BodyLimits
+from outpost.proxy.chat import ProxyParts, retrieve
+from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.forward import Forwarder, ForwardTimeouts
+from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.server import ProxyServer, make_server
+from outpost.sync.client import ControlPlaneClient
+from outpost.sync.enrol import register
+from outpost.sync.identity import Identity, is_enrolled, load_identity
+from outpost.sync.loop import Applied, Effects, Stores, SyncLoop
+from outpost.sync.secrets import open_secrets
+from outpost.sync.version import outpost_version
+from pki.files import make_private_dir
+
+log = structlog.get_logger(__name__)
+
+DATABASE_FILE: Final = "outpost.db"
+AUDIT_FILE: Final = "audit.db"
+CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
+HOW_TO_ENROL: Final = "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
+    "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
+TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The default clock."""
+    return datetime.now(UTC)
+
+
+class InForce:
+    """What is enforced now: the bundle, the secrets, and the revocation; each replaced whole."""
+
+    def __init__(self, identity: Identity, admission: Admission, local_keys: dict[str, str], clock: Clock) -> None:
+        self._identity = identity
+        self._admission = admission
+        self._local_keys = local_keys
+        self._clock = clock
+        self._peppers: dict[str, bytes] = {}
+        self._provider_keys: dict[str, str] = {}
+        self.applied: Applied | None = None
+
+    def apply(self, stored: StoredBundle) -> None:
+        """Verify a stored bundle from the enrolment root and put it in force between two requests.
+
+        Raises:
+            BundleRejected: It does not verify or cannot be read; what was in force stays.
+        """
+        bundle = load_bundle(
+            self._identity.tuf_root,
+            roots=stored.roots,
+            timestamp=stored.timestamp,
+            snapshot=stored.snapshot,
+            targets=stored.targets,
+            documents=stored.documents,
+        )
+        self._admission.enforcement = compile_bundle(bundle, self._peppers)
+        self.applied = Applied(bundle.snapshot_version, self._clock())
+
+    def apply_secrets(self, secrets: dict[str, str]) -> None:
+        """Put opened secrets in force; keys whose pepper has come or gone change at once."""
+        self._peppers = {
+            name.removeprefix(PEPPER_PREFIX): base64.b64decode(value)
+            for name, value in secrets.items()
+            if name.startswith(PEPPER_PREFIX)
+        }
+        self._provider_keys = {
+            name.removeprefix(PROVIDER_PREFIX): value
+            for name, value in secrets.items()
+            if name.startswith(PROVIDER_PREFIX)
+        }
+        if self._admission.enforcement is not None:
+            self._admission.enforcement = compile_bundle(self._admission.enforcement.bundle, self._peppers)
+
+    def set_revoked(self, revoked: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        """Refuse everybody, or no longer."""
+        self._admission.revoked = revoked
+
+    def provider_key(self, provider_id: str) -> str | None:
+        """The API key for a provider: the local one, else the one from the control plane."""
+        return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outpost:
+    """An opened outpost, not yet listening."""
+
+    config: Config
+    identity: Identity
+    stores: Stores
+    database: Database
+    audit: AuditLog
+    engine: Engine
+    admission: Admission
+    in_force: InForce
+    clock: Clock
+
+    def close(self) -> None:
+        """Make everything durable and release the files."""
+        self.audit.close()
+        self.database.close()
+
+
+def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
+    """Load what is on disk, verify it, and put the cached bundle in force. Touches no network.
+
+    Raises:
+        OutpostError: Identity, cache or audit log cannot be used; the message says what to do.
+        ConfigError: A provider key file cannot be read.
+    """
+    identity = load_identity(config.data_dir, clock())
+    local_keys = local_provider_keys(config)
+    database = open_database(config.data_dir / DATABASE_FILE)
+    try:
+        audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
+    except BaseException:
+        database.close()
+        raise
+    stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
+    admission = Admission(audit_is_healthy=lambda: audit.healthy)
+    in_force = InForce(identity, admission, local_keys, clock)
+    outpost = Outpost(config, identity, stores, database, audit, default_engine(), admission, in_force, clock)
+    try:
+        _restore_state(outpost)
+    except BaseException:
+        outpost.close()
+        raise
+    return outpost
+
+
+def _restore_state(outpost: Outpost) -> None:
+    state, in_force = outpost.stores.state, outpost.in_force
+    outpost.admission.revoked = bool(state.get(StateKey.REVOKED))
+    outpost.admission.clock_floor_at = state.get_time(StateKey.CLOCK_FLOOR_AT)
+    sealed = outpost.stores.secrets.load()
+    if sealed is not None:
+        try:
+            message = SealedSecrets.model_construct(version=sealed.version, sealed=sealed.sealed)
+            in_force.apply_secrets(open_secrets(outpost.identity, message))
+        except ControlPlaneUntrusted as err:
+            log.error("cached_secrets_refused", reason=str(err))
+    try:
+        stored = outpost.stores.bundles.load()
+        if stored is not None:
+            in_force.apply(stored)
+    except Untrusted as err:
+        # Not fatal and not open: requests are refused with no_policy until a good bundle has arrived.
+        log.error("cached_bundle_refused", reason=str(err))
+        state.update({StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: f"cached bundle: {err}"})
+
+
+def local_provider_keys(config: Config) -> dict[str, str]:
+    """Provider keys from variables and files; a file wins.
+
+    Raises:
+        ConfigError: A file cannot be read or is empty.
+    """
+    keys = {provider: secret.get_secret_value() for provider, secret in config.provider_keys.items()}
+    problems = []
+    for provider, path in config.provider_key_files.items():
+        try:
+            keys[provider] = path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as err:
+            reason = err.strerror if isinstance(err, OSError) else "not text"
+            problems.append(f"provider_key_files.{provider}: {path} cannot be read ({reason})")
+    problems += [f"provider key for {provider} is empty" for provider, key in keys.items() if not key]
+    if problems:
+        raise ConfigError(problems)
+    return keys
+
+
+async def ensure_enrolled(config: Config, *, clock: Clock = utc_now) -> None:
+    """Register on first start if a token is configured; do nothing if there is an identity.
+
+    Raises:
+        ConfigError: There is no identity and no token, or no control plane to take it to.
+        OutpostError: Registration failed.
+    """
+    if is_enrolled(config.data_dir):
+        return
+    token = await _enrolment_token(config)
+    if token is None or config.control_plane_url is None:
+        missing = "no enrolment token" if token is None else "no control_plane_url"
+        raise ConfigError([f"this outpost is not enrolled and there is {missing}: {HOW_TO_ENROL}"])
+    make_private_dir(config.data_dir)
+    identity = await asyncio.to_thread(register, config.control_plane_url, token, config.data_dir, clock=clock)
+    log.info("enrolled", org_id=identity.org_id, outpost_id=identity.outpost_id)
+
+
+async def _enrolment_token(config: Config) -> str | None:
+    if config.enrolment_token is not None:
+        return config.enrolment_token.get_secret_value().strip()
+    path = config.enrolment_token_file
+    if path is None:
+        return None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(TOKEN_FILE_WAIT_S):
+            while not _has_text(path):  # noqa: ASYNC110 - nobody tells when another container has written a file
+                await asyncio.sleep(0.5)
+    return path.read_text("utf-8").strip() if _has_text(path) else None
+
+
+def _has_text(path: Path) -> bool:
+    try:
+        return bool(path.read_text("utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+async def run(config: Config, *, clock: Clock = utc_now) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        OutpostError: It cannot start; the message says what to do.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await ensure_enrolled(config, clock=clock)
+    outpost = open_outpost(config, clock=clock)
+    try:
+        await serve(outpost, stop)
+    finally:
+        await asyncio.to_thread(outpost.close)
+
+
+async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
+    """Listen and synchronise until ``stop`` is set, then drain."""
+    effects = Effects(
+        apply=_audited_apply(outpost),
+        apply_secrets=outpost.in_force.apply_secrets,
+        on_revoked=outpost.in_force.set_revoked,
+        applied=lambda: outpost.in_force.applied,
+    )
+    async with ControlPlaneClient(outpost.identity) as client, _listening(outpost) as sync_box:
+        sync = SyncLoop(client, outpost.identity, outpost.stores, outpost.audit, effects, clock=outpost.clock)
+        sync_box.append(sync)
+        await outpost.audit.append(_system_event(outpost, "start"))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sync.run(stop))
+            tasks.create_task(_keep_clock_floor(outpost, stop))
+        outpost.admission.draining = True
+        log.info("draining")
+    with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
+        await outpost.audit.append(_system_event(outpost, "stop"))
+
+
+@contextlib.asynccontextmanager
+async def _listening(outpost: Outpost) -> AsyncIterator[list[SyncLoop]]:
+    """Both ports; yields the place where the sync loop is put for the health report."""
+    config = outpost.config
+    sync_box: list[SyncLoop] = []
+    metrics = ProxyMetrics()
+    health = OutpostHealth(
+        outpost.identity, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync_box)
+    )
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
+        cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie for one caller must not go out with another's
+        auto_decompress=False,
+    ) as session:
+        parts = ProxyParts(
+            admission=outpost.admission,
+            engine=outpost.engine,
+            audit=outpost.audit,
+            forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
+            limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
+            metrics=metrics,
+            clock=outpost.clock,
+        )
+        proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
+        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
+        runner = web.ServerRunner(server, shutdown_timeout=config.shutdown_grace_s)
+        admin = web.AppRunner(make_admin_app(health, metrics.registry), access_log=None)
+        try:
+            await runner.setup()
+            await admin.setup()
+            await web.TCPSite(admin, config.admin_host, config.admin_port).start()
+            await web.TCPSite(runner, config.listen_host, config.listen_port).start()
+            log.info(
+                "listening",
+                proxy=[_address(address) for address in runner.addresses],
+                admin=[_address(address) for address in admin.addresses],
+                ready=not health.ready_problems(),
+            )
+            yield sync_box
+        finally:
+            await runner.cleanup()
+            await admin.cleanup()
+
+
+def make_forwarder(
+    config: Config, session: aiohttp.ClientSession, provider_key: Callable[[str], str | None]
+) -> Forwarder:
+    """A forwarder with the configured patience."""
+    timeouts = ForwardTimeouts(
+        connect_s=config.provider_connect_timeout_s,
+        read_s=config.provider_read_timeout_s,
+        total_s=config.provider_total_timeout_s,
+    )
+    return Forwarder(session, provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+
+
+async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
+    """Remember that time has passed, so that a clock turned back is noticed after a restart too."""
+    while not stop.is_set():
+        try:
+            outpost.admission.clock_floor_at = await asyncio.to_thread(
+                outpost.stores.state.raise_time, StateKey.CLOCK_FLOOR_AT, outpost.clock()
+            )
+        except OutpostError as err:
+            log.error("clock_floor_not_stored", reason=str(err))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOCK_FLOOR_EVERY_S):
+                await stop.wait()
+
+
+def _audited_apply(outpost: Outpost) -> Callable[[StoredBundle], None]:
+    def note(outcome: str, detail: str | None = None) -> None:
+        # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
+        with contextlib.suppress(AuditUnavailable):
+            outpost.audit.submit(_system_event(outpost, outcome, detail)).add_done_callback(retrieve)
+
+    def apply(stored: StoredBundle) -> None:
+        try:
+            outpost.in_force.apply(stored)
+        except BundleRejected as err:
+            note("bundle_refused", str(err))
+            raise
+        note("bundle_applied")
+
+    return apply
+
+
+def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> AuditEvent:
+    applied = outpost.in_force.applied
+    return AuditEvent(
+        kind="system",
+        at=outpost.clock(),
+        request_id="system",
+        outcome=outcome,
+        bundle_version=applied.snapshot_version if applied else None,
+        detail=detail or f"version {outpost_version()}",
+    )
+
+
+def _sync_report(outpost: Outpost, sync_box: list[SyncLoop]) -> dict[str, Any]:
+    state = outpost.stores.state
+    times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
+    report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
+    report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
+    report["failing"] = {task.value: reason for box in sync_box for task, reason in box.errors.items()}
+    return report
+
+
+def _address(address: Any) -> str:
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

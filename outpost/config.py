@@ -1,0 +1,92 @@
+"""Settings of the outpost. ``deploy/outpost.toml`` shows every key; the meaning of each is its ``description``.
+
+Secrets come by variable or by file (``*_file``), never on a command line.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from outpost.errors import ConfigError
+from outpost.protocol.settings import ProgramSettings, SettingsInvalid, load_settings
+
+ENV_PREFIX = "OUTPOST_"
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Config(ProgramSettings):
+    """Every setting of the outpost."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX)
+    default_file: ClassVar[Path] = Path("outpost.toml")
+
+    data_dir: Path = Field(
+        default=Path("./outpost-data"), description="Identity, configuration cache and audit log; mode 0700."
+    )
+    listen_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - design §3: the proxy serves the customer's network; every call is authenticated
+        description="Address of the proxy. '::' serves IPv6 and, on most systems, IPv4 too.",
+    )
+    listen_port: Port = Field(default=8300, description="Port of the proxy.")
+    admin_host: str = Field(default="127.0.0.1", description="Address of the local admin port; keep it on loopback.")
+    admin_port: Port = Field(default=8301, description="Port for health, metrics and local administration.")
+    control_plane_url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^/\s]+$",
+        description="Enrolment URL of the control plane, needed only to register on first start.",
+    )
+    enrolment_token: SecretStr | None = Field(
+        default=None, description="One-use enrolment token for registering on first start. Ignored once enrolled."
+    )
+    enrolment_token_file: Path | None = Field(
+        default=None, description="File that holds the enrolment token; waited for on first start."
+    )
+    provider_keys: dict[str, SecretStr] = Field(
+        default={},
+        description="API key per provider id, as JSON in the variable. Wins over keys from the control plane.",
+    )
+    provider_key_files: dict[str, Path] = Field(
+        default={}, description="File with the API key per provider id. Wins over provider_keys."
+    )
+    max_chat_bytes: int = Field(
+        default=1_048_576, ge=1_024, le=33_554_432, description="Largest chat request body, decoded, in bytes."
+    )
+    max_answer_bytes: int = Field(
+        default=33_554_432, ge=1_024, le=1 << 30, description="Largest provider answer that is not streamed, in bytes."
+    )
+    max_concurrent_requests: int = Field(
+        default=1_000, ge=1, le=100_000, description="Requests served at once; more are refused as overloaded."
+    )
+    body_timeout_s: Seconds = Field(default=30, description="How long a request body may take to arrive, in seconds.")
+    keepalive_timeout_s: Seconds = Field(
+        default=75, description="How long an idle client connection stays open, in seconds."
+    )
+    provider_connect_timeout_s: Seconds = Field(
+        default=5, description="Wait for a connection to a provider, in seconds."
+    )
+    provider_read_timeout_s: Seconds = Field(default=300, description="Wait for a provider's next bytes, in seconds.")
+    provider_total_timeout_s: Seconds = Field(
+        default=900, description="Wait for a provider's whole answer, in seconds."
+    )
+    shutdown_grace_s: float = Field(
+        default=10, ge=0, le=600, description="How long requests in flight may finish after SIGTERM, in seconds."
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."
+    )
+
+
+def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
+    """The whole valid configuration.
+
+    Raises:
+        ConfigError: Lists every bad key and variable.
+    """
+    try:
+        return load_settings(Config, path, overrides)
+    except SettingsInvalid as err:
+        raise ConfigError(err.problems) from err

@@ -1,0 +1,148 @@
+"""A real proxy in this process: server, engine, policy and durable audit log, without enrolment and synchronisation.
+
+The bundle is given as documents; everything behind ``Admission`` is the product's own code.
+"""
+
+import hashlib
+import hmac
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from outpost.app import make_forwarder
+from outpost.audit.checkpoint import NoteSigner, NoteVerifier
+from outpost.audit.event import AuditEvent
+from outpost.audit.log import AuditLog, open_log
+from outpost.audit.read import read_events
+from outpost.config import Config
+from outpost.dlp.engine import default_engine
+from outpost.errors import Rejected
+from outpost.policy.bundle import Bundle
+from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.proxy.body import BodyLimits
+from outpost.proxy.chat import ProxyParts
+from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.server import ProxyServer, make_server
+from tests.fakes.upstream import UPSTREAM_KEY
+
+ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
+PEPPER = bytes(range(32))
+
+
+def make_key(**fields: Any) -> tuple[str, VirtualKeyDigest]:
+    """A new virtual key and what the bundle says of it."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    text = "sk-op-test-" + "".join(secrets.choice(alphabet) for _ in range(43))
+    digest = hmac.new(PEPPER, text.encode(), hashlib.sha256).hexdigest()
+    values = {"id": "key-1", "group": "everyone", "pepper_id": "p1", "prefix": text[:19], "digest": digest}
+    return text, VirtualKeyDigest(**(values | fields))
+
+
+def make_bundle(
+    policy: PolicyDocument,
+    routing: RoutingDocument,
+    keys: list[VirtualKeyDigest],
+    signed_at: datetime | None = None,
+) -> Bundle:
+    """Documents as a verified bundle, signed just now unless said otherwise."""
+    at = signed_at or datetime.now(UTC)
+    return Bundle(
+        policy=policy,
+        keys=KeysDocument(schema_version="1", keys=keys),
+        routing=routing,
+        root_version=1,
+        timestamp_version=1,
+        snapshot_version=1,
+        signed_at=at,
+        expires_at=at + timedelta(days=1),
+    )
+
+
+class Probes:
+    """Health as ``ProxyServer`` asks for it, driven by the admission alone."""
+
+    def __init__(self, admission: Admission, clock: Callable[[], datetime]) -> None:
+        self.admission, self.clock = admission, clock
+
+    def ready_problems(self) -> list[str]:
+        try:
+            self.admission.admit(self.clock())
+        except Rejected as err:
+            return [str(err)]
+        return []
+
+    def report(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass
+class RunningOutpost:
+    """``base_url`` is without ``/v1``; tests turn knobs on ``admission`` and ``parts``."""
+
+    base_url: str
+    api_key: str
+    admission: Admission
+    audit: AuditLog
+    audit_path: Path
+    metrics: ProxyMetrics
+    verifier: NoteVerifier
+
+    def events(self) -> list[AuditEvent]:
+        """Every audit event so far."""
+        return [event for _, event in read_events(self.audit_path)]
+
+
+@asynccontextmanager
+async def running_outpost(
+    *,
+    policy: PolicyDocument,
+    routing: RoutingDocument,
+    keys: list[tuple[str, VirtualKeyDigest]] | None = None,
+    provider_key: str | None = UPSTREAM_KEY,
+    settings: dict[str, Any] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncIterator[RunningOutpost]:
+    """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
+    keys = keys or [make_key()]
+    config = Config(**(settings or {}))
+    bundle = make_bundle(policy, routing, [digest for _, digest in keys], signed_at=clock())
+    signer = NoteSigner(ORIGIN, Ed25519PrivateKey.generate())
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "audit.db"
+        audit = open_log(path, signer, ORIGIN)
+        admission = Admission(audit_is_healthy=lambda: audit.healthy)
+        admission.enforcement = compile_bundle(bundle, {"p1": PEPPER})
+        metrics = ProxyMetrics()
+        connector = aiohttp.TCPConnector(limit=0)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        parts = ProxyParts(
+            admission=admission,
+            engine=default_engine(),
+            audit=audit,
+            forwarder=make_forwarder(config, session, lambda _provider: provider_key),
+            limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
+            metrics=metrics,
+            clock=clock,
+        )
+        proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
+        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
+        runner = web.ServerRunner(server, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier)
+        finally:
+            await runner.cleanup()
+            await session.close()
+            audit.close()
