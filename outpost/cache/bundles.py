@@ -8,11 +8,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
 from outpost.cache.db import Database
 from outpost.errors import CacheCorrupt
+
+
+class StateKey(StrEnum):
+    """Every key of ``StateStore``; ``_at`` keys hold times."""
+
+    CLOCK_FLOOR_AT = "clock_floor_at"
+    LAST_ASKED_AT = "last_asked_at"
+    LAST_DOWNLOADED_AT = "last_downloaded_at"
+    LAST_APPLIED_AT = "last_applied_at"
+    REVOKED = "revoked"
+    REFUSED_VERSION = "refused_version"
+    REFUSED_REASON = "refused_reason"
+
 
 _ROLES: Final = ("timestamp", "snapshot", "targets")
 
@@ -79,6 +93,16 @@ class BundleStore:
                    ON CONFLICT (name) DO UPDATE SET content = excluded.content WHERE content <> excluded.content""",
                 list(bundle.documents.items()),
             )
+
+    def clear(self) -> None:
+        """Forget the stored bundle; durable when this returns.
+
+        Raises:
+            CacheUnavailable: It is still there.
+        """
+        with self._database.transaction() as connection:
+            for table in ("bundle_root", "bundle_role", "bundle_document"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the three names above
 
     def load(self) -> StoredBundle | None:
         """The stored bundle, unverified; None if there never was one.

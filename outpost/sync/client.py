@@ -182,10 +182,11 @@ class ControlPlaneClient:
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:
     if response.status_code == _NO_CONTENT:
         return b""
+    is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
     if not response.is_success:
-        body = await _read(response, MAX_ERROR_BYTES)
+        body = await _read(response, MAX_ERROR_BYTES) if is_plain else None
         raise error_of(response.status_code, response.headers.get("Retry-After"), body or b"")
-    if response.headers.get("Content-Encoding", "identity") != "identity":
+    if not is_plain:
         raise ControlPlaneUntrusted("the answer is compressed, which was not asked for and could hide its size")
     body = await _read(response, max_bytes)
     if body is None:
@@ -194,9 +195,9 @@ async def _body(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 async def _read(response: httpx.Response, max_bytes: int) -> bytes | None:
-    """The body as sent, or None as soon as it passes ``max_bytes``."""
+    """The body, which is not compressed, or None as soon as it passes ``max_bytes``."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > max_bytes:
             return None

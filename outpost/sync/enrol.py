@@ -221,18 +221,25 @@ def _call(client: httpx.Client, method: str, url: str, content: bytes | None) ->
         headers["Content-Type"] = "application/json"
     try:
         with client.stream(method, url, content=content, headers=headers) as response:
-            limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
-            body = bytearray()
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > limit:
-                    break
+            body = _read(response, MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES)
             if not response.is_success:
-                raise error_of(response.status_code, response.headers.get("Retry-After"), bytes(body[:limit]))
+                raise error_of(response.status_code, response.headers.get("Retry-After"), body or b"")
     except (httpx.HTTPError, httpx.InvalidURL) as err:
         raise _connection_error(url, err) from err
-    if len(body) > limit:
-        raise ControlPlaneUntrusted("the answer is far larger than an enrolment's; nothing was stored")
+    if body is None:
+        raise ControlPlaneUntrusted("the answer is compressed or far larger than an enrolment's; nothing was stored")
+    return body
+
+
+def _read(response: httpx.Response, max_bytes: int) -> bytes | None:
+    """The body, or None as soon as it passes ``max_bytes``, or if it is compressed and could hide its size."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        return None
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > max_bytes:
+            return None
     return bytes(body)
 
 

@@ -6,6 +6,8 @@ covered by a verified signature and which this version can read, or an exception
 one. What lies in the cache is used for rollback checks only as far as it verifies itself from the enrolment root.
 """
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -28,6 +30,7 @@ from outpost.sync.limits import (
 )
 
 _log = structlog.get_logger(__name__)
+_SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP_FILE: Final = "timestamp.json"
 
 
@@ -73,6 +76,15 @@ async def refresh(
     documents = await _fetch_documents(fetch, trusted, current)  # 5.7
     read_documents(trusted, documents)
     return StoredBundle(roots, timestamp, snapshot, targets, documents)
+
+
+def snapshot_version(bundle: StoredBundle) -> int:
+    """The version by which a verified bundle is named; 0 for bytes that are not metadata."""
+    try:
+        version = json.loads(bundle.snapshot)["signed"]["version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return version if isinstance(version, int) else 0
 
 
 def _trust_stored_roots(
@@ -191,8 +203,8 @@ async def _fetch_document(fetch: Fetch, target: TargetFile, stored: bytes | None
         return stored
     if target.length > DOCUMENT_BYTES:
         raise MetadataInvalid(f"target {target.path} has {target.length} bytes, the limit is {DOCUMENT_BYTES}")
-    digest = target.hashes.get("sha256")
-    if digest is None:
+    digest = target.hashes.get("sha256", "")
+    if _SHA256_HEX.fullmatch(digest) is None:  # it becomes part of a URL
         raise MetadataInvalid(f"target {target.path} has no SHA-256, by which it is fetched")
     data = await fetch.fetch_target(f"{digest}.{target.path}", target.length)
     check_target(target, data)

@@ -1,0 +1,275 @@
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from control_plane import bundles
+from control_plane.bundles import Publication
+from outpost.cache.bundles import StoredBundle
+from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted
+from outpost.policy.bundle import load_bundle
+from outpost.policy.trusted_metadata import MetadataExpired, MetadataInvalid, MetadataRollback, MetadataUnsigned
+from outpost.sync.limits import MAX_ROOT_ROTATIONS, ROOT_BYTES
+from outpost.sync.refresh import refresh, snapshot_version
+
+
+class Server:
+    """The fake control plane's files, by name; ``altered`` replaces what is served under a name."""
+
+    def __init__(self, plane) -> None:
+        self.plane = plane
+        self.altered: dict[str, bytes | None] = {}
+        self.asked: list[str] = []
+        self.limits: dict[str, int] = {}
+
+    async def fetch_metadata(self, filename, max_bytes):
+        self.asked.append(filename)
+        self.limits[filename] = max_bytes
+        if filename in self.altered:
+            return self.altered[filename]
+        try:
+            return bundles.metadata_by_filename(self.plane.store, self.plane.org_id, filename)
+        except bundles.NotFound:
+            return None
+
+    async def fetch_target(self, filename, max_bytes):
+        self.asked.append(filename)
+        self.limits[filename] = max_bytes
+        if filename in self.altered:
+            return self.altered[filename]
+        return bundles.target_by_filename(self.plane.store, self.plane.org_id, filename)
+
+
+@pytest.fixture
+def server(plane) -> Server:
+    return Server(plane)
+
+
+@pytest.fixture
+def ask(server, plane, clock):
+    async def ask(current=None):
+        return await refresh(server, plane.tuf_root, current, clock())
+
+    return ask
+
+
+def rotate_root(plane, signers=None, count=1) -> None:
+    """Add roots; with new signers, signed by the old root key and the new one."""
+    for _ in range(count):
+        version = plane.store.latest_version(plane.org_id, "root") + 1
+        old, new = plane.signers, signers or plane.signers
+        signed = bundles.sign_root(version, new, plane.clock())
+        metadata = bundles.Metadata[bundles.Root].from_bytes(signed.content)
+        metadata.sign(old.root, append=True)
+        plane.store.add(plane.org_id, Publication((replace(signed, content=metadata.to_bytes()),), ()), plane.clock())
+        plane.signers = new
+
+
+async def test_the_first_bundle_is_fetched_whole_and_loads(ask, plane, server):
+    version = plane.publish()
+    stored = await ask()
+    assert snapshot_version(stored) == version
+    assert set(stored.documents) == {"policy.json", "keys.json", "routing.json"}
+    bundle = load_bundle(
+        plane.tuf_root,
+        roots=stored.roots,
+        timestamp=stored.timestamp,
+        snapshot=stored.snapshot,
+        targets=stored.targets,
+        documents=stored.documents,
+    )
+    assert bundle.snapshot_version == version
+
+
+async def test_before_anything_is_published_there_is_no_news(ask, server):
+    server.altered["timestamp.json"] = None
+    assert await ask() is None
+
+
+async def test_no_news_costs_two_questions(ask, plane, server):
+    plane.publish()
+    stored = await ask()
+    server.asked.clear()
+    assert await ask(stored) is None
+    assert server.asked == ["2.root.json", "timestamp.json"]
+
+
+async def test_a_new_timestamp_alone_fetches_nothing_else(ask, plane, server, clock):
+    plane.publish()
+    stored = await ask()
+    clock.advance(timedelta(hours=13))
+    assert "timestamp" in plane.renew()
+    server.asked.clear()
+    news = await ask(stored)
+    assert news.timestamp != stored.timestamp
+    assert server.asked == ["2.root.json", "timestamp.json"]
+
+
+async def test_only_changed_documents_are_downloaded(ask, plane, server):
+    plane.publish()
+    stored = await ask()
+    server.asked.clear()
+    plane.create_key()
+    news = await ask(stored)
+    assert [name.split(".", 1)[1] for name in server.asked if len(name) > 60] == ["keys.json"]
+    assert news.documents["policy.json"] == stored.documents["policy.json"]
+
+
+async def test_every_download_has_its_limit(ask, plane, server):
+    plane.publish()
+    stored = await ask()
+    by_role = {name.split(".")[-2]: limit for name, limit in server.limits.items() if len(name) < 60}
+    assert by_role == {"root": ROOT_BYTES, "timestamp": 16_384, "snapshot": 2_000_000, "targets": 5_000_000}
+    documents = {name.split(".", 1)[1]: limit for name, limit in server.limits.items() if len(name) > 60}
+    assert documents == {name: len(content) for name, content in stored.documents.items()}
+
+
+async def test_a_chain_of_new_roots_is_followed_and_kept(ask, plane):
+    plane.publish()
+    stored = await ask()
+    rotate_root(plane, count=3)
+    news = await ask(stored)
+    assert len(news.roots) == 3
+    assert await ask(news) is None
+
+
+async def test_an_endless_chain_of_roots_ends(ask, plane, server):
+    plane.publish()
+    rotate_root(plane, count=MAX_ROOT_ROTATIONS + 5)
+    stored = await ask()
+    assert len(stored.roots) == MAX_ROOT_ROTATIONS
+    assert len((await ask(stored)).roots) == MAX_ROOT_ROTATIONS + 5
+
+
+async def test_after_a_rotation_of_all_keys_lower_versions_are_accepted_again(ask, plane):
+    """TUF 5.3.11: the way back from a stolen online key that signed a far too high version."""
+    plane.publish()
+    for _ in range(3):
+        plane.create_key()
+    stored = await ask()
+    fresh = bundles.RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+    rotate_root(plane, fresh)
+    for role in ("timestamp", "snapshot", "targets"):
+        for version in range(1, plane.store.latest_version(plane.org_id, role) + 1):
+            del plane.store.files[(role, version)]
+    plane.publish_unchecked(dict(stored.documents))
+    news = await ask(stored)
+    assert snapshot_version(news) == 1 < snapshot_version(stored)
+
+
+async def test_an_older_timestamp_is_a_rollback(ask, plane, server):
+    plane.publish()
+    old = await ask()
+    plane.create_key()
+    current = await ask(old)
+    server.altered["timestamp.json"] = old.timestamp
+    with pytest.raises(MetadataRollback):
+        await ask(current)
+
+
+async def test_an_equal_timestamp_version_with_other_content_is_not_news(ask, plane, server):
+    plane.publish()
+    stored = await ask()
+    metadata = bundles.Metadata[bundles.Timestamp].from_bytes(stored.timestamp)
+    metadata.signed.expires += timedelta(days=3000)
+    metadata.sign(plane.signers.timestamp)
+    server.altered["timestamp.json"] = metadata.to_bytes()
+    assert await ask(stored) is None
+
+
+async def test_an_expired_timestamp_from_the_server_is_a_freeze_not_news(ask, plane, clock):
+    plane.publish()
+    stored = await ask()
+    clock.advance(timedelta(days=2))
+    with pytest.raises(MetadataExpired):
+        await ask(stored)
+    with pytest.raises(MetadataExpired):
+        await ask()
+
+
+async def test_metadata_of_another_key_is_refused(ask, plane):
+    plane.signers = bundles.RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+    plane.publish()
+    with pytest.raises(MetadataUnsigned):
+        await ask()
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: b"", lambda data: data.replace(b"1", b"2")])
+async def test_damaged_metadata_is_refused(ask, plane, role, damage):
+    plane.publish()
+    version = plane.store.latest_version(plane.org_id, role)
+    plane.store.files[(role, version)] = damage(plane.store.files[(role, version)])
+    with pytest.raises(BundleRejected):
+        await ask()
+
+
+@pytest.mark.parametrize("name", ["policy.json", "keys.json", "routing.json"])
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data + b" ", lambda data: data[::-1]])
+async def test_a_document_that_is_not_the_signed_one_is_refused(ask, plane, name, damage):
+    plane.publish()
+    for key, content in plane.store.targets.items():
+        if key[0] == name:
+            plane.store.targets[key] = damage(content)
+    with pytest.raises(MetadataInvalid):
+        await ask()
+
+
+async def test_a_signed_bundle_that_cannot_be_read_is_refused_whole(ask, plane):
+    plane.publish()
+    stored = await ask()
+    plane.publish_unchecked({**stored.documents, "policy.json": b'{"schema_version": "9"}'})
+    with pytest.raises(BundleRejected, match="cannot be read by this version"):
+        await ask(stored)
+
+
+async def test_announced_metadata_that_is_not_served_is_refused(ask, plane, server):
+    version = plane.publish()
+    server.altered[f"{version}.snapshot.json"] = None
+    with pytest.raises(MetadataInvalid, match="not served"):
+        await ask()
+
+
+@pytest.mark.parametrize("error", [ControlPlaneUnavailable("down"), ControlPlaneUntrusted("too large")])
+@pytest.mark.parametrize("step", ["2.root.json", "timestamp.json", "snapshot.json", "targets.json", "keys.json"])
+async def test_a_fetch_that_fails_at_any_step_gives_nothing(plane, server, clock, error, step):
+    plane.publish()
+
+    class Failing(Server):
+        async def fetch_metadata(self, filename, max_bytes):
+            if filename.endswith(step):
+                raise error
+            return await super().fetch_metadata(filename, max_bytes)
+
+        async def fetch_target(self, filename, max_bytes):
+            if filename.endswith(step):
+                raise error
+            return await super().fetch_target(filename, max_bytes)
+
+    with pytest.raises(type(error)):
+        await refresh(Failing(plane), plane.tuf_root, None, clock())
+
+
+@pytest.mark.parametrize("part", ["roots", "timestamp", "snapshot", "targets", "documents"])
+async def test_a_cache_that_was_altered_is_healed_from_the_network(ask, plane, part):
+    plane.publish()
+    rotate_root(plane)
+    stored = await ask()
+    altered: StoredBundle = replace(
+        stored,
+        **{
+            part: (b"altered",)
+            if part == "roots"
+            else MappingProxyType({**stored.documents, "policy.json": b"altered"})
+            if part == "documents"
+            else b"altered"
+        },
+    )
+    assert await ask(altered) == stored
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"signed": {"version": "x"}}', b"[" * 100_000])
+def test_the_version_of_bytes_that_are_not_metadata_is_0(content):
+    assert snapshot_version(StoredBundle((), b"", content, b"")) == 0
