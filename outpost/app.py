@@ -50,9 +50,11 @@ log = structlog.get_logger(__name__)
 DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
 CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
-HOW_TO_ENROL: Final = "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
-    "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
 TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
+HOW_TO_ENROL: Final = (
+    "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
+    "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
+)
 
 Clock = Callable[[], datetime]
 

@@ -44,8 +44,8 @@ def next_delivery(connection: sqlite3.Connection, identity: LogIdentity, base: F
     with _snapshot(connection):
         first = base.size
         wanted = min(limit, _count_within_bytes(connection, first, limit))
-        end = _checkpoint_size(connection, "max", first, first + wanted)
-        cover = end or _checkpoint_size(connection, "min", first + wanted, None)
+        end = _newest_signed(connection, identity, first, first + wanted)
+        cover = end or _next_signed(connection, identity, first + wanted)
         if cover is None:
             return None
         leaves, note = _proven_leaves(connection, identity, base, cover)
@@ -113,13 +113,30 @@ def _count_within_bytes(connection: sqlite3.Connection, first: int, limit: int) 
     return limit
 
 
-def _checkpoint_size(connection: sqlite3.Connection, which: str, above: int, to: int | None) -> int | None:
-    row = connection.execute(
-        f"SELECT {which}(size) FROM checkpoints WHERE size > ? AND (? IS NULL OR size <= ?)",  # noqa: S608 - min or max
-        (above, to, to),
-    ).fetchone()
-    found: int | None = row[0]
-    return found
+def _newest_signed(connection: sqlite3.Connection, identity: LogIdentity, above: int, to: int) -> int | None:
+    query = "SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size DESC"
+    return _first_signed(connection, identity, query, (above, to))
+
+
+def _next_signed(connection: sqlite3.Connection, identity: LogIdentity, above: int) -> int | None:
+    return _first_signed(
+        connection, identity, "SELECT size, note FROM checkpoints WHERE size > ? ORDER BY size", (above,)
+    )
+
+
+def _first_signed(
+    connection: sqlite3.Connection, identity: LogIdentity, query: str, parameters: tuple[int, ...]
+) -> int | None:
+    """The first size of the query whose checkpoint is ours: a damaged one must not stop the delivery."""
+    with closing(connection.execute(query, parameters)) as rows:
+        for size, note in rows:
+            try:
+                identity.require_checkpoint(note, size)
+            except AuditCorrupt:
+                continue
+            found: int = size
+            return found
+    return None
 
 
 def _proven_leaves(

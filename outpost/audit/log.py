@@ -121,8 +121,14 @@ class AuditLog:
                 return
 
             def store(connection: sqlite3.Connection) -> None:
+                # A receipt of that size can only be there already if it was damaged: it did not count at start.
                 connection.execute(
-                    "INSERT OR IGNORE INTO receipts (size, note, frontier) VALUES (?, ?, ?)",
+                    "INSERT OR IGNORE INTO quarantine (found_at, first_seq, last_seq, reason, payload) "
+                    "SELECT '', size, size, 'receipts row moved', CAST(note AS BLOB) FROM receipts WHERE size = ?",
+                    (receipt.size,),
+                )
+                connection.execute(
+                    "INSERT OR REPLACE INTO receipts (size, note, frontier) VALUES (?, ?, ?)",
                     (receipt.size, receipt.note, head.to_bytes()),
                 )
 

@@ -65,11 +65,12 @@ def _options(max_mem: int) -> Any:
 
 
 class _Words:
-    """Whether one of some words occurs in a window before a match."""
+    """What the words before a match make of its score."""
 
-    __slots__ = ("_near", "_next")
+    __slots__ = ("_base", "_context", "_near", "_next")
 
     def __init__(self, detector: Detector) -> None:
+        self._base, self._context = detector.base_score, detector.context_score
         self._near = self._compile(detector.context_words, r"(?i)(?:^|[^a-z])(?:%s)")
         self._next = self._compile(detector.refuse_words, r"(?i)(?:^|[^a-z])(?:%s)[\s:=#.]{0,3}$")
 
@@ -77,11 +78,14 @@ class _Words:
     def _compile(words: tuple[str, ...], shape: str) -> Any:
         return re2.compile(shape % "|".join(re2.escape(word) for word in words)) if words else None
 
-    def near(self, text: str, start: int) -> bool:
-        return self._near is not None and self._near.search(_window(text, start)) is not None
-
-    def refused(self, text: str, start: int) -> bool:
-        return self._next is not None and self._next.search(_window(text, start)) is not None
+    def score(self, text: str, start: int) -> float:
+        """Score of a match at ``start``; 0 if a word refuses it."""
+        if self._near is None and self._next is None:
+            return self._base
+        window = _window(text, start)
+        if self._next is not None and self._next.search(window) is not None:
+            return 0.0
+        return self._context if self._near is not None and self._near.search(window) is not None else self._base
 
 
 def _window(text: str, start: int) -> str:
@@ -99,13 +103,18 @@ class Engine:
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self.detectors = tuple(detectors)
-        memory = _SET_MEMORY_BYTES
-        self._set = re2.Set.SearchSet(_options(memory))
-        self._compiled = []
+        self._set = re2.Set.SearchSet(_options(_SET_MEMORY_BYTES))
+        # By index of the set: detectors that share a pattern share its spans.
+        self._compiled: list[tuple[Any, list[tuple[Detector, _Words]]]] = []
+        by_pattern: dict[str, list[tuple[Detector, _Words]]] = {}
         for detector in self.detectors:
-            pattern = detector.pattern.encode("latin-1")
-            self._set.Add(pattern)
-            self._compiled.append((detector, re2.compile(pattern, _options(memory)), _Words(detector)))
+            if detector.pattern not in by_pattern:
+                by_pattern[detector.pattern] = []
+                pattern = detector.pattern.encode("latin-1")
+                self._set.Add(pattern)
+                compiled = re2.compile(pattern, _options(_SET_MEMORY_BYTES))
+                self._compiled.append((compiled, by_pattern[detector.pattern]))
+            by_pattern[detector.pattern].append((detector, _Words(detector)))
         self._sentinel = self._set.Add(rb"\z")
         self._set.Compile()
 
@@ -119,7 +128,7 @@ class Engine:
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"the text is longer than {MAX_TEXT_CHARS}")
         normalised = normalise(text)
         findings = self.scan_normalised(normalised.text, 0)
-        if normalised.offsets is None:
+        if not normalised.unequal:
             return findings
         spans = (normalised.original_span(f.start, f.end) for f in findings)
         moved = [
@@ -152,15 +161,16 @@ class Engine:
 
     def _claims(self, index: int, text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
         """What a search restarted in the middle could read differently."""
-        detector, pattern, _ = self._compiled[index]
+        pattern, detectors = self._compiled[index]
         for match in pattern.finditer(raw, begin):
             start, end = match.span()
-            if detector.restartable and detector.find is not None:
-                yield from detector.find(text, start, end)
-            elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
-                yield start, len(raw) + 1
-            else:
-                yield start, end
+            for detector, _ in detectors:
+                if detector.restartable and detector.find is not None:
+                    yield from detector.find(text, start, end)
+                elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
+                    yield start, len(raw) + 1
+                else:
+                    yield start, end
 
     def _present(self, raw: bytes) -> list[int]:
         present: list[int] = self._set.Match(raw) or []
@@ -169,18 +179,15 @@ class Engine:
         return [index for index in present if index != self._sentinel]
 
     def _collect(self, index: int, text: str, raw: bytes, begin: int, findings: list[Finding]) -> None:
-        detector, pattern, words = self._compiled[index]
+        pattern, detectors = self._compiled[index]
         for match in pattern.finditer(raw, begin):
-            start, end = match.span(detector.group)
-            if detector.glue and _glued(detector.glue, text, start, end):
-                continue
-            score = detector.base_score
-            if detector.context_score and words.near(text, start):
-                score = detector.context_score
-            if score < REPORT_SCORE or words.refused(text, start):
-                continue
-            for span_start, span_end in _accepted(detector, text, start, end):
-                findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+            for detector, words in detectors:
+                start, end = match.span(detector.group)
+                score = words.score(text, start)
+                if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
+                    continue
+                for span_start, span_end in _accepted(detector, text, start, end):
+                    findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
             if len(findings) > MAX_FINDINGS:
                 raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
 
@@ -194,6 +201,8 @@ def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[t
 
 
 def _glued(glue: str, text: str, start: int, end: int) -> bool:
+    if not glue:
+        return False
     if start > 0 and text[start - 1] in glue:
         return True
     after = text[end : end + 2]

@@ -6,10 +6,12 @@ become their NFKC form (Unicode Annex 15), and characters that show nothing (for
 fillers) vanish. ASCII text is returned as it is.
 """
 
+import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, repeat
+from itertools import chain
 
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
@@ -29,16 +31,33 @@ _HYPHENS = frozenset("\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """Attributes: ``text`` to match on; ``offsets[i]`` = code point that gave ``text[i]``, None if that is ``i``."""
+    """Text to match on, and where it came from.
+
+    Attributes:
+        text: The normalised text.
+        unequal: (index in ``text``, code point received, characters it gave) of each that did not give exactly one.
+    """
 
     text: str
-    offsets: tuple[int, ...] | None
+    unequal: tuple[tuple[int, int, int], ...] = ()
+
+    def original(self, index: int) -> int:
+        """The code point received that gave ``text[index]``."""
+        at = bisect_right(self.unequal, index, key=_first)
+        if at == 0:
+            return index
+        start, origin, length = self.unequal[at - 1]
+        return origin if index < start + length else origin + 1 + index - start - length
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """The code points received that hold ``text[start:end]`` (which is not empty)."""
-        if self.offsets is None:
+        if not self.unequal:
             return start, end
-        return self.offsets[start], self.offsets[end - 1] + 1
+        return self.original(start), self.original(end - 1) + 1
+
+
+def _first(entry: tuple[int, int, int]) -> int:
+    return entry[0]
 
 
 @cache  # at most one entry per code point
@@ -60,17 +79,25 @@ def normalise(text: str) -> Normalised:
         CouldNotInspect: ``invalid_request``: the text holds a lone surrogate, so it is not Unicode text.
     """
     if text.isascii():
-        return Normalised(text, None)
+        return Normalised(text)
     try:
         text.encode()
     except UnicodeEncodeError as err:
         raise CouldNotInspect(ErrorCode.INVALID_REQUEST, "the text holds a lone surrogate") from err
     changed = {ord(c): m for c in set(text) if not c.isascii() and (m := _mapped(c)) != c}
     if not changed:
-        return Normalised(text, None)
-    mapped = text.translate(changed)
-    if all(len(m) == 1 for m in changed.values()):
-        return Normalised(mapped, None)
-    lengths = {chr(o): len(m) for o, m in changed.items()}
-    offsets = chain.from_iterable(repeat(i, lengths.get(c, 1)) for i, c in enumerate(text))
-    return Normalised(mapped, tuple(offsets))
+        return Normalised(text)
+    lengths = {chr(c): len(m) for c, m in changed.items() if len(m) != 1}
+    return Normalised(text.translate(changed), _unequal(text, lengths) if lengths else ())
+
+
+def _unequal(text: str, lengths: dict[str, int]) -> tuple[tuple[int, int, int], ...]:
+    entries = []
+    shift = 0
+    # A character class cannot backtrack, so the standard library's engine is safe here, and faster than a loop.
+    for match in re.finditer("[" + re.escape("".join(lengths)) + "]", text):
+        origin = match.start()
+        length = lengths[match[0]]
+        entries.append((origin + shift, origin, length))
+        shift += length - 1
+    return tuple(entries)

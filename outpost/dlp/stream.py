@@ -73,7 +73,7 @@ class StreamScanner:
         text = self._context + normalised.text
         raw = one_byte_each(text)
         cut = len(text) if final else self._cut(text, raw, begin, normalised)
-        taken = len(held) if cut == len(text) else _original(normalised, cut - begin)
+        taken = len(held) if cut == len(text) else normalised.original(cut - begin)
         self._held = held[taken:]
         if taken == 0:
             return []
@@ -91,11 +91,7 @@ class StreamScanner:
         cut = first_undecided(raw, begin)
         if cut > begin:
             cut = self._engine.uncrossed(text, raw, begin, cut)
-        offsets = normalised.offsets
-        while offsets is not None and begin < cut < len(raw) and offsets[cut - begin] == offsets[cut - begin - 1]:
+        original = normalised.original
+        while begin < cut < len(raw) and original(cut - begin) == original(cut - begin - 1):
             cut = self._engine.uncrossed(text, raw, begin, first_undecided(raw[: cut - 1], begin))
         return cut
-
-
-def _original(normalised: Normalised, index: int) -> int:
-    return index if normalised.offsets is None else normalised.offsets[index]

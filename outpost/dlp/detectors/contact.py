@@ -4,6 +4,7 @@ Phones: a cheap pattern proposes, the metadata of ``phonenumbers`` (ITU-T E.164 
 matcher is never run over text: it costs milliseconds per kilobyte.
 """
 
+import string
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -90,6 +91,27 @@ def find_international(text: str, start: int, end: int) -> Iterable[tuple[int, i
             stop -= 1
 
 
+def possible_international(matched: str) -> bool:
+    """Whether the country code exists and the length fits its plan: assigned or not, nothing else is written so."""
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(matched, None))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def looks_dialled(matched: str) -> bool:
+    """Whether the digits are as many as telephone numbers have (E.164: at most 15), and are not a date."""
+    groups = _groups(matched)
+    digits = sum(map(len, groups))
+    date = len(groups) == 3 and sorted(map(len, groups))[2] == 4 and digits <= 8  # noqa: PLR2004 - 2024-03-12, 1.2.2024
+    return not date and (digits >= 10 or (digits >= 7 and len(groups) > 1))  # noqa: PLR2004
+
+
+def _groups(matched: str) -> list[str]:
+    written = matched.partition("x")[0].partition("e")[0]
+    return "".join(c if c.isdigit() else " " for c in written).split()
+
+
 def valid_nanp(matched: str) -> bool:
     """Whether the number is in use under the North American Numbering Plan."""
     return _valid(matched, "US")
@@ -111,8 +133,7 @@ def _national_plans() -> Any:
 
 def valid_national(matched: str) -> bool:
     """Whether the digits are a national number of one of the plans."""
-    written = matched.partition("x")[0].partition("e")[0]
-    return _national_plans().fullmatch("".join(filter(str.isdigit, written))) is not None
+    return _national_plans().fullmatch("".join(_groups(matched))) is not None
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -132,6 +153,14 @@ DETECTORS: tuple[Detector, ...] = (
         glue="-.",
     ),
     Detector(
+        name="phone-international/possible",
+        kind="pii.phone",
+        pattern=rf"\+[1-9](?:{_SEPARATOR}?[0-9]){{6,14}}{_EXTENSION}\b",
+        validate=possible_international,
+        base_score=0.6,
+        glue="-.+" + string.ascii_letters + string.digits,
+    ),
+    Detector(
         name="phone-nanp/plan",
         kind="pii.phone",
         pattern=rf"(?:\b1[ .-])?{_NANP_AREA}[2-9][0-9]{{2}}[ .-][0-9]{{4}}{_EXTENSION}\b",
@@ -149,6 +178,17 @@ DETECTORS: tuple[Detector, ...] = (
         base_score=0.2,
         context_words=_PHONE_WORDS,
         context_score=0.75,
+        glue="-.+",
+    ),
+    Detector(
+        # Numbering plans change and metadata lags, so beside a word an unassigned number still counts.
+        name="phone-national/possible",
+        kind="pii.phone",
+        pattern=rf"(?:\(|\b)[0-9](?:{_SEPARATOR}?[0-9]){{6,14}}{_EXTENSION}\b",
+        validate=looks_dialled,
+        base_score=0.1,
+        context_words=_PHONE_WORDS,
+        context_score=0.6,
         glue="-.+",
     ),
 )

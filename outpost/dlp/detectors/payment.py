@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from outpost.dlp.detector import Detector, touches_word
 
 _SIXTEEN_TO_NINETEEN = (16, 17, 18, 19)
+_TWELVE_TO_NINETEEN = (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)
 # (first prefix, last prefix, lengths); prefixes of two to four digits.
 _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("4000", "4999", (13, 16, 19)),  # Visa
@@ -21,23 +22,12 @@ _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("3600", "3699", (14, 15, *_SIXTEEN_TO_NINETEEN)),
     ("3800", "3999", (14, *_SIXTEEN_TO_NINETEEN)),
     ("3528", "3589", _SIXTEEN_TO_NINETEEN),  # JCB
-    ("6011", "6011", _SIXTEEN_TO_NINETEEN),  # Discover; 622126-622925 lie within UnionPay's 62
-    ("6440", "6599", _SIXTEEN_TO_NINETEEN),  # Discover, RuPay, Troy
-    ("6200", "6299", _SIXTEEN_TO_NINETEEN),  # UnionPay
     ("8100", "8199", _SIXTEEN_TO_NINETEEN),  # UnionPay, RuPay
     ("2200", "2204", _SIXTEEN_TO_NINETEEN),  # Mir
     ("9792", "9792", (16,)),  # Troy
-    ("6370", "6399", (16,)),  # InstaPayment
-    ("6000", "6010", (16,)),  # RuPay
-    ("5080", "5089", (16,)),  # RuPay
-    ("5018", "5020", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),  # Maestro, Dankort
-    ("5038", "5038", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("5612", "5612", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("5893", "5893", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("6304", "6304", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("6390", "6390", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("6759", "6759", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
-    ("6761", "6763", (12, 13, 14, 15, *_SIXTEEN_TO_NINETEEN)),
+    ("5000", "5099", _TWELVE_TO_NINETEEN),  # Maestro: 50, 56-58, 6 (Mastercard Rules); RuPay 508
+    ("5600", "5899", _TWELVE_TO_NINETEEN),
+    ("6000", "6999", _TWELVE_TO_NINETEEN),  # also Discover 6011, 644-65, UnionPay 62, RuPay, InstaPayment
 )
 
 
