@@ -5,6 +5,8 @@ from pathlib import Path, PurePath
 
 from pydantic_settings import BaseSettings
 
+from control_plane.config import Config as ControlPlaneConfig
+from outpost.config import Config as OutpostConfig
 from tests.architecture.repository import ROOT
 
 DOCUMENT = Path("docs", "settings.md")
@@ -19,10 +21,6 @@ This page is made from the settings models by `python -m tests.architecture.sett
 
 def render() -> str:
     """The whole document."""
-    # Imported late, so that the other architecture tests work while a model does not.
-    from control_plane.config import Config as ControlPlaneConfig  # noqa: PLC0415
-    from outpost.config import Config as OutpostConfig  # noqa: PLC0415
-
     return _HEAD + _section("outpost", OutpostConfig) + _section("control-plane", ControlPlaneConfig)
 
 
