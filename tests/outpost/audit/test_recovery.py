@@ -1,0 +1,252 @@
+"""Opening a damaged log: it starts, says exactly what is lost, forks nothing and deletes nothing."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from outpost.audit.read import read_events
+from outpost.audit.tree import leaf_hash
+from outpost.audit.verify import verify_log
+from outpost.errors import AuditCorrupt
+from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, event, open_test_log
+
+
+async def _append(log, first, count):
+    return await asyncio.gather(*(log.append(event(first + i)) for i in range(count)))
+
+
+async def _build(path):
+    """25 events in commits of 10, 1 x 5 and 10."""
+    log = open_test_log(path)
+    await _append(log, 0, 10)
+    for number in range(10, 15):
+        await _append(log, number, 1)
+    await _append(log, 15, 10)
+    log.close()
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    path = tmp_path_factory.mktemp("log") / "audit.db"
+    asyncio.run(_build(path))
+    return path
+
+
+@pytest.fixture
+def path(original, tmp_path):
+    return shutil.copy(original, tmp_path / "audit.db")
+
+
+def _change(path, *statements):
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, *parameters in statements:
+            connection.execute(statement, parameters)
+        connection.commit()
+
+
+def _rows(path, query):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def _notices(path):
+    return [(e.code, e.detail) for _, e in _readable(path) if e.kind == "system"]
+
+
+def _readable(path):
+    after = -1
+    while True:
+        try:
+            yield from read_events(path, after)
+        except AuditCorrupt as err:
+            after = err.seq
+        else:
+            return
+
+
+def _reopen(path):
+    log = open_test_log(path)
+    seq = asyncio.run(log.append(event(1000)))
+    log.close()
+    return seq
+
+
+def test_an_undamaged_log_gets_no_notice(path):
+    assert _reopen(path) == 25
+    assert _notices(path) == []
+    assert _rows(path, "SELECT * FROM quarantine") == []
+
+
+def test_a_damaged_event_of_the_last_commit_is_named_once(path):
+    _change(path, ("UPDATE events SET event = x'00' WHERE seq = 22",))
+    assert _reopen(path) == 26  # 25 is the notice
+    assert _notices(path) == [("audit_quarantined", "events 22 to 22: the row is not what was hashed")]
+    assert _reopen(path) == 27
+    assert len(_notices(path)) == 1
+    report = verify_log(path, SIGNER.verifier)
+    assert [(p.first_seq, p.last_seq) for p in report.problems] == [(22, 22)]
+    assert report.size == 28  # the tree goes on over the signed hash
+
+
+@pytest.mark.parametrize("span", [(17, 17), (15, 24), (23, 24), (24, 24)])
+def test_missing_rows_of_the_last_commit_are_an_exact_gap(path, span):
+    _change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
+    assert _reopen(path) == 26
+    assert _notices(path) == [("audit_quarantined", f"events {span[0]} to {span[1]}: rows are missing")]
+    report = verify_log(path, SIGNER.verifier)
+    assert [(p.first_seq, p.last_seq) for p in report.problems] == [span]
+
+
+def test_a_log_without_its_tail_never_signs_a_second_history(path):
+    _change(path, ("DELETE FROM events WHERE seq >= 12",))
+    assert _reopen(path) == 26
+    assert _notices(path) == [("audit_quarantined", "events 12 to 24: rows are missing")]
+
+
+NEWEST = "WHERE size = (SELECT max(size) FROM checkpoints)"
+BAD_HEADS = {
+    "frontier": f"UPDATE checkpoints SET frontier = x'00' {NEWEST}",
+    "no frontier": f"UPDATE checkpoints SET frontier = NULL {NEWEST}",
+    "all frontiers": "UPDATE checkpoints SET frontier = x'00'",
+}
+
+
+@pytest.mark.parametrize("case", BAD_HEADS)
+def test_a_lost_frontier_is_computed_again_from_what_was_signed(path, case):
+    _change(path, (BAD_HEADS[case],))
+    assert _reopen(path) == 25
+    assert _notices(path) == []
+    assert verify_log(path, SIGNER.verifier).ok
+
+
+def test_a_lost_frontier_and_a_lost_row(path):
+    _change(path, (BAD_HEADS["frontier"],), ("DELETE FROM events WHERE seq = 20",))
+    assert _reopen(path) == 26
+    assert _notices(path) == [("audit_quarantined", "events 20 to 20: rows are missing")]
+
+
+def test_an_unreadable_newest_checkpoint_is_kept_aside_and_its_events_signed_again(path):
+    (note,) = _rows(path, f"SELECT note FROM checkpoints {NEWEST}")[0]
+    _change(path, (f"UPDATE checkpoints SET note = 'damaged' {NEWEST}",))
+    assert _reopen(path) == 26
+    assert _notices(path) == [
+        ("audit_quarantined", "events 15 to 24: the checkpoint of size 25 is not proven by its events")
+    ]
+    assert (b"damaged",) in _rows(path, "SELECT payload FROM quarantine")
+    report = verify_log(path, SIGNER.verifier)
+    assert report.ok
+    assert note  # the events' tree is the one that was signed before: the delivered log is no fork
+    log = open_test_log(path)
+    assert Receiver().drain(log) >= 1
+    log.close()
+
+
+def test_rows_that_follow_no_checkpoint_and_are_not_whole_are_moved_not_deleted(path):
+    _change(
+        path,
+        (f"UPDATE checkpoints SET note = 'damaged' {NEWEST}",),
+        ("UPDATE events SET event = x'6261' WHERE seq = 20",),
+        ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",),
+    )
+    assert _reopen(path) == 22
+    assert [detail for _, detail in _notices(path)] == [
+        "events 15 to 24: the checkpoint of size 25 is not proven by its events",
+        "events 20 to 24: rows follow the newest proven checkpoint and are not whole",
+    ]
+    kept = {payload for (payload,) in _rows(path, "SELECT payload FROM quarantine WHERE payload IS NOT NULL")}
+    assert len(kept) == 6
+    assert b"ba" in kept
+
+
+def test_a_file_that_is_no_database_any_more_is_kept_and_a_new_log_begins(path):
+    garbage = b"\xff" * path.stat().st_size
+    path.write_bytes(garbage)
+    assert _reopen(path) == 1
+    ((code, detail),) = _notices(path)
+    assert code == "audit_unreadable"
+    (kept,) = path.parent.glob("audit.db.unreadable-*")
+    assert kept.name in detail
+    assert kept.read_bytes() == garbage
+
+
+@pytest.mark.parametrize("copies", ["kept", "lost"])
+@pytest.mark.parametrize("seq", [0, 7, 13, 24])
+def test_a_damaged_event_is_delivered_as_an_exact_gap(path, seq, copies):
+    _change(path, ("UPDATE events SET event = x'00' WHERE seq = ?", seq))
+    if copies == "lost":
+        _change(path, ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",))
+    log = open_test_log(path)
+    receiver = Receiver()
+    receiver.drain(log, 6)
+    assert log.delivered == log.size
+    assert receiver.lost == [seq]
+    log.close()
+
+
+@pytest.mark.parametrize("limit", [4, 500])
+@pytest.mark.parametrize("span", [(0, 0), (3, 11), (24, 24)])
+def test_missing_events_are_delivered_as_an_exact_gap(path, span, limit):
+    _change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
+    log = open_test_log(path)
+    receiver = Receiver()
+    receiver.drain(log, limit)
+    assert log.delivered == log.size
+    assert receiver.lost == list(range(span[0], span[1] + 1))
+    assert asyncio.run(log.append(event())) == log.size - 1
+    receiver.drain(log, limit)
+    log.close()
+
+
+def test_a_forged_event_is_delivered_as_a_gap_never_as_itself(path):
+    _change(path, ("UPDATE events SET event = x'7b7d', leaf_hash = ? WHERE seq = 5", leaf_hash(b"{}")))
+    log = open_test_log(path)
+    receiver = Receiver()
+    receiver.drain(log)
+    assert receiver.lost == [5]
+    assert "{}" not in receiver.events
+    log.close()
+
+
+def test_a_damaged_receipt_only_makes_events_be_delivered_again(path):
+    log = open_test_log(path)
+    Receiver().drain(log)
+    log.close()
+    _change(path, ("UPDATE receipts SET note = 'x'",))
+    again = open_test_log(path)
+    assert again.delivered == 0
+    receiver = Receiver()
+    receiver.drain(again)
+    assert again.delivered == 25
+    again.close()
+    third = open_test_log(path)
+    assert third.delivered == 25
+    third.close()
+    assert verify_log(path, SIGNER.verifier, RECEIPTS.verifier).ok
+
+
+def test_a_damaged_checkpoint_in_the_middle_does_not_stop_the_delivery(path):
+    _change(path, ("UPDATE checkpoints SET note = 'x' WHERE size IN (10, 12, 13)",))
+    log = open_test_log(path)
+    receiver = Receiver()
+    receiver.drain(log, 3)
+    assert log.delivered == log.size == len(receiver.events)
+    assert receiver.lost == []
+    log.close()
+
+
+def test_what_cannot_be_proven_at_all_is_an_error_of_delivery_not_of_the_log(path):
+    _change(
+        path,
+        ("DELETE FROM events WHERE seq = 3",),
+        ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",),
+    )
+    log = open_test_log(path)
+    with pytest.raises(AuditCorrupt) as caught:
+        log.pending()
+    assert caught.value.seq == 0
+    assert asyncio.run(log.append(event())) == 25
+    assert log.healthy
+    log.close()
