@@ -17,8 +17,10 @@ import pytest
 from outpost.demo.faults import MARKER
 from outpost.demo.provider import MODELS
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action
 from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
 from tests.e2e.sdk import Sdk, Target, assembled
+from tests.fakes.outpost import running_outpost
 from tests.fakes.upstream import UPSTREAM_KEY, Upstream, running_upstream
 
 CARD = "4111 1111 1111 1111"  # the card schemes' own test number; passes Luhn
@@ -89,8 +91,7 @@ def direct(upstream: Upstream) -> Target:
 
 @asynccontextmanager
 async def outpost_before(upstream: Upstream, chosen: PolicyDocument) -> AsyncIterator[Target]:
-    fake = pytest.importorskip("tests.fakes.outpost")
-    async with fake.running_outpost(policy=chosen, routing=routing(upstream)) as running:
+    async with running_outpost(policy=chosen, routing=routing(upstream)) as running:
         yield Target("outpost", f"{running.base_url}/v1", running.api_key)
 
 
@@ -252,6 +253,13 @@ async def test_an_empty_model_is_a_bad_request(sdk: Sdk) -> None:
 
 # What follows is where the outpost differs on purpose.
 
+BLAMES_THE_CALLER = pytest.mark.xfail(
+    strict=True, reason="an unreadable event of the provider's stream is reported as the caller's invalid_request"
+)
+AUDITS_THE_PROMPT = pytest.mark.xfail(
+    strict=True, reason="the completion event of a blocked plain answer carries the prompt's rule and no findings"
+)
+
 
 @pytest.fixture
 def outpost_sdk(outpost: Target, flavour: Literal["sync", "async"]) -> Sdk:
@@ -319,19 +327,52 @@ async def test_a_card_in_an_answer_does_not_come_out(
     assert CARD not in refused.value.response.text
 
 
+@pytest.mark.parametrize("stream", [pytest.param(False, marks=AUDITS_THE_PROMPT), True], ids=["plain", "stream"])
+async def test_a_blocked_answer_is_audited_with_its_rule_and_what_was_found(
+    upstream: Upstream, *, stream: bool
+) -> None:
+    async with running_outpost(policy=policy(cards_in=["output"]), routing=routing(upstream)) as running:
+        headers = {"Authorization": f"Bearer {running.api_key}"}
+        async with httpx.AsyncClient(base_url=running.base_url, headers=headers, timeout=10) as client:
+            await client.post("/v1/chat/completions", json=ANSWERS["text"] | {"stream": stream})
+        event = running.events()[-1]
+
+    assert (event.kind, event.action, event.rule_id) == ("completion", Action.BLOCK, "test/no-cards")
+    assert [finding.kind for finding in event.findings] == ["pci.pan"]
+
+
+async def test_a_card_in_a_streamed_answer_ends_the_stream_as_filtered(
+    upstream: Upstream, flavour: Literal["sync", "async"]
+) -> None:
+    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
+        streamed = assembled(await Sdk(target, flavour).stream(**ANSWERS["text"]))
+
+    assert streamed[0]["finish"] == ["content_filter"]
+    assert streamed[0]["content"] in "your card is "
+
+
+async def test_a_card_in_the_first_streamed_text_is_permission_denied(
+    upstream: Upstream, flavour: Literal["sync", "async"]
+) -> None:
+    """Nothing of a tool call goes out before its arguments are decided, so the refusal can still be a status."""
+    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            await Sdk(target, flavour).stream(**ANSWERS["tool arguments"])
+
+    assert refused.value.code == ErrorCode.POLICY_BLOCKED
+
+
 @pytest.mark.parametrize("body", cases(ANSWERS))
-async def test_a_card_in_a_streamed_answer_does_not_come_out(upstream: Upstream, body: dict[str, Any]) -> None:
+async def test_no_digit_of_a_card_is_in_the_bytes_of_a_streamed_answer(
+    upstream: Upstream, body: dict[str, Any]
+) -> None:
     async with outpost_before(upstream, policy(cards_in=["output"])) as target:
         headers = {"Authorization": f"Bearer {target.api_key}"}
         async with httpx.AsyncClient(base_url=target.base_url, headers=headers, timeout=10) as client:
             answer = await client.post("/chat/completions", json=body | {"stream": True})
-        streamed = assembled(await Sdk(target, "async").stream(**body))
 
-    assert streamed[0]["finish"] == ["content_filter"]
     events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
-    shown = "".join(spoken(json.loads(event)) for event in events)
-    assert "4111" not in shown
-    assert "1111" not in shown
+    assert not any(character.isdigit() for event in events for character in spoken(json.loads(event)))
 
 
 def spoken(chunk: dict[str, Any]) -> str:
@@ -352,7 +393,7 @@ def spoken(chunk: dict[str, Any]) -> str:
         ("standin-notjson", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
         # Compressed although it was asked not to be: nothing that is not read passes.
         ("standin-gzip", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
-        ("standin-reset", openai.InternalServerError, ErrorCode.PROVIDER_UNAVAILABLE),
+        ("standin-reset", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
     ],
 )
 async def test_a_providers_error_is_ours_by_code_and_never_verbatim(
@@ -367,7 +408,14 @@ async def test_a_providers_error_is_ours_by_code_and_never_verbatim(
     assert UPSTREAM_KEY not in str(refused.value.response.headers)
 
 
-@pytest.mark.parametrize("model", ["standin-reset", "standin-error-event", "standin-notjson"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "standin-reset",
+        pytest.param("standin-error-event", marks=BLAMES_THE_CALLER),
+        pytest.param("standin-notjson", marks=BLAMES_THE_CALLER),
+    ],
+)
 async def test_a_stream_that_breaks_is_an_error_and_never_verbatim(outpost_sdk: Sdk, model: str) -> None:
     with pytest.raises(openai.APIError) as refused:
         await outpost_sdk.stream(**ask() | {"model": model})
