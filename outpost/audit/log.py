@@ -28,7 +28,7 @@ from outpost.audit.recovery import Damage, recover_head
 from outpost.audit.reserve import Reserve
 from outpost.audit.schema import connect, connect_read_only
 from outpost.audit.tree import Frontier
-from outpost.audit.writer import PRIMARY_CODE, Append, Job, Opened, Writer, system_event
+from outpost.audit.writer import PRIMARY_CODE, Append, Job, Notice, Opened, Writer
 from outpost.errors import AuditCorrupt, AuditUnavailable
 from outpost.protocol.messages import AuditBatch, AuditReceipt
 
@@ -203,7 +203,7 @@ def _open_locked(path: Path, identity: LogIdentity, clock: Callable[[], datetime
         except BaseException:
             connection.close()
             raise
-        return Opened(connection, head, tuple(_damage_event(item, clock()) for item in damage))
+        return Opened(connection, head, tuple(_notice_of(item) for item in damage))
 
     try:
         opened = open_connection()
@@ -213,30 +213,30 @@ def _open_locked(path: Path, identity: LogIdentity, clock: Callable[[], datetime
         notice = _set_aside(path, clock())
         opened = open_connection()
         opened = replace(opened, notices=(notice, *opened.notices))
-    reader = connect_read_only(path)
-    delivered = newest_receipt(reader, identity)
+    try:
+        reader = connect_read_only(path)
+        delivered = newest_receipt(reader, identity)
+    except BaseException:
+        opened.connection.close()
+        raise
     writer = Writer(opened, open_connection, identity, Reserve(path.with_suffix(".reserve")), clock)
     writer.start()
     return AuditLog(writer, reader, identity, delivered, lock)
 
 
-def _damage_event(damage: Damage, at: datetime) -> bytes:
-    span = f"events {damage.first_seq} to {damage.last_seq}: {damage.reason}"
-    return system_event("audit_quarantined", span, at)
+def _notice_of(damage: Damage) -> Notice:
+    return Notice("audit_quarantined", f"events {damage.first_seq} to {damage.last_seq}: {damage.reason}")
 
 
-def _set_aside(path: Path, at: datetime) -> bytes:
+def _set_aside(path: Path, at: datetime) -> Notice:
     """Keep an unreadable database under another name and let a new log begin; the control plane sees the break."""
     stamp = at.strftime("%Y%m%dT%H%M%S%fZ")
     for suffix in ("", "-wal", "-shm"):
         file = path.with_name(path.name + suffix)
         if file.exists():
             file.rename(path.with_name(f"{path.name}.unreadable-{stamp}{suffix}"))
-    return system_event(
-        "audit_unreadable",
-        f"the database could not be read; kept as {path.name}.unreadable-{stamp}; a new log begins",
-        at,
-    )
+    kept = f"{path.name}.unreadable-{stamp}"
+    return Notice("audit_unreadable", f"the database could not be read; kept as {kept}; a new log begins")
 
 
 def _lock(path: Path) -> int:

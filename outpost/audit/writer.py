@@ -48,13 +48,30 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What the log has to say about itself; ``at`` None means the time at which it can be written."""
+
+    code: str
+    detail: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """A fresh write connection, the head that is on disk, and events about what opening it has found."""
+    """A fresh write connection, the head that is on disk, and what opening it has found."""
 
     connection: sqlite3.Connection
     head: Frontier
-    notices: tuple[bytes, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
+
+_DISK_FULL: Final = ("audit_disk_full", "no space left; requests are refused")
+_WRITE_FAILED: Final = ("audit_write_failed", "the disk did not take a commit; requests are refused")
+_RECOVERED: Final = Notice("audit_recovered", "the audit log can be written again")
+
+
+# The disk, SQLite, or a log that turns out to be another's when it is opened again.
+_UNABLE: Final = (sqlite3.Error, OSError, OutpostError)
 
 Item = Append | Job | None
 
@@ -89,8 +106,8 @@ class Writer:
         """Record what opening has found and start the thread; a full disk does not stop the start."""
         try:
             self._reserve.hold()
-            self._write_notices()
-        except (sqlite3.Error, OSError) as err:
+            self._commit(())
+        except _UNABLE as err:
             self._failed(err)
         self._thread.start()
 
@@ -129,58 +146,73 @@ class Writer:
     def _step(self) -> bool:
         """Wait for items and deal with all that are there; False when told to stop."""
         try:
-            item = self._queue.get(timeout=IDLE_S)
+            first = self._queue.get(timeout=IDLE_S)
         except queue.Empty:
             self._tidy()
             return True
-        group: list[Append] = []
-        jobs: list[Job] = []
-        stopping = False
-        while True:
-            if item is None:
-                stopping = True
-            elif isinstance(item, Append):
-                group.append(item)
-            else:
-                jobs.append(item)
-            if len(group) >= MAX_GROUP:
-                break
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-        if group:
-            self._append_group(group)
-        for job in jobs:
-            self._do_job(job)
+        group, jobs, stopping = self._drain(first)
+        try:
+            if group:
+                self._append_group(group)
+            for job in jobs:
+                self._do_job(job)
+        except BaseException:  # a bug, which ends the thread; nobody may wait for it
+            _resolve([(item, None) for item in group])
+            for job in jobs:
+                if not job.future.done():
+                    job.future.set_exception(AuditUnavailable("the audit log is closed"))
+            raise
         if self._commits_in_wal >= COMMITS_PER_WAL_CHECKPOINT:
             self._tidy()
         return not stopping
 
+    def _drain(self, item: Item) -> tuple[list[Append], list[Job], bool]:
+        """``item`` and what else is waiting, up to a full group; and whether it is time to stop."""
+        group: list[Append] = []
+        jobs: list[Job] = []
+        while True:
+            if item is None:
+                return group, jobs, True  # nothing is accepted after the stop mark
+            if isinstance(item, Append):
+                group.append(item)
+            else:
+                jobs.append(item)
+            if len(group) >= MAX_GROUP:
+                return group, jobs, False
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group, jobs, False
+
     def _append_group(self, group: Sequence[Append]) -> None:
-        first = self._head.size
         try:
             if not self.healthy:
                 self._recover()
-            first = self._head.size
-            self._commit([item.event for item in group])
-        except (sqlite3.Error, OSError) as err:
+            first = self._commit([item.event for item in group])
+        except _UNABLE as err:
             self._failed(err)
             _resolve([(item, None) for item in group])
             return
         self.healthy = True
         _resolve([(item, first + i) for i, item in enumerate(group)])
 
-    def _commit(self, events: Sequence[bytes]) -> None:
+    def _commit(self, events: Sequence[bytes]) -> int:
+        """Write waiting notices, then ``events``, in one transaction; returns the first event's seq."""
+        notices = [self._encode(notice) for notice in self._notices]
+        first = self._head.size + len(notices)
+        if not notices and not events:
+            return first
         head = self._head
 
         def run(connection: sqlite3.Connection) -> None:
             nonlocal head
-            head = add_commit(connection, self._identity, self._head, events)
+            head = add_commit(connection, self._identity, self._head, [*notices, *events])
 
         self._transact(run)
         self._head = head
         self.size = head.size
+        self._notices = []
+        return first
 
     def _transact(self, run: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connection
@@ -202,13 +234,11 @@ class Writer:
             if not self.healthy:
                 self._recover()
             self._transact(job.run)
-        except (sqlite3.Error, OSError) as err:
+        except _UNABLE as err:
             self._failed(err)
             error = AuditUnavailable("the audit log cannot be written")
             error.__cause__ = err
             job.future.set_exception(error)
-        except OutpostError as err:
-            job.future.set_exception(err)
         else:
             self.healthy = True
             job.future.set_result(None)
@@ -216,14 +246,21 @@ class Writer:
     def _failed(self, error: Exception) -> None:
         """Note the failure. A full disk gets its reserve back, and if that helps, the failure is itself recorded."""
         was_healthy, self.healthy = self.healthy, False
-        is_full = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_FULL
-        if was_healthy and is_full:
-            self._reserve.release()
-            with contextlib.suppress(sqlite3.Error):
-                self._commit([system_event("audit_disk_full", "no space left; requests are refused", self._clock())])
-                return
+        # An OSError comes from the reserve: there is no room for it.
+        is_full = isinstance(error, OSError) or (
+            isinstance(error, sqlite3.Error)
+            and getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_FULL
+        )
         if not is_full:
             self._disconnect()
+        if not was_healthy:
+            return
+        self._notices.append(Notice(*(_DISK_FULL if is_full else _WRITE_FAILED), at=self._clock()))
+        if is_full:
+            self._reserve.release()
+            with contextlib.suppress(sqlite3.Error):
+                self._commit(())
+        self._notices.append(_RECOVERED)  # written by the first commit that succeeds
 
     def _recover(self) -> None:
         """Get into a state in which a commit is as good as any: room on the disk, a known head, a sound WAL.
@@ -246,25 +283,25 @@ class Writer:
                 opened.connection.close()
                 raise
             self._connection, self._head, self.size = opened.connection, opened.head, opened.head.size
-        self._notices.append(system_event("audit_recovered", "the audit log can be written again", self._clock()))
-        self._write_notices()
-
-    def _write_notices(self) -> None:
-        if self._notices:
-            self._commit(self._notices)
-            self._notices = []
 
     def _tidy(self) -> None:
         """Nobody waits: look for space again if there was none, and move the WAL into the database."""
         try:
             if not self.healthy:
                 self._recover()
+                self._commit(())
                 self.healthy = True
             if self._commits_in_wal and self._connection is not None:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._commits_in_wal = 0
-        except (sqlite3.Error, OSError) as err:
+        except _UNABLE as err:
             self._failed(err)
+
+    def _encode(self, notice: Notice) -> bytes:
+        at = notice.at or self._clock()
+        return encode(
+            AuditEvent(kind="system", at=at, request_id=SYSTEM_REQUEST_ID, code=notice.code, detail=notice.detail)
+        )
 
     def _fail_waiting(self) -> None:
         while True:
@@ -284,11 +321,6 @@ class Writer:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # a copy of the one file is whole
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-def system_event(code: str, detail: str, at: datetime) -> bytes:
-    """An encoded event of the log about itself."""
-    return encode(AuditEvent(kind="system", at=at, request_id=SYSTEM_REQUEST_ID, code=code, detail=detail))
 
 
 def _resolve(results: Sequence[tuple[Append, int | None]]) -> None:

@@ -5,7 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from outpost.audit import writer as writer_module
 from outpost.audit.log import open_log
 from outpost.audit.read import read_events
 from outpost.audit.verify import verify_log
@@ -273,3 +276,67 @@ def test_a_newer_versions_log_is_not_touched(path, log):
 def test_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(AuditUnavailable):
         open_test_log(tmp_path / "none" / "audit.db")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_bug_in_the_writer_leaves_nobody_waiting(path, log, monkeypatch):
+    await log.append(event())
+    batch = log.pending()
+    receipt = Receiver().receive(batch)
+
+    def bug(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(log._writer, "_transact", bug)
+    results = await asyncio.gather(
+        *(log.append(event(i)) for i in range(20)),
+        asyncio.to_thread(log.acknowledge, receipt, RECEIPTS.verifier),
+        return_exceptions=True,
+    )
+    assert {type(result) for result in results} == {AuditUnavailable}
+    await asyncio.to_thread(log.close)
+    assert not log.healthy
+    assert verify_log(path, SIGNER.verifier).size == 1
+
+
+async def test_a_queue_that_the_disk_cannot_empty_is_bounded(log, monkeypatch):
+    monkeypatch.setattr(writer_module, "MAX_WAITING", 0)
+    with pytest.raises(AuditUnavailable, match="waiting"):
+        await log.append(event())
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 12), st.sampled_from(["deliver", "lose the receipt", "reopen", "nothing"]), st.integers(1, 9)
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS)
+def test_whatever_happens_in_between_everything_is_delivered_in_order(tmp_path_factory, steps):
+    path = tmp_path_factory.mktemp("log") / "audit.db"
+    receiver = Receiver()
+    log = open_test_log(path)
+    total = 0
+    for count, then, limit in steps:
+        asyncio.run(_append_all(log, total, count))
+        total += count
+        if then == "reopen":
+            log.close()
+            log = open_test_log(path)
+        elif then == "lose the receipt":
+            log.pending(limit)
+        elif then == "deliver" and (batch := log.pending(limit)) is not None:
+            log.acknowledge(receiver.receive(batch), RECEIPTS.verifier)
+    receiver.drain(log, 5)
+    log.close()
+    report = verify_log(path, SIGNER.verifier, RECEIPTS.verifier)
+    assert report.problems == ()
+    assert report.size == len(receiver.events) == total
+    assert receiver.events == [row[0].decode() for row in _rows(path, "SELECT event FROM events ORDER BY seq")]
+
+
+async def _append_all(log, first, count):
+    await asyncio.gather(*(log.append(event(first + i)) for i in range(count)))
