@@ -6,6 +6,8 @@ import random
 import string
 import zlib
 
+# ruff: noqa: RUF001 - look-alike signs are the test
+
 _RANDOM = random.Random(20240117)
 _ALNUM = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
