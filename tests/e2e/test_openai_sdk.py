@@ -6,125 +6,23 @@ on the request's bytes alone, so equality of whole objects also proves that the 
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import httpx
 import openai
 import pytest
 
-from outpost.demo.faults import MARKER
 from outpost.demo.provider import MODELS
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
 from tests.e2e.sdk import Sdk, Target, assembled
-from tests.fakes.outpost import running_outpost
-from tests.fakes.upstream import UPSTREAM_KEY, Upstream, running_upstream
+from tests.e2e.setup import WEATHER, ask, cases
+from tests.fakes.upstream import Upstream
 
-CARD = "4111 1111 1111 1111"  # the card schemes' own test number; passes Luhn
-EMAIL = "erika.mustermann@example.org"
 # One transparent pixel.
 PNG = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-FAULTY = ["standin-401", "standin-404", "standin-429", "standin-500", "standin-notjson", "standin-error-event"]
-FAULTY += ["standin-stall", "standin-reset", "standin-cut", "standin-gzip", "standin-slow"]
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather of a city.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-        "strict": True,
-    },
-}
-
-
-def policy(cards_in: Sequence[str] = ("input", "output")) -> PolicyDocument:
-    """Block cards in these directions, redact e-mail addresses in prompts, allow the rest."""
-    rules: list[dict[str, Any]] = [
-        {
-            "id": "no-cards",
-            "sequence": 1,
-            "when": {"findings": ["pci.pan"], "directions": list(cards_in)},
-            "action": "BLOCK",
-        },
-        {
-            "id": "no-mail",
-            "sequence": 2,
-            "when": {"findings": ["pii.email"], "directions": ["input"]},
-            "action": "REDACT",
-        },
-    ]
-    packs = [{"id": "test", "sequence": 1, "combining": "deny_overrides", "default": "ALLOW", "rules": rules}]
-    return PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
-
-
-def routing(upstream: Upstream) -> RoutingDocument:
-    provider = Provider(id="standin", surface="openai", base_url=upstream.openai_url, models=[*MODELS, *FAULTY])
-    return RoutingDocument(schema_version="1", providers=[provider])
-
-
-def ask(content: Any = "What is the capital of France?", **more: Any) -> dict[str, Any]:
-    return {"model": "standin-chat", "messages": [{"role": "user", "content": content}], **more}
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture
-def direct(upstream: Upstream) -> Target:
-    return Target("direct", upstream.openai_url, UPSTREAM_KEY)
-
-
-@asynccontextmanager
-async def outpost_before(upstream: Upstream, chosen: PolicyDocument) -> AsyncIterator[Target]:
-    async with running_outpost(policy=chosen, routing=routing(upstream)) as running:
-        yield Target("outpost", f"{running.base_url}/v1", running.api_key)
-
-
-@pytest.fixture
-async def outpost(upstream: Upstream) -> AsyncIterator[Target]:
-    async with outpost_before(upstream, policy()) as target:
-        yield target
-
-
-@pytest.fixture(params=["direct", "outpost"])
-async def target(request: pytest.FixtureRequest, upstream: Upstream, direct: Target) -> AsyncIterator[Target]:
-    if request.param == "direct":
-        yield direct
-        return
-    async with outpost_before(upstream, policy()) as through:
-        yield through
-
-
-@pytest.fixture(params=["sync", "async"])
-def flavour(request: pytest.FixtureRequest) -> Literal["sync", "async"]:
-    return request.param
-
-
-@pytest.fixture
-def sdk(target: Target, flavour: Literal["sync", "async"]) -> Sdk:
-    return Sdk(target, flavour)
-
-
-@pytest.fixture
-def straight(direct: Target, flavour: Literal["sync", "async"]) -> Sdk:
-    """The same flavour, straight to the provider: what the result must equal."""
-    return Sdk(direct, flavour)
-
 
 ORDINARY = {
     "one message": ask(),
@@ -170,10 +68,6 @@ TOOLS = {
         ],
     },
 }
-
-
-def cases(bodies: dict[str, dict[str, Any]]) -> Iterable[Any]:
-    return [pytest.param(body, id=name) for name, body in bodies.items()]
 
 
 @pytest.mark.parametrize("body", cases(ORDINARY | TOOLS))
@@ -251,203 +145,7 @@ async def test_an_empty_model_is_a_bad_request(sdk: Sdk) -> None:
     assert refused.value.type == "invalid_request_error"
 
 
-# What follows is where the outpost differs on purpose.
-
-BLAMES_THE_CALLER = pytest.mark.xfail(
-    strict=True, reason="an unreadable event of the provider's stream is reported as the caller's invalid_request"
-)
-AUDITS_THE_PROMPT = pytest.mark.xfail(
-    strict=True, reason="the completion event of a blocked plain answer carries the prompt's rule and no findings"
-)
-
-
-@pytest.fixture
-def outpost_sdk(outpost: Target, flavour: Literal["sync", "async"]) -> Sdk:
-    return Sdk(outpost, flavour)
-
-
-PLACES = {
-    "user message": ask(f"My card is {CARD}, charge it."),
-    "text part": ask([{"type": "text", "text": f"card {CARD}"}]),
-    "split over two parts": ask([{"type": "text", "text": CARD[:9]}, {"type": "text", "text": CARD[9:]}]),
-    "history": ask()
-    | {"messages": [{"role": "assistant", "content": f"card {CARD}"}, {"role": "user", "content": "and?"}]},
-    "tool result": ask()
-    | {"messages": [{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "c", "content": CARD}]},
-    "tool description": ask(tools=[WEATHER | {"function": WEATHER["function"] | {"description": f"card {CARD}"}}]),
-}
-
-
-@pytest.mark.parametrize("body", cases(PLACES))
-@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-async def test_a_card_in_a_prompt_is_permission_denied_and_stays(
-    outpost_sdk: Sdk, upstream: Upstream, body: dict[str, Any], *, stream: bool
-) -> None:
-    with pytest.raises(openai.PermissionDeniedError) as refused:
-        await (outpost_sdk.stream(**body) if stream else outpost_sdk.create(**body))
-
-    assert refused.value.code == ErrorCode.POLICY_BLOCKED
-    assert CARD not in str(refused.value)
-    assert not upstream.requests
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-async def test_an_address_is_redacted_before_the_provider_sees_it(
-    outpost_sdk: Sdk, straight: Sdk, upstream: Upstream, *, stream: bool
-) -> None:
-    prompt, redacted = f"Write to {EMAIL} today.", "Write to [REDACTED:pii.email] today."
-
-    if stream:
-        got = assembled(await outpost_sdk.stream(**ask(prompt)))[0]
-        wanted = assembled(await straight.stream(**ask(redacted)))[0]
-    else:
-        got = (await outpost_sdk.create(**ask(prompt))).choices[0].model_dump()
-        wanted = (await straight.create(**ask(redacted))).choices[0].model_dump()
-
-    assert got == wanted
-    assert EMAIL.encode() not in upstream.received()
-
-
-ANSWERS = {
-    "text": ask(f"SAY:your card is {CARD}, thank you for asking"),
-    "tool arguments": ask(f'use the tool ARGS:{{"city":"{CARD}"}}', tools=[WEATHER]),
-}
-
-
-@pytest.mark.parametrize("body", cases(ANSWERS))
-async def test_a_card_in_an_answer_does_not_come_out(
-    upstream: Upstream, flavour: Literal["sync", "async"], body: dict[str, Any]
-) -> None:
-    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
-        with pytest.raises(openai.PermissionDeniedError) as refused:
-            await Sdk(target, flavour).create(**body)
-
-    assert upstream.requests
-    assert refused.value.code == ErrorCode.POLICY_BLOCKED
-    assert CARD not in refused.value.response.text
-
-
-@pytest.mark.parametrize("stream", [pytest.param(False, marks=AUDITS_THE_PROMPT), True], ids=["plain", "stream"])
-async def test_a_blocked_answer_is_audited_with_its_rule_and_what_was_found(
-    upstream: Upstream, *, stream: bool
-) -> None:
-    async with running_outpost(policy=policy(cards_in=["output"]), routing=routing(upstream)) as running:
-        headers = {"Authorization": f"Bearer {running.api_key}"}
-        async with httpx.AsyncClient(base_url=running.base_url, headers=headers, timeout=10) as client:
-            await client.post("/v1/chat/completions", json=ANSWERS["text"] | {"stream": stream})
-        event = running.events()[-1]
-
-    assert (event.kind, event.action, event.rule_id) == ("completion", Action.BLOCK, "test/no-cards")
-    assert [finding.kind for finding in event.findings] == ["pci.pan"]
-
-
-async def test_a_card_in_a_streamed_answer_ends_the_stream_as_filtered(
-    upstream: Upstream, flavour: Literal["sync", "async"]
-) -> None:
-    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
-        streamed = assembled(await Sdk(target, flavour).stream(**ANSWERS["text"]))
-
-    assert streamed[0]["finish"] == ["content_filter"]
-    assert streamed[0]["content"] in "your card is "
-
-
-async def test_a_card_in_the_first_streamed_text_is_permission_denied(
-    upstream: Upstream, flavour: Literal["sync", "async"]
-) -> None:
-    """Nothing of a tool call goes out before its arguments are decided, so the refusal can still be a status."""
-    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
-        with pytest.raises(openai.PermissionDeniedError) as refused:
-            await Sdk(target, flavour).stream(**ANSWERS["tool arguments"])
-
-    assert refused.value.code == ErrorCode.POLICY_BLOCKED
-
-
-@pytest.mark.parametrize("body", cases(ANSWERS))
-async def test_no_digit_of_a_card_is_in_the_bytes_of_a_streamed_answer(
-    upstream: Upstream, body: dict[str, Any]
-) -> None:
-    async with outpost_before(upstream, policy(cards_in=["output"])) as target:
-        headers = {"Authorization": f"Bearer {target.api_key}"}
-        async with httpx.AsyncClient(base_url=target.base_url, headers=headers, timeout=10) as client:
-            answer = await client.post("/chat/completions", json=body | {"stream": True})
-
-    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
-    assert not any(character.isdigit() for event in events for character in spoken(json.loads(event)))
-
-
-def spoken(chunk: dict[str, Any]) -> str:
-    """The text of one chunk's deltas: content and tool-call arguments."""
-    deltas = [choice["delta"] for choice in chunk.get("choices", [])]
-    calls = [call["function"].get("arguments") or "" for delta in deltas for call in delta.get("tool_calls") or []]
-    return "".join([*(delta.get("content") or "" for delta in deltas), *calls])
-
-
-@pytest.mark.parametrize(
-    ("model", "error", "code"),
-    [
-        ("standin-429", openai.RateLimitError, ErrorCode.PROVIDER_RATE_LIMITED),
-        ("standin-500", openai.InternalServerError, ErrorCode.PROVIDER_UNAVAILABLE),
-        ("standin-404", openai.NotFoundError, ErrorCode.PROVIDER_ERROR),
-        # The caller's own key was right, so it must not look wrong to it.
-        ("standin-401", openai.InternalServerError, ErrorCode.PROVIDER_ERROR),
-        ("standin-notjson", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
-        # Compressed although it was asked not to be: nothing that is not read passes.
-        ("standin-gzip", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
-        ("standin-reset", openai.InternalServerError, ErrorCode.PROVIDER_INVALID_RESPONSE),
-    ],
-)
-async def test_a_providers_error_is_ours_by_code_and_never_verbatim(
-    outpost_sdk: Sdk, model: str, error: type[openai.APIStatusError], code: ErrorCode
-) -> None:
-    with pytest.raises(error) as refused:
-        await outpost_sdk.create(**ask() | {"model": model})
-
-    assert refused.value.code == code
-    assert MARKER not in refused.value.response.text
-    assert UPSTREAM_KEY not in refused.value.response.text
-    assert UPSTREAM_KEY not in str(refused.value.response.headers)
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        "standin-reset",
-        pytest.param("standin-error-event", marks=BLAMES_THE_CALLER),
-        pytest.param("standin-notjson", marks=BLAMES_THE_CALLER),
-    ],
-)
-async def test_a_stream_that_breaks_is_an_error_and_never_verbatim(outpost_sdk: Sdk, model: str) -> None:
-    with pytest.raises(openai.APIError) as refused:
-        await outpost_sdk.stream(**ask() | {"model": model})
-
-    assert (refused.value.code or "").startswith("provider_")
-    assert MARKER not in f"{refused.value} {refused.value.body}"
-    assert UPSTREAM_KEY not in f"{refused.value} {refused.value.body}"
-
-
-async def test_a_model_without_a_route_is_not_found(outpost_sdk: Sdk, upstream: Upstream) -> None:
-    with pytest.raises(openai.NotFoundError) as refused:
-        await outpost_sdk.create(**ask() | {"model": "no-such-model"})
-
-    assert refused.value.code == ErrorCode.UNKNOWN_MODEL
-    assert not upstream.requests
-
-
-async def test_the_provider_sees_its_own_key_and_never_the_callers(outpost_sdk: Sdk, upstream: Upstream) -> None:
-    await outpost_sdk.create(**ask())
-
-    assert upstream.requests[0].header("authorization") == f"Bearer {UPSTREAM_KEY}"
-    assert outpost_sdk.target.api_key.encode() not in upstream.received()
-
-
 # httpx by hand: what the SDK smooths over.
-
-
-@pytest.fixture
-async def by_hand(target: Target) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"Authorization": f"Bearer {target.api_key}", "Content-Type": "application/json"}
-    async with httpx.AsyncClient(base_url=target.base_url, headers=headers, timeout=10) as client:
-        yield client
 
 
 ODD_BODIES = {
