@@ -34,7 +34,7 @@ _ALNUM = r"0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff"
 _EMAIL_WORD = rf"[{_ALNUM}_%+'-]+"
 _EMAIL_LABEL = rf"[{_ALNUM}](?:[{_ALNUM}-]{{0,61}}[{_ALNUM}])?"
 _EMAIL_FIRST = rf"[{_ALNUM}_%]"
-_EMAIL_END = r"(?:[A-Za-z]{2,24}|xn--[0-9A-Za-z-]{2,59})\b"
+_EMAIL_END = r"(?:xn--[0-9A-Za-z-]{2,59}|[A-Za-z]{2,24})\b"
 
 # Between two digits of a telephone number; never two blanks.
 _SEPARATOR = r"(?:\) ?|\)[./-]|[ ./-]\(?|\()"

@@ -66,7 +66,8 @@ ALL_SECRETS = (
     STRIPE, OUTPOST, JWT, PEM, PEM_ESCAPED, PEM_TRUNCATED,
 )  # fmt: skip
 PERSONAL = (
-    "4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "GB29 NWBK 6016 1331 9268 19",
+    "4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444",
+    "GB29 NWBK 6016 1331 9268 19",
     "de89370400440532013000", "536-22-8726", "alice.o'hara+x@mail.example.org", "josé@exämple.de", "+44 20 7946 0958",
     "+1 (650) 253-0000 ext. 12", "(650) 253-0000", "650-253-0000 x123", "203.0.113.77", "2001:db8:85a3::8a2e:370:7334",
     "４１１１ 1111 1111 1111", "4111\u200b1111\u00ad1111 1111".replace(" ", ""), "٤١١١١١١١١١١١١١١١",
@@ -76,5 +77,6 @@ AROUND = (
     "my card is ", "SSN: ", "social security ", "phone ", "call me at ", "version ", "aws secret key = ", "ip ", "the ",
     " and ", ", ", ". ", "-", ".", "/", "(", ") ", "\n", " ", "  ", "\t", "x", "é", "号", "，", "½", "ﬁ", "\u200b",
     "123", "12 34 ", "4111 ", "000 ", "ext", " ext. 5", "GB29 ", "AB12 cdef ", "1, 2, 3 ", "536228726", "@", ":", "+",
-    "-----BEGIN ", "-----BEGIN RSA PRIVATE KEY-----", "-----END ", "[REDACTED:pii.phone]", "🙂", "...", AWS_SECRET,
+    "-----BEGIN ", "-----BEGIN RSA PRIVATE KEY-----", "-----END ", "[REDACTED:pii.phone]", "🙂",
+    "...", AWS_SECRET,
 )  # fmt: skip

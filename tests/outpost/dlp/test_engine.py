@@ -1,3 +1,4 @@
+import contextlib
 import time
 
 import pytest
@@ -25,12 +26,12 @@ def word(pattern, kind="x.word", score=0.9, **more):
 @example("\ud800")
 @example("e\u0301" * 50)
 def test_any_text_gives_findings_or_the_typed_error(text):
-    try:
-        findings = ENGINE.scan(text)
-    except CouldNotInspect as err:
-        assert err.code is ErrorCode.INVALID_REQUEST
-        assert any("\ud800" <= c <= "\udfff" for c in text)
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        with pytest.raises(CouldNotInspect) as caught:
+            ENGINE.scan(text)
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
     else:
+        findings = ENGINE.scan(text)
         assert all(0 <= f.start < f.end <= len(text) and f.score >= REPORT_SCORE for f in findings)
         assert findings == sorted(findings, key=lambda f: (f.start, -f.end, f.kind))
 
@@ -151,17 +152,18 @@ def _ns_per_char(text):
 
 def _timed(text):
     begin = time.perf_counter()
-    try:
+    with contextlib.suppress(CouldNotInspect):
         ENGINE.scan(text)
-    except CouldNotInspect:
-        pass
     return time.perf_counter() - begin
 
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "1", "4111", "- ", ".", " ", "a@", "a@a.", "1 ", "1-", "41 11 ", ":", "aa11 ", "sk-", "eyJ", "(", "+1", "x.1", "\\n", "-----BEGIN ",
-     "-----BEGIN PRIVATE KEY-----", "1.1.1.", "::1 ", "gh", "AKIA", "é", "卡", "\u200b", "e\u0301"],
+    [
+        "a", "1", "4111", "- ", ".", " ", "a@", "a@a.", "1 ", "1-", "41 11 ", ":", "aa11 ", "sk-", "eyJ", "(", "+1", "x.1",
+        "\\n", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "1.1.1.", "::1 ", "gh", "AKIA", "é", "卡", "\u200b",
+        "e\u0301", "[REDACTED:",
+    ],
 )  # fmt: skip
 def test_hostile_text_costs_no_more_per_character_than_prose_with_findings(unit):
     """Ratio in one run, best of five: 5 is generous to noise and far below what any superlinear step would give."""
