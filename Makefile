@@ -52,7 +52,7 @@ image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the 
 
 .PHONY: image-test
 image-test: image ## Run both images the way production would and check what they do
-	@deploy/image/test.sh
+	@$(PYTHON) deploy/image/test.py
 
 .PHONY: wheel-test
 wheel-test: $(VENV)/.installed ## Build the wheel and try it in an empty environment
