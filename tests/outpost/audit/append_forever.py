@@ -6,7 +6,10 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from outpost.audit import writer
 from tests.fakes.audit import RECEIPTS, Receiver, event, open_test_log
+
+writer.COMMITS_PER_WAL_CHECKPOINT = 5  # so that a kill often hits the moving of the WAL too
 
 
 async def main(path, appenders):

@@ -31,7 +31,7 @@ def test_kill_9_loses_no_acknowledged_event(tmp_path):
         path = tmp_path / f"audit-{first}.db"
         acknowledged = set()
         for number in range(first, min(first + ROUNDS_PER_LOG, ROUNDS)):
-            acknowledged |= _run_and_kill(path, (1, 4, 32)[number % 3], chance.uniform(0.0, 0.15))
+            acknowledged |= _run_and_kill(path, (1, 4, 32)[number % 3], chance.uniform(0.0, 0.1))
             report = verify_log(path, SIGNER.verifier, RECEIPTS.verifier)
             assert report.problems == ()
             assert acknowledged <= set(range(report.size))

@@ -6,7 +6,6 @@
 import asyncio
 import contextlib
 import os
-import resource
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -15,10 +14,10 @@ import pytest
 
 from outpost.audit import writer as writer_module
 from outpost.audit.read import read_events
-from outpost.audit.reserve import Reserve
 from outpost.audit.verify import verify_log
 from outpost.errors import AuditUnavailable
 from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, event, open_test_log
+from tests.fakes.disk import file_size_limit
 
 
 @pytest.fixture
@@ -41,17 +40,6 @@ def _page_limit(log):
     connection.execute(f"PRAGMA max_page_count = {used}")
     yield
     connection.execute("PRAGMA max_page_count = 1000000000")
-
-
-@contextlib.contextmanager
-def _file_size_limit(size_bytes):
-    """write(2) fails with EFBIG beyond the limit, which SQLite reports as an I/O error."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def _append_until_refused(log, count=2000):
@@ -106,7 +94,7 @@ async def test_an_idle_log_becomes_healthy_without_any_request(log, monkeypatch)
 
 async def test_an_io_error_refuses_and_recovers(path, log):
     acknowledged = [await log.append(event(i)) for i in range(20)]
-    with _file_size_limit(path.with_name("audit.db-wal").stat().st_size // 2):
+    with file_size_limit(path.with_name("audit.db-wal").stat().st_size // 2):
         acknowledged += await _append_until_refused(log)
         assert not log.healthy
     acknowledged += [await log.append(event(i)) for i in range(20)]
@@ -136,7 +124,7 @@ async def test_delivery_fails_cleanly_while_the_disk_is_full_and_goes_on_after(p
 def test_a_full_disk_does_not_stop_the_start(path):
     open_test_log(path).close()
     path.with_suffix(".reserve").unlink()
-    with _file_size_limit(1 << 20):  # below the reserve's size
+    with file_size_limit(1 << 20):  # below the reserve's size
         log = open_test_log(path)
         assert not log.healthy
     asyncio.run(log.append(event()))
@@ -154,21 +142,6 @@ def test_a_writer_that_waits_for_an_operators_lock_fails_and_recovers(path, log)
         operator.execute("ROLLBACK")
     assert asyncio.run(log.append(event())) >= 0
     assert log.healthy
-
-
-def test_the_reserve_is_held_released_and_held_again(tmp_path):
-    file = tmp_path / "x.reserve"
-    reserve = Reserve(file, 1 << 16)
-    reserve.release()  # nothing held: harmless
-    reserve.hold()
-    assert file.stat().st_blocks * 512 >= 1 << 16
-    reserve.hold()
-    reserve.release()
-    assert file.stat().st_blocks == 0
-    reserve.hold()
-    with _file_size_limit(1 << 15), pytest.raises(OSError, match="File too large"):
-        Reserve(tmp_path / "y.reserve", 1 << 16).hold()
-    assert (tmp_path / "y.reserve").stat().st_size == 0
 
 
 @pytest.fixture
