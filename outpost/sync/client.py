@@ -170,7 +170,9 @@ class ControlPlaneClient:
                     await response.aclose()
         except TimeoutError as err:
             raise ControlPlaneUnavailable(f"no whole answer within {total_s:.0f} s") from err
-        except httpx.HTTPError as err:
+        except (httpx.HTTPError, OSError) as err:
+            # OSError: an ssl.SSLError in the middle of a read (TLS 1.3 refuses a client certificate only then) reaches
+            # us untranslated by httpx 0.28.
             if is_verification_failure(err):
                 raise ControlPlaneUntrusted(
                     "the control plane's TLS certificate does not lead to this outpost's anchors, or is for another "

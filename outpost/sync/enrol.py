@@ -10,6 +10,7 @@ all of it verifies. 6. ``identity.new`` becomes ``identity`` by one rename.
 import hmac
 import json
 import shutil
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,7 +225,7 @@ def _call(client: httpx.Client, method: str, url: str, content: bytes | None) ->
             body = _read(response, MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES)
             if not response.is_success:
                 raise error_of(response.status_code, response.headers.get("Retry-After"), body or b"")
-    except (httpx.HTTPError, httpx.InvalidURL) as err:
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as err:
         raise _connection_error(url, err) from err
     if body is None:
         raise ControlPlaneUntrusted("the answer is compressed or far larger than an enrolment's; nothing was stored")

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+import ssl
 
 import httpx
 import pytest
@@ -103,9 +104,12 @@ async def test_trouble_carries_its_retry_after(answering, call, status):
 
 
 @every_call
-async def test_no_connection_is_unavailable(answering, call):
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), ssl.SSLError("alert"), OSError("gone")]
+)
+async def test_no_connection_is_unavailable(answering, call, error):
     def refuse(request):
-        raise httpx.ConnectError("refused", request=request)
+        raise error
 
     with pytest.raises(ControlPlaneUnavailable):
         await call(answering(refuse))

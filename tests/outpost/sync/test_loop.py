@@ -8,6 +8,8 @@ import pytest
 import structlog
 
 from outpost.audit.checkpoint import add_signature, sign_checkpoint
+from outpost.audit.event import AuditEvent
+from outpost.audit.log import open_log
 from outpost.audit.tree import Frontier, leaf_hash
 from outpost.cache.bundles import StateKey, StoredBundle
 from outpost.errors import AuditCorrupt, BundleRejected, CacheUnavailable, ControlPlaneUnavailable, Rejected
@@ -307,6 +309,23 @@ async def test_a_forged_receipt_moves_nothing(loop, world, client, identity):
     await loop.run_once()
     assert world.queue.delivered == 0
     assert Task.AUDIT in loop.errors
+
+
+async def test_the_real_audit_log_is_delivered_and_countersigned(client, identity, stores, world, plane, clock):
+    log = open_log(identity.directory.parent / "audit.db", identity.audit_signer(), identity.log_origin, clock=clock)
+    try:
+        for n in range(3):
+            await log.append(AuditEvent(kind="system", at=clock(), request_id=f"r-{n}", action="start", reason="test"))
+        loop = SyncLoop(client, identity, stores, log, world.effects(clock), clock=clock, monotonic=lambda: world.now_s)
+        await loop.run_once()
+        assert loop.errors == {}
+        assert (log.size, log.delivered) == (3, 3)
+        await log.append(AuditEvent(kind="system", at=clock(), request_id="r-3", action="stop", reason="test"))
+        await later(loop, world)
+        assert log.delivered == 4
+        assert len(plane.audit_events["edge-1"]) == 4
+    finally:
+        log.close()
 
 
 class Crash(BaseException):
