@@ -1,0 +1,379 @@
+"""The ``outpost`` command. Exit codes: 0 ok, 1 refused or failed, 2 usage. Secrets come by file, variable or prompt."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import httpx
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from outpost import app as outpost_app
+from outpost.audit.checkpoint import NoteVerifier
+from outpost.audit.event import AuditEvent, encode
+from outpost.audit.read import read_events
+from outpost.audit.verify import VerificationReport, verify_log
+from outpost.cache.bundles import BundleStore, StateKey, StateStore
+from outpost.cache.db import open_database
+from outpost.config import Config, load_config
+from outpost.demo import story
+from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostError
+from outpost.policy.bundle import load_bundle
+from outpost.protocol.logs import configure_logs
+from outpost.protocol.routes import HEALTH
+from outpost.sync.enrol import register
+from outpost.sync.identity import Identity, load_identity
+from outpost.sync.token import parse_token
+from outpost.sync.version import outpost_version
+from pki.files import make_private_dir
+
+TOKEN_VARIABLE: Final = "OUTPOST_ENROLMENT_TOKEN"  # noqa: S105 - the name of a variable
+TAIL_POLL_S: Final = 0.5
+
+cli = typer.Typer(
+    name="outpost",
+    help="A gateway in your network: people use cloud language models, nothing confidential leaves.",
+    epilog="Example: outpost register --control-plane https://cp.example:8100 && outpost run",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+audit_cli = typer.Typer(
+    help="Look at the audit log and prove it.",
+    epilog="Example: outpost audit verify",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cli.add_typer(audit_cli, name="audit")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file (TOML); default outpost.toml if it is there.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where identity, cache and audit log lie; default from the settings.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        cli()
+    except ConfigError as err:
+        _fail("the settings are not valid:", *err.problems)
+    except OutpostError as err:
+        _fail(str(err))
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+@cli.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:  # noqa: D103 - a docstring here would replace the program's help
+    if version:
+        typer.echo(outpost_version())
+        raise typer.Exit
+
+
+@cli.command("register", epilog="Example: outpost register --control-plane https://cp.example:8100 --token-file token")
+def register_command(
+    control_plane: Annotated[
+        str | None, typer.Option("--control-plane", help="Enrolment URL; default control_plane_url of the settings.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="File with the enrolment token; '-' reads standard input.")
+    ] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol this outpost with a one-use token from `control-plane outpost create`.
+
+    The token is read from --token-file, from OUTPOST_ENROLMENT_TOKEN, or asked for; never from the command line.
+    Running it twice is safe: an outpost that is enrolled stays as it is.
+    """
+    settings = _settings(config, data_dir)
+    url = control_plane or settings.control_plane_url
+    if url is None:
+        raise typer.BadParameter("say where the control plane is: --control-plane https://HOST:8100")
+    token = _read_token(settings, token_file)
+    make_private_dir(settings.data_dir)
+    try:
+        identity = register(url, token, settings.data_dir)
+    except AlreadyEnrolled:
+        identity = load_identity(settings.data_dir, datetime.now(UTC))
+        if parse_token(token).outpost_id != identity.outpost_id:
+            raise
+        _print_enrolled(identity, settings, as_json=as_json, news="This outpost is enrolled already")
+        return
+    _print_enrolled(identity, settings, as_json=as_json, news="Enrolled")
+
+
+@cli.command("run", epilog="Example: OUTPOST_LISTEN_PORT=8300 outpost run --config /etc/outpost/outpost.toml")
+def run_command(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Serve the proxy until SIGTERM. Registers first if a token is configured and there is no identity yet.
+
+    Logs are JSON lines on standard output.
+    """
+    settings = _settings(config, data_dir)
+    configure_logs(settings.log_level)
+    uvloop.run(outpost_app.run(settings))
+
+
+@cli.command("status", epilog="Example: outpost status --json")
+def status_command(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """Show identity, policy freshness and audit delivery; exit code 1 if requests are not being served."""
+    settings = _settings(config, data_dir)
+    status = _status(settings)
+    if as_json:
+        typer.echo(json.dumps(status, indent=2, default=str))
+    else:
+        _print_status(status)
+    if not status["running"] or not status["ready"]:
+        raise typer.Exit(1)
+
+
+@cli.command("demo", epilog="Example: outpost demo --once")
+def demo_command(
+    once: Annotated[bool, typer.Option("--once", help="End after the last line instead of staying up to try.")] = False,
+) -> None:
+    """Show the whole path with real processes: allow, block, redact, outage, restart, tampering.
+
+    With OUTPOST_PROVIDER_URL and OUTPOST_PROVIDER_KEY set, requests go to that provider instead of the stand-in.
+    """
+    raise typer.Exit(story.run(once=once))
+
+
+@audit_cli.command("verify", epilog="Example: outpost audit verify --data-dir /var/lib/outpost")
+def audit_verify_command(
+    file: Annotated[Path | None, typer.Option("--file", help="A copy of audit.db; needs --vkey.")] = None,
+    vkey: Annotated[str | None, typer.Option("--vkey", help="The outpost's note verifier key, for --file.")] = None,
+    receipt_vkey: Annotated[str | None, typer.Option("--receipt-vkey", help="The control plane's, for --file.")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the audit log: every event, checkpoint and receipt. Exit code 1 names what was altered.
+
+    Works beside a running outpost, and offline on a copy of the file.
+    """
+    if file is not None:
+        if vkey is None:
+            raise typer.BadParameter("--file needs --vkey (printed by `outpost status`)")
+        verifier = _verifier(vkey)
+        receipts = _verifier(receipt_vkey) if receipt_vkey else None
+        path = file
+    else:
+        settings = _settings(config, data_dir)
+        identity = load_identity(settings.data_dir, datetime.now(UTC))
+        verifier, receipts = identity.audit_signer().verifier, identity.receipt_verifier()
+        path = settings.data_dir / outpost_app.AUDIT_FILE
+    with _progress("verifying") as advance:
+        report = verify_log(path, verifier, receipts, on_progress=advance)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=2))
+    else:
+        _print_report(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@audit_cli.command("tail", epilog="Example: outpost audit tail --follow")
+def audit_tail_command(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the newest events.")] = 10,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events are written.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest audit events."""
+    path = _settings(config, data_dir).data_dir / outpost_app.AUDIT_FILE
+    newest: list[tuple[int, AuditEvent]] = []
+    last = None
+    for last, event in read_events(path):
+        newest = [*newest[-(lines - 1) :], (last, event)] if lines > 1 else [(last, event)] * lines
+    for seq, event in newest:
+        _print_event(seq, event, as_json=as_json)
+    while follow:
+        time.sleep(TAIL_POLL_S)
+        for seq, event in read_events(path, last):
+            _print_event(seq, event, as_json=as_json)
+            last = seq
+
+
+@audit_cli.command("export", epilog="Example: outpost audit export --after 1000 > audit.jsonl")
+def audit_export_command(
+    after: Annotated[int | None, typer.Option("--after", help="Only events after this sequence number.")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Write events as JSON lines to standard output, each with its sequence number."""
+    path = _settings(config, data_dir).data_dir / outpost_app.AUDIT_FILE
+    for seq, event in read_events(path, after):
+        _print_event(seq, event, as_json=True)
+
+
+def _settings(config: Path | None, data_dir: Path | None) -> Config:
+    return load_config(config, {"data_dir": data_dir} if data_dir is not None else None)
+
+
+def _read_token(settings: Config, token_file: Path | None) -> str:
+    path = token_file or (settings.enrolment_token_file if settings.enrolment_token is None else None)
+    if path is not None:
+        try:
+            return (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).strip()
+        except (OSError, UnicodeDecodeError) as err:
+            raise ConfigError([f"the token file {path} cannot be read"]) from err
+    if settings.enrolment_token is not None:
+        return settings.enrolment_token.get_secret_value().strip()
+    if not sys.stdin.isatty():
+        raise ConfigError([f"there is no enrolment token: use --token-file or {TOKEN_VARIABLE}"])
+    return str(typer.prompt("Enrolment token", hide_input=True)).strip()
+
+
+def _print_enrolled(identity: Identity, settings: Config, *, as_json: bool, news: str) -> None:
+    if as_json:
+        facts = {"org_id": identity.org_id, "outpost_id": identity.outpost_id, "data_dir": str(settings.data_dir)}
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{news}: {identity.outpost_id} of {identity.org_id}, in {settings.data_dir}.")
+    typer.echo(f"Start it with: outpost run --data-dir {settings.data_dir}")
+
+
+def _status(settings: Config) -> dict[str, Any]:
+    """What the running outpost says of itself; without one, what lies on disk."""
+    identity = load_identity(settings.data_dir, datetime.now(UTC))
+    keys = {"audit_vkey": identity.audit_signer().vkey, "receipt_vkey": identity.receipt_vkey}
+    try:
+        # The admin port is this machine's own: no proxy of the environment belongs between.
+        answer = httpx.get(f"http://{settings.admin_host}:{settings.admin_port}{HEALTH}", timeout=3, trust_env=False)
+        report = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
+    if report.get("outpost_id") != identity.outpost_id:
+        return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
+    return {"running": True, **report, **keys}
+
+
+def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "org_id": identity.org_id,
+        "outpost_id": identity.outpost_id,
+        "certificate_expires_at": identity.certificate.not_valid_after_utc.isoformat(),
+        "problems": [],
+        "bundle": None,
+    }
+    path = settings.data_dir / outpost_app.DATABASE_FILE
+    if not path.exists():
+        status["problems"].append("it has not been started yet")
+        return status
+    with open_database(path) as database:
+        stored, state = BundleStore(database).load(), StateStore(database)
+        times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
+        status["sync"] = {key.value: state.get_time(key) for key in times}
+    if stored is None:
+        return status
+    try:
+        bundle = load_bundle(
+            identity.tuf_root,
+            roots=stored.roots,
+            timestamp=stored.timestamp,
+            snapshot=stored.snapshot,
+            targets=stored.targets,
+            documents=stored.documents,
+        )
+    except OutpostError as err:
+        status["problems"].append(f"the cached bundle is refused: {err}")
+        return status
+    status["bundle"] = {
+        "snapshot_version": bundle.snapshot_version,
+        "freshness": bundle.freshness(datetime.now(UTC)),
+        "enforceable_until": bundle.enforceable_until.isoformat(),
+    }
+    return status
+
+
+def _print_status(status: dict[str, Any]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    state = "ready" if status["ready"] else "running, refusing requests" if status["running"] else "not running"
+    table.add_row("state", state)
+    table.add_row("outpost", f"{status['outpost_id']} of {status['org_id']}")
+    table.add_row("certificate until", status["certificate_expires_at"])
+    bundle = status.get("bundle")
+    if bundle:
+        version, freshness = bundle["snapshot_version"], bundle["freshness"]
+        table.add_row("policy", f"version {version}, {freshness}, enforceable until {bundle['enforceable_until']}")
+    else:
+        table.add_row("policy", "none verified")
+    for name in ("last_asked_at", "last_downloaded_at", "last_applied_at"):
+        table.add_row(name.replace("_", " "), str(status.get("sync", {}).get(name) or "never"))
+    audit = status.get("audit")
+    if audit:
+        table.add_row("audit", f"{audit['size']} events, {audit['delivered']} delivered")
+    table.add_row("audit verifier key", status["audit_vkey"])
+    for title in ("problems", "warnings"):
+        for line in status.get(title, []):
+            table.add_row(title.removesuffix("s"), line)
+    Console().print(table)
+
+
+def _print_report(report: VerificationReport) -> None:
+    if report.ok:
+        checked = f"{report.checkpoints_checked} checkpoints and {report.receipts_checked} receipts agree"
+        typer.echo(f"The audit log is whole: {report.size} events; {checked}; root {report.root_b64}.")
+        return
+    typer.echo("The audit log has been altered or damaged:", err=True)
+    for problem in report.problems:
+        if problem.first_seq is None:
+            where = "log"
+        elif problem.first_seq == problem.last_seq:
+            where = f"event {problem.first_seq}"
+        else:
+            where = f"events {problem.first_seq} to {problem.last_seq}"
+        typer.echo(f"  {where}: {problem.message}", err=True)
+
+
+def _print_event(seq: int, event: AuditEvent, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"seq": seq, **json.loads(encode(event))}, ensure_ascii=False))
+        return
+    kinds = ", ".join(sorted({finding.kind for finding in event.findings}))
+    parts = [event.kind, event.action, event.outcome, event.code, event.rule_id, event.model, kinds]
+    typer.echo(f"{seq:>7}  {event.at:%Y-%m-%d %H:%M:%S}  " + "  ".join(part for part in parts if part))
+
+
+def _verifier(vkey: str) -> NoteVerifier:
+    try:
+        return NoteVerifier.from_vkey(vkey)
+    except (AuditCorrupt, ValueError) as err:
+        raise typer.BadParameter("not a note verifier key") from err
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error if somebody looks, for work that takes long enough to show one."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def _fail(*lines: str) -> None:
+    for number, line in enumerate(lines):
+        print(f"outpost: {line}" if number == 0 else f"  - {line}", file=sys.stderr)
+    sys.exit(1)
