@@ -4,7 +4,7 @@ One writer thread owns the write connection (``writer``); reads use a second con
 process that opens the same log is refused by flock(2) on ``audit.lock`` beside it: the operating system
 releases it when the holder dies, so a stale lock file never needs deleting.
 
-``append`` belongs to an event loop. ``pending``, ``acknowledge`` and ``close`` block on the disk; they may be
+``submit`` and ``append`` belong to an event loop. ``pending``, ``acknowledge`` and ``close`` block on the disk; they may be
 called from any thread, so from a loop use ``asyncio.to_thread``.
 """
 
@@ -75,6 +75,9 @@ class AuditLog:
 
         It fails with ``AuditUnavailable`` if the event could not be made durable; then it may still turn up in the
         log, but was not acknowledged. Cancelling the future changes nothing: the event may or may not be in the log.
+
+        Raises:
+            AuditUnavailable: At once, if the log is closed or too many events are waiting already.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
