@@ -4,8 +4,8 @@ One writer thread owns the write connection (``writer``); reads use a second con
 process that opens the same log is refused by flock(2) on ``audit.lock`` beside it: the operating system
 releases it when the holder dies, so a stale lock file never needs deleting.
 
-``submit`` and ``append`` belong to an event loop. ``pending``, ``acknowledge`` and ``close`` block on the disk; they may be
-called from any thread, so from a loop use ``asyncio.to_thread``.
+``submit`` and ``append`` belong to an event loop. ``pending``, ``acknowledge`` and ``close`` block on the disk;
+they may be called from any thread, so from a loop use ``asyncio.to_thread``.
 """
 
 import asyncio
