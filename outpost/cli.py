@@ -80,7 +80,7 @@ def main() -> None:
 
 
 @cli.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:  # noqa: D103 - a docstring here would replace the program's help
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
         typer.echo(outpost_version())
         raise typer.Exit
