@@ -28,12 +28,13 @@ SENTENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing to measure. ``pid`` is ``None`` where there is nothing in between."""
+    """One thing to measure: ``pid`` (``None``: nothing in between), and ``beside_pid``, its control plane."""
 
     name: str
     base_url: str
     api_key: str
     pid: int | None = None
+    beside_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Samples:
     cpu_s: float = 0.0
     client_cpu_s: float = 0.0
     provider_cpu_s: float = 0.0
+    beside_cpu_s: float = 0.0
 
 
 def main() -> int:
@@ -149,12 +150,17 @@ def busy_phase(
     requests = {one.target.name: Requests(one.target, prompt_bytes, stream=False) for one in samples}
     for turn in range(plan.busy_rounds):
         for one in in_turn(samples, turn):
-            before, provider_before = weigh(one.target.pid or provider_pid), weigh(provider_pid)
+            pids = (one.target.pid or provider_pid, provider_pid, one.target.beside_pid)
+            before = [weigh(pid).cpu_s if pid else 0.0 for pid in pids]
             client_before_s = time.process_time()
             answers, took_s = uvloop.run(saturate(requests[one.target.name], CONNECTIONS, plan.busy_block_s))
             one.client_cpu_s += time.process_time() - client_before_s
-            one.provider_cpu_s += weigh(provider_pid).cpu_s - provider_before.cpu_s
-            one.cpu_s += weigh(one.target.pid or provider_pid).cpu_s - before.cpu_s
+            after = [weigh(pid).cpu_s if pid else 0.0 for pid in pids]
+            used = [later - earlier for earlier, later in zip(before, after, strict=True)]
+            one.cpu_s, one.provider_cpu_s, one.beside_cpu_s = (
+                so_far + more
+                for so_far, more in zip((one.cpu_s, one.provider_cpu_s, one.beside_cpu_s), used, strict=True)
+            )
             one.answers += answers
             one.busy_s += took_s
             one.block_rates.append(answers / took_s)
@@ -174,6 +180,7 @@ def finished(one: Samples, provider_pid: int) -> Measured:
         cpu_s=one.cpu_s,
         client_cpu_s=one.client_cpu_s,
         provider_cpu_s=one.provider_cpu_s,
+        beside_cpu_s=one.beside_cpu_s,
         rss_mib=weight.rss_mib,
         peak_rss_mib=weight.peak_rss_mib,
     )

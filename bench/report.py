@@ -43,6 +43,7 @@ class Measured:
     cpu_s: float
     client_cpu_s: float
     provider_cpu_s: float
+    beside_cpu_s: float
     rss_mib: float
     peak_rss_mib: float
 
@@ -62,6 +63,7 @@ class Measured:
         made["cpu_ms_per_request"] = self.cpu_s / self.answers * 1000
         made["client_cpu_ms_per_request"] = self.client_cpu_s / self.answers * 1000
         made["provider_cpu_ms_per_request"] = self.provider_cpu_s / self.answers * 1000
+        made["control_plane_cpu_ms_per_request"] = self.beside_cpu_s / self.answers * 1000
         made["rss_mib"] = self.rss_mib
         made["peak_rss_mib"] = self.peak_rss_mib
         return made
@@ -85,6 +87,7 @@ ROWS = [
     ("  its CPU per request", "cpu_ms_per_request", "ms"),
     ("  the client's CPU per request", "client_cpu_ms_per_request", "ms"),
     ("  the provider's CPU per request", "provider_cpu_ms_per_request", "ms"),
+    ("  the control plane's CPU per request", "control_plane_cpu_ms_per_request", "ms"),
     ("memory after the load", None, ""),
     ("  RSS", "rss_mib", "MiB"),
     ("  peak RSS", "peak_rss_mib", "MiB"),
@@ -123,7 +126,8 @@ def show(console: Console, facts: dict[str, Any], measured: list[Measured], miss
             continue
         cells = ["" if _idle(name, key) else _number(values[key], unit) for name, values in figures.items()]
         if "outpost" in figures:
-            cells.append(f"{_ratio(figures['outpost'], figures['floor'], key):.2f}")
+            ratio = _ratio(figures["outpost"], figures["floor"], key)
+            cells.append("" if _idle("floor", key) else f"{ratio:.2f}")
         table.add_row(title, *cells)
     console.print(table)
     reached = aims(figures)
@@ -161,7 +165,9 @@ def as_data(measured: list[Measured]) -> list[dict[str, Any]]:
 
 def _idle(name: str, key: str) -> bool:
     """True for figures of a process that is not there, or that are zero by definition."""
-    return name == "direct" and (key.startswith(("cpu", "rss", "peak", "added")))
+    if key.startswith("control_plane"):
+        return name != "outpost"
+    return name == "direct" and key.startswith(("cpu", "rss", "peak", "added"))
 
 
 def _number(value: float | None, unit: str) -> str:
