@@ -9,7 +9,6 @@ An RE2 set that runs out of memory reports no matches at all (re2/set.h, ErrorIn
 A sentinel that matches every text tells that apart from a clean text, so it cannot fail open.
 """
 
-import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -36,24 +35,34 @@ LEFT_CONTEXT_CHARS = CONTEXT_CHARS + MARKER_MAX_CHARS
 # Memory for the automata of all patterns together and of each one (RE2's default is 8 MiB each).
 _SET_MEMORY_BYTES = 64 * 1024 * 1024
 
-_LETTER, _OTHER = b"\xff", b"\x80"
 # Letters below belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
 _FIRST_CJK = 0x2E80
+_LETTER, _OTHER = "\xff", "\x80"
+# Entries of the table that are kept; all of Unicode would take 100 MB.
+_KEPT_CHARACTERS = 65_536
 
 
-def _one_byte_each(error: UnicodeError) -> tuple[bytes, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    run = error.object[error.start : error.end]
-    return b"".join(_LETTER if c.isalpha() and ord(c) < _FIRST_CJK else _OTHER for c in run), error.end
+class _OneByte(dict[int, str]):
+    """For ``str.translate``: Latin-1 as it is, other letters of alphabets as 0xFF, everything else as 0x80."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if code > 0xFF:  # noqa: PLR2004 - the end of Latin-1
+            character = _LETTER if code < _FIRST_CJK and character.isalpha() else _OTHER
+        if len(self) < _KEPT_CHARACTERS:
+            self[code] = character
+        return character
 
 
-codecs.register_error("outpost-one-byte-each", _one_byte_each)
+_ONE_BYTE = _OneByte()
 
 
 def one_byte_each(text: str) -> bytes:
     """The bytes the patterns run on; as many as ``text`` has code points."""
-    return text.encode("latin-1", "outpost-one-byte-each")
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.translate(_ONE_BYTE).encode("latin-1")
 
 
 def _options(max_mem: int) -> Any:

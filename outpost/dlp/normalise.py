@@ -10,7 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 
 from outpost.errors import CouldNotInspect
@@ -60,7 +60,7 @@ def _first(entry: tuple[int, int, int]) -> int:
     return entry[0]
 
 
-@cache  # at most one entry per code point
+@lru_cache(65_536)  # all of Unicode would take 100 MB
 def _mapped(character: str) -> str:
     decimal = unicodedata.decimal(character, None)
     if decimal is not None:

@@ -5,7 +5,7 @@ matcher is never run over text: it costs milliseconds per kilobyte.
 """
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -103,8 +103,20 @@ def looks_dialled(matched: str) -> bool:
     """Whether the digits are as many as telephone numbers have (E.164: at most 15), and are not a date."""
     groups = _groups(matched)
     digits = sum(map(len, groups))
-    date = len(groups) == 3 and sorted(map(len, groups))[2] == 4 and digits <= 8  # noqa: PLR2004 - 2024-03-12, 1.2.2024
-    return not date and (digits >= 10 or (digits >= 7 and len(groups) > 1))  # noqa: PLR2004
+    if _holds_date(groups):
+        return False
+    return digits >= 10 or (digits >= 7 and len(groups) > 1)  # noqa: PLR2004 - the shortest subscriber numbers in use
+
+
+def _holds_date(groups: list[str]) -> bool:
+    return any(map(_is_date, zip(groups, groups[1:], groups[2:], strict=False)))
+
+
+def _is_date(groups: tuple[str, str, str]) -> bool:
+    """Year, month, day in either order, of this century or the last."""
+    sizes = tuple(map(len, groups))
+    year = groups[0] if sizes[0] == 4 else groups[2]  # noqa: PLR2004 - digits of a year
+    return len(year) == 4 and year[:2] in ("19", "20") and sum(sizes) <= 8  # noqa: PLR2004
 
 
 def _groups(matched: str) -> list[str]:
@@ -133,7 +145,8 @@ def _national_plans() -> Any:
 
 def valid_national(matched: str) -> bool:
     """Whether the digits are a national number of one of the plans."""
-    return _national_plans().fullmatch("".join(_groups(matched))) is not None
+    groups = _groups(matched)
+    return not _holds_date(groups) and _national_plans().fullmatch("".join(groups)) is not None
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -192,8 +205,3 @@ DETECTORS: tuple[Detector, ...] = (
         glue="-.+",
     ),
 )
-
-
-def iter_plans() -> Iterator[str]:
-    """Regions whose national format is known."""
-    yield from _PLANS
