@@ -153,7 +153,7 @@ def images_are_small_and_bare() -> None:
         script = f"for tool in {' '.join(BUILD_TOOLS)}; do command -v $tool; done; "
         script += "python -c 'import pip'; python -m ensurepip"
         found = docker("run", "--rm", *HARDENED, "--entrypoint", "sh", image, "-c", script, check=False)
-        tools = [line for line in found.splitlines() if line.startswith("/")]
+        tools = [line for line in found.splitlines() if line.rsplit("/", 1)[-1] in BUILD_TOOLS]
         lacking = "No module named 'pip'" in found and "No module named ensurepip" in found
         promise(f"{image} holds no build tool and no pip", not tools and lacking, ", ".join(tools))
         base = config["Config"]["Labels"]["org.opencontainers.image.base.name"]
