@@ -160,6 +160,9 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except OutpostError:
         raise
+    except UnicodeDecodeError as err:
+        # SQLite quotes a damaged schema in its message, and Python cannot even read that.
+        raise CacheCorrupt(f"{path} is damaged: {_WHAT_TO_DO}") from err
     except sqlite3.DatabaseError as err:
         code = getattr(err, "sqlite_errorcode", None)
         if code is not None and code & _PRIMARY_CODE_MASK in _CORRUPT_CODES:

@@ -288,7 +288,9 @@ class SyncLoop:
         _log.info("secrets_applied", version=sealed.version, count=len(secrets))
 
     async def _sync_bundle(self) -> None:
-        at = self._clock()
+        now = self._clock()
+        # A clock that was turned back must not make expired metadata look fresh: it is never before its floor.
+        at = max(now, self._stores.state.get_time(StateKey.CLOCK_FLOOR_AT) or now)
         self._stores.state.set_time(StateKey.LAST_ASKED_AT, at)
         current = await asyncio.to_thread(self._stores.bundles.load)
         try:

@@ -158,3 +158,12 @@ def test_a_truncated_file_is_corrupt(path):
     path.write_bytes(path.read_bytes()[:8192])
     with pytest.raises(CacheCorrupt, match="restore it from a backup"):
         open_database(path)
+
+
+def test_damage_that_even_the_message_cannot_quote_is_corrupt(path):
+    """Found by the property above: a byte of the schema's text that is not UTF-8."""
+    with open_database(path) as database:
+        put(database, "a")
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE state", b"CREATE \x80ABLE state"))
+    with pytest.raises(CacheCorrupt):
+        open_database(path)

@@ -214,6 +214,14 @@ async def test_an_expired_timestamp_is_refused_and_the_bundle_stays(loop, world,
     assert plane.heartbeats[-1].bundle.refused_reason is None
 
 
+async def test_a_clock_turned_back_does_not_freshen_expired_metadata(loop, world, plane, stores, clock):
+    plane.publish()
+    stores.state.raise_time(StateKey.CLOCK_FLOOR_AT, clock() + timedelta(days=2))
+    await loop.run_once()
+    assert "timestamp metadata expired" in loop.errors[Task.REFRESH]
+    assert world.bundles == []
+
+
 async def test_revocation_is_stored_handed_on_and_taken_back(make_loop, world, plane, stores):
     loop = make_loop()
     plane.publish()

@@ -3,16 +3,19 @@ from datetime import timedelta
 from types import MappingProxyType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from control_plane import bundles
 from control_plane.bundles import Publication
 from outpost.cache.bundles import StoredBundle
-from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted
+from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError
 from outpost.policy.bundle import load_bundle
 from outpost.policy.trusted_metadata import MetadataExpired, MetadataInvalid, MetadataRollback, MetadataUnsigned
 from outpost.sync.limits import MAX_ROOT_ROTATIONS, ROOT_BYTES
 from outpost.sync.refresh import refresh, snapshot_version
+from tests.fakes.control_plane import FakeControlPlane
 
 
 class Server:
@@ -273,3 +276,62 @@ async def test_a_cache_that_was_altered_is_healed_from_the_network(ask, plane, p
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"signed": {"version": "x"}}', b"[" * 100_000])
 def test_the_version_of_bytes_that_are_not_metadata_is_0(content):
     assert snapshot_version(StoredBundle((), b"", content, b"")) == 0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    step=st.sampled_from(["root", "timestamp", "snapshot", "targets", "keys"]),
+    whole=st.none()
+    | st.sampled_from([b"[" * 50_000, b"{}", b"null", b'{"signed":{},"signatures":[]}'])
+    | st.binary(max_size=60),
+    noise=st.binary(max_size=4),
+    where=st.floats(0, 1),
+)
+async def test_any_bytes_at_any_step_give_a_bundle_or_a_typed_error(plane, clock, step, whole, noise, where):
+    plane.publish()
+    good = await refresh(Server(plane), plane.tuf_root, None, clock())
+    original = {
+        "root": plane.tuf_root,
+        "timestamp": good.timestamp,
+        "snapshot": good.snapshot,
+        "targets": good.targets,
+        "keys": good.documents["keys.json"],
+    }[step]
+    cut = int(where * len(original))
+    served = original[:cut] + noise + original[cut + len(noise) :] if whole is None else whole
+
+    class Lying(Server):
+        async def fetch_metadata(self, filename, max_bytes):
+            return served if filename.endswith(f"{step}.json") else await super().fetch_metadata(filename, max_bytes)
+
+        async def fetch_target(self, filename, max_bytes):
+            return served if filename.endswith(f"{step}.json") else await super().fetch_target(filename, max_bytes)
+
+    try:
+        found = await refresh(Lying(plane), plane.tuf_root, None, clock())
+    except OutpostError as err:
+        assert isinstance(err, BundleRejected)  # noqa: PT017 - both outcomes are right, the type is the point
+    else:
+        assert (found.snapshot, found.targets, found.documents) == (good.snapshot, good.targets, good.documents)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(replays=st.lists(st.integers(0, 4), min_size=1, max_size=8))
+async def test_whatever_is_replayed_the_version_never_goes_down(clock, replays):
+    """The server serves, in any order, states it once really had."""
+    plane = FakeControlPlane(clock)
+    plane.publish()
+    states = []
+    for _ in range(5):
+        plane.create_key()
+        states.append(dict(plane.store.files))
+    current, version = None, 0
+    for index in replays:
+        plane.store.files = states[index]
+        try:
+            current = await refresh(Server(plane), plane.tuf_root, current, clock()) or current
+        except MetadataRollback:
+            assert index < max(replays)
+        assert snapshot_version(current) >= version
+        version = snapshot_version(current)
+    assert version == max(index + 2 for index in replays)

@@ -1,5 +1,8 @@
 """Against real TLS servers on loopback: what the fake control plane, which has no TLS, cannot show."""
 
+import asyncio
+import contextlib
+import socket
 import ssl
 import threading
 from dataclasses import replace
@@ -63,7 +66,7 @@ def serve(tmp_path):
             context.load_verify_locations(cadata=client_anchor)
         server = _Quiet(("127.0.0.1", 0), Handler)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         servers.append((server, thread))
         return f"https://127.0.0.1:{server.server_port}"
@@ -124,6 +127,53 @@ async def test_the_client_refuses_a_server_it_cannot_verify(serve, plane, identi
     async with ControlPlaneClient(replace(identity, sync_url=url)) as client:
         with pytest.raises(ControlPlaneUntrusted, match="intercepting proxy"):
             await client.fetch_secrets()
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """An HTTP proxy that knows CONNECT only, set in the environment; the list says where it was asked to go."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            host, port = self.path.split(":")
+            with socket.create_connection((host, int(port))) as target:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=_pump, args=(target, self.connection))
+                back.start()
+                _pump(self.connection, target)
+                back.join()
+
+        def log_message(self, *args) -> None:
+            pass
+
+    server = _Quiet(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
+    yield asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+async def test_a_proxy_of_the_environment_is_used_and_sees_only_tls(proxy, serve, plane, data_dir):
+    url = serve(plane)
+    identity = await asyncio.to_thread(register, url, plane.create_token(), data_dir)
+    async with ControlPlaneClient(replace(identity, sync_url=url)) as client:
+        assert (await client.fetch_secrets()).version == 1
+    assert proxy == [url.removeprefix("https://")] * 3
 
 
 async def test_nothing_is_listening(identity):
