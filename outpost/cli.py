@@ -67,6 +67,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 def main() -> None:
     """Entry point of the console script."""
+    configure_logs("warning", sys.stderr)
     try:
         cli()
     except ConfigError as err:

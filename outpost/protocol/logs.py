@@ -1,40 +1,50 @@
-"""How both programs log: structlog, one JSON object a line on stdout (design §3, both READMEs of operators).
+"""How both programs log: structlog, one JSON object a line. What another library logs is reduced to its kind and place.
 
-Log what happened and to which id; never a prompt, key, token or matched text. Exceptions are logged by type, not
-by ``repr``: the text of a foreign exception may quote what it choked on.
+Log what happened and to which id; never a prompt, key, token or matched text. A foreign exception's text may quote
+what it was given, so only its type and the line it came from are written.
 """
 
 import logging
 import sys
+import traceback
+from typing import TextIO
 
 import structlog
 
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
-def configure_logs(level: str) -> None:
-    """Send structlog's and the standard library's records to stdout as JSON from ``level`` (``info``…) up."""
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+
+def configure_logs(level: str, stream: TextIO | None = None) -> None:
+    """Send everything of ``level`` (``debug``, ``info``, ``warning``, ``error``) and above to ``stream``.
+
+    That is standard output (the default) for a server, whose output is its log, and standard error for a command,
+    whose output is its answer.
+    """
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+    logging.basicConfig(handlers=[ForeignHandler()], level=logging.WARNING, force=True)
+
+
+class ForeignHandler(logging.Handler):
+    """Passes on that another library logged something, not what."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log kind and place."""
+        err = record.exc_info[1] if record.exc_info else None
+        frames = traceback.extract_tb(err.__traceback__) if err is not None else []
+        structlog.get_logger("foreign").log(
+            record.levelno,
+            "library_message",
+            source=record.name,
+            error=type(err).__name__ if err is not None else None,
+            at=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else f"{record.pathname}:{record.lineno}",
         )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    # Libraries log at their own discretion, some of them requests: only what they call a warning is of interest.
-    root.setLevel(max(threshold, logging.WARNING))
