@@ -172,12 +172,13 @@ def _pending_token(directory: Path) -> str | None:
 def _fetch_anchor(base_url: str, token: EnrolmentToken, transport: httpx.BaseTransport | None) -> x509.Certificate:
     # Nothing is sent but the path and nothing is believed but what has the token's fingerprint.
     client = httpx.Client(verify=False, transport=transport, timeout=TIMEOUT_S)  # noqa: S501 - see the line above
-    with client:
-        body = _call(client, "GET", base_url + routes.ANCHORS, None)
     try:
+        with client:
+            body = _call(client, "GET", base_url + routes.ANCHORS, None)
         pems = Anchors.model_validate_json(body).anchors_pem
         anchors = [parse_certificate(pem.encode()) for pem in pems]
-    except (ValidationError, CertificateInvalid) as err:
+    except (Rejected, ValidationError, CertificateInvalid) as err:
+        # A refusal, too: nobody has been shown the token yet, so whatever code it carries is not about it.
         raise ControlPlaneUntrusted(
             f"{base_url} answers, but not as a control plane does: check the URL (the enrolment port is 8100)"
         ) from err

@@ -14,6 +14,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import ErrorBody
 
 MAX_ERROR_BYTES: Final = 16_384  # ours are below 1 KB; a page from a proxy in between is cut here
+_MAX_MESSAGE_CHARS: Final = 500
 _MAX_RETRY_AFTER_DIGITS: Final = 9
 _TRY_LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _CODE_WITHOUT_BODY: Final = {
@@ -31,7 +32,9 @@ def error_of(status: int, retry_after: str | None, body: bytes) -> OutpostError:
     except ValidationError:
         code = _CODE_WITHOUT_BODY.get(HTTPStatus(status), ErrorCode.INVALID_REQUEST) if _is_known(status) else None
         return Rejected(code or ErrorCode.INVALID_REQUEST, f"the control plane answered {status} without a known code")
-    return Rejected(error.code, error.message)
+    # A person reads it on a terminal, and before TLS is verified anybody may have written it.
+    message = "".join(character for character in error.message if character.isprintable())
+    return Rejected(error.code, message[:_MAX_MESSAGE_CHARS])
 
 
 def _is_known(status: int) -> bool:

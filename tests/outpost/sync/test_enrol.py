@@ -258,6 +258,12 @@ def test_a_page_that_is_no_control_plane_says_so(plane, data_dir, clock):
         register(URL, plane.create_token(), data_dir, transport=page, clock=clock)
 
 
+def test_a_refusal_before_tls_is_verified_says_nothing_about_the_token(plane, data_dir, clock):
+    liar = httpx.MockTransport(lambda _: httpx.Response(409, content=b'{"code":"token_used","message":"used"}'))
+    with pytest.raises(ControlPlaneUntrusted, match="not as a control plane does"):
+        register(URL, plane.create_token(), data_dir, transport=liar, clock=clock)
+
+
 def test_a_data_directory_that_cannot_be_written_is_unavailable(plane, tmp_path, clock):
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable, match="cannot write"):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,14 @@ def test_a_refusal_without_a_known_code_is_still_a_refusal(status, body, code):
     err = error_of(status, None, body)
     assert isinstance(err, Rejected)
     assert err.code is code
+
+
+def test_a_message_cannot_drive_a_terminal_or_fill_a_log():
+    body = json.dumps({"code": "token_used", "message": "\x1b[2Jused\r\n\u202e" + "x" * 5000}).encode()
+    message = str(error_of(409, None, body))
+    assert message.startswith("[2Jusedxxx")
+    assert message.isprintable()
+    assert len(message) == 500
 
 
 @pytest.mark.parametrize("status", [100, 301, 302, 408, 425, 429, 500, 502, 503, 504, 599])

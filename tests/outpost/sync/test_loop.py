@@ -432,6 +432,40 @@ async def test_run_works_until_told_to_stop_and_wakes_for_news(client, identity,
     assert len(world.bundles) == 2
 
 
+async def test_run_stops_at_once_whatever_is_under_way(client, identity, stores, world, clock):
+    class Hanging(ControlPlaneClient):
+        async def fetch_secrets(self):
+            await asyncio.Event().wait()
+
+        async def watch(self, after):
+            await asyncio.Event().wait()
+
+    client.__class__ = Hanging
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, stop.set)
+    async with asyncio.timeout(5):
+        await SyncLoop(client, identity, stores, world.queue, world.effects(clock), clock=clock).run(stop)
+    assert world.bundles == []
+
+
+async def test_a_revocation_that_cannot_be_stored_is_in_force_all_the_same(make_loop, world, plane, stores):
+    class Full:
+        def get(self, _key):
+            return None
+
+        def __getattr__(self, name):
+            def fail(*_args):
+                raise CacheUnavailable("disk full")
+
+            return fail
+
+    plane.revoke("edge-1")
+    loop = make_loop(stores=replace(stores, state=Full()))
+    await loop.run_once()
+    assert world.revoked[-1] is True
+    assert stores.state.get(StateKey.REVOKED) is None
+
+
 async def test_no_secret_reaches_the_log(loop, world, plane):
     plane.set_secret("provider/openai", "sk-planted-secret")
     plane.publish()
