@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from control_plane.errors import AuditConflict, AuditInvalid, AuditOutOfOrder
+from control_plane.errors import AuditConflict, AuditForeign, AuditInvalid, AuditOutOfOrder
 from control_plane.outposts import OutpostRecord
 from outpost.audit.checkpoint import Checkpoint, NoteSigner, NoteVerifier, parse_checkpoint, verify_note
 from outpost.audit.receipt import check_batch, countersign, without_known
@@ -80,7 +80,8 @@ def take_batch(
     """Store what is new in ``batch`` and return a receipt for its head.
 
     Raises:
-        AuditInvalid: Malformed, of another log, or not signed by this outpost.
+        AuditInvalid: Malformed, or not signed by this outpost.
+        AuditForeign: It is of another outpost's log.
         AuditOutOfOrder: It begins beyond the stored end.
         AuditConflict: It contradicts what is stored, or its signed head does not follow from its events.
     """
@@ -110,7 +111,7 @@ def _checked_checkpoint(batch: AuditBatch, verifier: NoteVerifier, origin: str) 
     try:
         checkpoint = parse_checkpoint(batch.checkpoint)
         if checkpoint.origin != origin:
-            raise AuditInvalid("the checkpoint is of another log")
+            raise AuditForeign("the checkpoint is of another log than this outpost's")
         verify_note(batch.checkpoint, [verifier])
     except AuditCorrupt as err:
         raise AuditInvalid(f"the checkpoint is refused: {err}") from err

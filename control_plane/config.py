@@ -6,7 +6,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,10 +40,11 @@ class Config(BaseSettings):
         pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,253}[a-z0-9])?$",
         description="SPIFFE trust domain; `init` fixes it for ever (default outpost.internal), later it must agree.",
     )
-    server_names: list[str] = Field(
-        default=["localhost", "127.0.0.1"],
+    server_names: list[str] | None = Field(
+        default=None,
         min_length=1,
-        description="DNS names and IP addresses by which outposts reach this server; they go into its certificate.",
+        description="DNS names and IP addresses by which outposts reach this server; they go into its certificate. "
+        "Absent: those that `init` was given.",
     )
     public_enrol_url: str | None = Field(
         default=None,
@@ -104,13 +105,13 @@ class Config(BaseSettings):
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'control-plane.db'}"
 
-    def enrol_url(self) -> str:
-        """Where outposts enrol."""
-        return self.public_enrol_url or f"https://{_url_host(self.server_names[0])}:{self.platform_port}"
+    def enrol_url(self, names: Sequence[str]) -> str:
+        """Where outposts enrol; ``names`` are the server's."""
+        return self.public_enrol_url or f"https://{_url_host(names[0])}:{self.platform_port}"
 
-    def sync_url(self) -> str:
-        """Where enrolled outposts talk to."""
-        return self.public_sync_url or f"https://{_url_host(self.server_names[0])}:{self.outpost_port}"
+    def sync_url(self, names: Sequence[str]) -> str:
+        """Where enrolled outposts talk to; ``names`` are the server's."""
+        return self.public_sync_url or f"https://{_url_host(names[0])}:{self.outpost_port}"
 
 
 def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

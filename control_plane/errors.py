@@ -4,10 +4,11 @@ ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
  │    └── StoreUnavailable
  ├── Rejected               the request is wrong and stays wrong
- │    ├── InvalidRequest, RequestTooLarge, NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
+ │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
+ │    ├── NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
  │    ├── TokenInvalid, TokenExpired, TokenUsed, CsrRejected        enrolment
  │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
- │    └── AuditInvalid ── AuditOutOfOrder; AuditConflict                 audit intake
+ │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe
 
@@ -42,6 +43,18 @@ class InvalidRequest(Rejected):
 
 class RequestTooLarge(Rejected):
     """The body is larger than this route takes."""
+
+
+class RequestTimeout(Rejected):
+    """The body did not arrive in time."""
+
+
+class UnsupportedEncoding(Rejected):
+    """The body is compressed or of another media type than JSON."""
+
+
+class MethodNotAllowed(Rejected):
+    """The path exists, for another method."""
 
 
 class NotFound(Rejected):
@@ -102,6 +115,10 @@ class AuditOutOfOrder(AuditInvalid):
     def __init__(self, message: str, expected_seq: int) -> None:
         super().__init__(message)
         self.expected_seq = expected_seq
+
+
+class AuditForeign(AuditInvalid):
+    """An audit batch of another outpost's log."""
 
 
 class AuditConflict(Rejected):

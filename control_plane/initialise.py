@@ -27,6 +27,7 @@ from pki.files import make_private_dir
 from pki.names import parse_server_name, require_trust_domain
 
 DEFAULT_TRUST_DOMAIN = "outpost.internal"
+DEFAULT_SERVER_NAMES = ("localhost", "127.0.0.1")
 _STAGING = ".init"
 _LOCK = ".lock"
 _PIECES = ("ca", "server", "keys", "control-plane.db")
@@ -152,7 +153,7 @@ def _build(
         _, password = operations.create_user(settings.org_id, settings.admin_name)
         key, text, _ = operations.create_key(settings.org_id, KeyRequest(name="first key"))
         with database.write() as connection:
-            SqlInstallationStore(connection).save(Installation(settings.trust_domain, at))
+            SqlInstallationStore(connection).save(Installation(settings.trust_domain, settings.server_names, at))
     finally:
         database.close()
     if staging.database.exists():

@@ -16,9 +16,10 @@ _ONLY = 1  # the installation table has one row
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What ``init`` fixed for ever."""
+    """What ``init`` was given: the trust domain for ever, the server's names until the settings say otherwise."""
 
     trust_domain: str
+    server_names: tuple[str, ...]
     created_at: datetime
 
 
@@ -31,12 +32,18 @@ class SqlInstallationStore:
     def load(self) -> Installation | None:
         """The row, or None before ``init``."""
         row = self._connection.execute(select(installation)).one_or_none()
-        return None if row is None else Installation(row.trust_domain, row.created_at)
+        return None if row is None else Installation(row.trust_domain, tuple(row.server_names), row.created_at)
 
     def save(self, record: Installation) -> None:
         """Store the row; a second one is an error."""
-        values = {"id": _ONLY, "trust_domain": record.trust_domain, "created_at": record.created_at}
-        self._connection.execute(insert(installation).values(**values))
+        self._connection.execute(
+            insert(installation).values(
+                id=_ONLY,
+                trust_domain=record.trust_domain,
+                server_names=list(record.server_names),
+                created_at=record.created_at,
+            )
+        )
 
 
 class SqlOrgStore:

@@ -70,6 +70,7 @@ installation = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("trust_domain", String(255), nullable=False),
+    Column("server_names", JSON, nullable=False),
     Column("created_at", Utc, nullable=False),
 )
 

@@ -1,0 +1,132 @@
+"""The outpost listener (8443, mutual TLS): everything under ``/outpost/v1``.
+
+TLS has asked for a certificate; every request asks again: the whole chain, purpose, name and time, then the registry.
+So a revocation counts on the next request of an open connection, and a TLS layer that trusts too much lets nobody in.
+How the certificate is found is injected (the connection itself, later a trusted ingress).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import hdrs, web
+from cryptography import x509
+
+from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
+from control_plane.api.news import NewsBoard
+from control_plane.errors import CertificateRejected, InvalidRequest
+from control_plane.operations import Operations
+from control_plane.outposts import OutpostRecord
+from outpost.protocol import routes
+from outpost.protocol.messages import AuditBatch, Heartbeat, WatchReply
+
+PeerCertificate = Callable[[web.Request], x509.Certificate | None]
+
+OUTPOST = web.RequestKey("outpost", OutpostRecord)
+MESSAGE_LIMIT_BYTES = 64 * 1024  # a heartbeat has about 1 KB
+AUDIT_LIMIT_BYTES = 8 * 1024 * 1024  # 1 MiB of events (outpost.audit.delivery); JSON may escape a byte into six
+_MAX_VERSION = 2**63 - 1  # a 64-bit column
+_IMMUTABLE = "public, max-age=31536000, immutable"  # RFC 8246; a year is what caches take for "for ever"
+_REVALIDATE = "no-cache"
+
+
+def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
+    """The client certificate of the TLS connection, or None."""
+    tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
+    der = None if tls is None else tls.getpeercert(binary_form=True)
+    if not der:
+        return None
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as err:
+        raise CertificateRejected("the client certificate cannot be read", "malformed") from err
+
+
+class OutpostApi:
+    """Handlers over the operations; each runs for an admitted outpost."""
+
+    def __init__(self, operations: Operations, board: NewsBoard, heartbeat_interval_s: int, watch_s: float) -> None:
+        self._operations = operations
+        self._board = board
+        self._heartbeat_interval_s = heartbeat_interval_s
+        self._watch_s = watch_s
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        """One TUF metadata file; all but the timestamp never change."""
+        filename = request.match_info["filename"]
+        content = await asyncio.to_thread(self._operations.metadata, request[OUTPOST].org_id, filename)
+        caching = _REVALIDATE if filename == "timestamp.json" else _IMMUTABLE
+        return web.Response(body=content, content_type="application/json", headers={hdrs.CACHE_CONTROL: caching})
+
+    async def target(self, request: web.Request) -> web.Response:
+        """One TUF target by its digest."""
+        filename = request.match_info["filename"]
+        content = await asyncio.to_thread(self._operations.target, request[OUTPOST].org_id, filename)
+        headers = {hdrs.CACHE_CONTROL: _IMMUTABLE}
+        return web.Response(body=content, content_type="application/octet-stream", headers=headers)
+
+    async def watch(self, request: web.Request) -> web.Response:
+        """Answers once the org's snapshot version is above ``after``, or when the wait is over."""
+        after = request.query.get("after", "0")
+        plain = after.isascii() and after.isdecimal() and len(after) <= 19  # noqa: PLR2004 - digits of 2**63
+        if not plain or int(after) > _MAX_VERSION:
+            raise InvalidRequest("after: must be a snapshot version")
+        version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
+        return json_response(WatchReply(snapshot_version=version))
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        """Records what the outpost says about itself."""
+        beat = await read_message(request, Heartbeat, MESSAGE_LIMIT_BYTES)
+        reply = await asyncio.to_thread(self._operations.heartbeat, request[OUTPOST], beat, self._heartbeat_interval_s)
+        return json_response(reply)
+
+    async def audit(self, request: web.Request) -> web.Response:
+        """Takes an audit batch and gives a receipt."""
+        batch = await read_message(request, AuditBatch, AUDIT_LIMIT_BYTES)
+        return json_response(await asyncio.to_thread(self._operations.take_batch, request[OUTPOST], batch))
+
+    async def secrets(self, request: web.Request) -> web.Response:
+        """The org's secrets, sealed to this outpost alone."""
+        response = json_response(await asyncio.to_thread(self._operations.seal_secrets, request[OUTPOST]))
+        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        return response
+
+    async def crl(self, request: web.Request) -> web.Response:
+        """The newest CRL, DER."""
+        del request
+        crl = await asyncio.to_thread(self._operations.current_crl)
+        return web.Response(body=crl.content, content_type="application/pkix-crl")  # RFC 2585 §4.2
+
+
+def outpost_app(
+    operations: Operations,
+    board: NewsBoard,
+    *,
+    heartbeat_interval_s: int,
+    watch_s: float,
+    peer_certificate: PeerCertificate = tls_peer_certificate,
+) -> web.Application:
+    """The application of the outpost listener."""
+
+    @web.middleware
+    async def admit_outpost(request: web.Request, handler: Handler) -> web.StreamResponse:
+        certificate = peer_certificate(request)
+        if certificate is None:
+            raise CertificateRejected("a client certificate is needed; enrol this outpost first", "missing")
+        outpost = await asyncio.to_thread(operations.admit, certificate)
+        request[OUTPOST], request[OUTPOST_ID] = outpost, outpost.id
+        return await handler(request)
+
+    api = OutpostApi(operations, board, heartbeat_interval_s, watch_s)
+    app = web.Application(middlewares=[answer_errors, admit_outpost], client_max_size=AUDIT_LIMIT_BYTES)
+    app.add_routes(
+        [
+            web.get(routes.TUF_METADATA, api.metadata),
+            web.get(routes.TUF_TARGETS, api.target),
+            web.get(routes.WATCH, api.watch),
+            web.post(routes.HEARTBEAT, api.heartbeat),
+            web.post(routes.AUDIT, api.audit),
+            web.get(routes.SECRETS, api.secrets),
+            web.get(routes.CRL, api.crl),
+        ]
+    )
+    return app

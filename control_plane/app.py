@@ -1,0 +1,195 @@
+"""Wiring: opens an installation, serves both listeners, keeps bundles and the server's certificate fresh.
+
+Refuses to start when the installation is unfinished, the database is another's, or a key is missing or open to others.
+On SIGTERM or SIGINT it stops listening, lets watchers go, and gives requests ``shutdown_grace_s``.
+"""
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from control_plane.api.news import NewsBoard
+from control_plane.api.outpost import PeerCertificate, outpost_app, tls_peer_certificate
+from control_plane.api.platform import platform_app
+from control_plane.config import Config
+from control_plane.errors import ControlPlaneError
+from control_plane.initialise import open_installation, require_initialised
+from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
+from control_plane.operations import Operations, utc_now
+from control_plane.store.engine import Database
+
+_MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
+_KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
+
+_log = structlog.get_logger("control_plane.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An installation ready for use. ``close`` it afterwards."""
+
+    operations: Operations
+    server_names: tuple[str, ...]
+
+    def close(self) -> None:
+        """Close the database."""
+        self.operations.database.close()
+
+
+def open_for(config: Config) -> Opened:
+    """The installation that ``config`` names.
+
+    Raises:
+        NotInitialised, KeysUnsafe, StoreUnavailable: It cannot be used; says what to do.
+    """
+    require_initialised(config.data_dir)
+    database = Database(config.resolved_database_url())
+    try:
+        installation = open_installation(config.data_dir, database, config.trust_domain)
+        keyring = load_keyring(DataDir(config.data_dir), installation.trust_domain, utc_now())
+    except ControlPlaneError:
+        database.close()
+        raise
+    lifetime = timedelta(seconds=config.timestamp_lifetime_s)
+    operations = Operations(database, keyring, installation.trust_domain, timestamp_lifetime=lifetime)
+    return Opened(operations, tuple(config.server_names or installation.server_names))
+
+
+class Server:
+    """Both listeners and the schedule. ``async with`` starts and stops them; ``urls`` are where they listen."""
+
+    def __init__(
+        self, config: Config, opened: Opened, peer_certificate: PeerCertificate = tls_peer_certificate
+    ) -> None:
+        self._config = config
+        self._operations = opened.operations
+        self._names = opened.server_names
+        self._peer_certificate = peer_certificate
+        self._stack = AsyncExitStack()
+        self._tasks = asyncio.TaskGroup()
+        self._loops: list[asyncio.Task[None]] = []
+        self.platform_tls = _server_context()
+        self.outpost_tls = _mutual_context(opened.operations.keyring)
+        self.urls: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._refresh)
+        self._load_certificate()
+        async with self._stack:  # whatever fails from here on, what was started is stopped
+            await self._start()
+            self._stack = self._stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        config, operations = self._config, self._operations
+        board = NewsBoard(operations.snapshot_versions, config.watch_poll_s)
+        await self._stack.enter_async_context(self._tasks)
+        self._stack.callback(self._cancel_loops)
+        self._loops = [self._tasks.create_task(board.run()), self._tasks.create_task(self._maintain())]
+        platform = platform_app(operations, config.sync_url(self._names))
+        outposts = outpost_app(
+            operations,
+            board,
+            heartbeat_interval_s=config.heartbeat_interval_s,
+            watch_s=config.watch_timeout_s,
+            peer_certificate=self._peer_certificate,
+        )
+        await self._listen("platform", platform, config.platform_host, config.platform_port, self.platform_tls)
+        await self._listen("outpost", outposts, config.outpost_host, config.outpost_port, self.outpost_tls)
+        self._stack.push_async_callback(board.close)  # before the runners, or they would wait for the watchers
+
+    async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext) -> None:
+        runner = web.AppRunner(
+            app,
+            access_log=None,  # the middleware logs, and knows what not to
+            auto_decompress=False,
+            keepalive_timeout=_KEEPALIVE_S,
+            shutdown_timeout=self._config.shutdown_grace_s,
+        )
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
+        await site.start()
+        bound_port = runner.addresses[0][1]
+        self.urls[name] = f"https://{f'[{host}]' if ':' in host else host}:{bound_port}"
+        _log.info("listening", listener=name, url=self.urls[name])
+
+    async def _maintain(self) -> None:
+        interval_s = min(_MAINTENANCE_MAX_S, self._config.timestamp_resign_s / 4)
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                if await asyncio.to_thread(self._refresh):
+                    self._load_certificate()
+            except (ControlPlaneError, OSError) as err:
+                _log.error("maintenance_failed", error=type(err).__name__)
+
+    def _refresh(self) -> bool:
+        """Re-sign what is due; True if the server has a new certificate."""
+        renewed = self._operations.renew_bundles(timedelta(seconds=self._config.timestamp_resign_s))
+        for org_id, roles in renewed.items():
+            _log.info("metadata_signed", org=org_id, roles=list(roles))
+        return ensure_server_certificate(self._operations.keyring, list(self._names), self._operations.clock())
+
+    def _load_certificate(self) -> None:
+        for context in (self.platform_tls, self.outpost_tls):
+            context.load_cert_chain(self._operations.keyring.files.server)
+
+    def _cancel_loops(self) -> None:
+        for task in self._loops:
+            task.cancel()
+
+
+def serve(config: Config, announce: Callable[[dict[str, str]], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``announce`` is told where once both listeners are up.
+
+    Raises:
+        ControlPlaneError: It cannot start; says what to do.
+        OSError: A port is taken.
+    """
+    opened = open_for(config)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(config, opened, announce))
+    finally:
+        opened.close()
+
+
+async def _serve(config: Config, opened: Opened, announce: Callable[[dict[str, str]], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with Server(config, opened) as server:
+        announce(server.urls)
+        await stop.wait()
+        _log.info("stopping")
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION  # every connection proves itself anew
+    context.num_tickets = 0
+    return context
+
+
+def _mutual_context(keyring: Keyring) -> ssl.SSLContext:
+    context = _server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    for name in ("root.pem", "intermediate.pem"):  # the intermediate helps a client that sends its leaf alone
+        context.load_verify_locations(keyring.files.ca / name)
+    return context

@@ -1,0 +1,55 @@
+"""The ``control-plane`` command. Exit codes: 0 ok, 1 refused or failed, 2 usage.
+
+The only place that exits. Every typed error becomes one line on stderr that says what to do; a traceback is a bug.
+"""
+
+import sys
+
+import typer
+
+from control_plane.commands import installation
+from control_plane.commands.registry import ca_commands, outpost_commands
+from control_plane.commands.tenants import (
+    key_commands,
+    org_commands,
+    policy_commands,
+    secret_commands,
+    user_commands,
+)
+from control_plane.errors import ConfigError, ControlPlaneError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and those hold keys
+    help="The control plane of Hybrid Outpost: enrols outposts, publishes signed policy, collects audit metadata.",
+)
+app.command("init")(installation.init)
+app.command("serve")(installation.serve)
+app.command("migrate")(installation.migrate)
+app.add_typer(org_commands, name="org")
+app.add_typer(user_commands, name="user")
+app.add_typer(outpost_commands, name="outpost")
+app.add_typer(key_commands, name="key")
+app.add_typer(policy_commands, name="policy")
+app.add_typer(secret_commands, name="secret")
+app.add_typer(ca_commands, name="ca")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except ConfigError as err:
+        for problem in err.problems:
+            typer.echo(f"control-plane: {problem}", err=True)
+    except ControlPlaneError as err:
+        typer.echo(f"control-plane: {err.message}", err=True)
+    except OSError as err:
+        where = f"{err.filename}: " if err.filename else ""
+        typer.echo(f"control-plane: {where}{err.strerror or err}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

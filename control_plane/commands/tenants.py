@@ -1,0 +1,245 @@
+"""``org``, ``user``, ``key``, ``policy`` and ``secret``: what belongs to one org."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from control_plane.commands.shared import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    OrgOption,
+    opened,
+    org_or_only,
+    print_done,
+    print_once,
+    print_table,
+)
+from control_plane.defaults import DEFAULT_PROVIDER_URL
+from control_plane.errors import InvalidRequest
+from control_plane.keys import KeyRequest
+from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET
+
+org_commands = typer.Typer(no_args_is_help=True, help="Orgs (tenants).")
+user_commands = typer.Typer(no_args_is_help=True, help="People who may sign in.")
+key_commands = typer.Typer(no_args_is_help=True, help="Virtual keys of callers.")
+policy_commands = typer.Typer(no_args_is_help=True, help="Signed policy bundles.")
+secret_commands = typer.Typer(no_args_is_help=True, help="Provider keys, sealed to outposts.")
+
+
+@org_commands.command("create")
+def create_org(
+    org_id: Annotated[str, typer.Argument(help="The org's id: a-z, 0-9 and hyphens.")],
+    *,
+    provider_url: Annotated[str, typer.Option("--provider-url", help="Where its requests go.")] = DEFAULT_PROVIDER_URL,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an org with its own keys and a safe default bundle.
+
+    Example: control-plane org create globex
+    """
+    with opened(config, data_dir) as (_, installation):
+        version = installation.operations.create_org(org_id, provider_url)
+    print_done({"org": org_id, "snapshot_version": version}, f"Org {org_id} is created.", as_json=as_json)
+
+
+@org_commands.command("list")
+def list_orgs(*, data_dir: DataDirOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List orgs.
+
+    Example: control-plane org list
+    """
+    with opened(config, data_dir) as (_, installation):
+        org_ids = installation.operations.org_ids()
+    print_table([{"id": org_id} for org_id in org_ids], "There are no orgs yet.", as_json=as_json)
+
+
+@user_commands.command("create")
+def create_user(
+    name: Annotated[str, typer.Argument(help="Sign-in name, for example an e-mail address.")],
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an admin and print the password once.
+
+    Example: control-plane user create ops@example.com
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        user, password = operations.create_user(org_or_only(operations, org), name)
+    print_once(
+        {"user": user.name, "org": user.org_id, "role": user.role, "password": password},
+        f"Admin {user.name} of org {user.org_id} is created.",
+        [("password", password)],
+        as_json=as_json,
+    )
+
+
+@key_commands.command("create")
+def create_key(  # noqa: PLR0913 - the options of one command
+    *,
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "key",
+    group: Annotated[str, typer.Option("--group", help="Group that policy rules may name.")] = "default",
+    env: Annotated[str, typer.Option("--env", help="Part of the key's text: sk-op-<env>-…")] = "live",
+    model: Annotated[list[str] | None, typer.Option("--model", help="Allowed model; may be repeated.")] = None,
+    network: Annotated[list[str] | None, typer.Option("--network", help="Allowed CIDR; may be repeated.")] = None,
+    expires: Annotated[str | None, typer.Option("--expires", help="RFC 3339 time with an offset.")] = None,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a virtual key, print it once and publish its digest.
+
+    Example: control-plane key create --name "team search" --group engineering --model gpt-4o-mini
+    """
+    request = KeyRequest(
+        name=name,
+        group=group,
+        env=env,
+        allowed_models=tuple(model or ["*"]),
+        allowed_networks=tuple(network) if network else None,
+        expires_at=_parse_time(expires),
+    )
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        key, text, version = operations.create_key(org_or_only(operations, org), request)
+    print_once(
+        {"id": key.id, "org": key.org_id, "virtual_key": text, "snapshot_version": version},
+        f"Virtual key {key.id} ({key.name}) is published in bundle {version}.",
+        [("virtual key", text)],
+        as_json=as_json,
+    )
+
+
+@key_commands.command("list")
+def list_keys(
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List virtual keys by prefix; the keys themselves are kept nowhere.
+
+    Example: control-plane key list
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        keys = operations.keys(org_or_only(operations, org))
+    rows = [
+        {
+            "id": key.id,
+            "name": key.name,
+            "prefix": key.prefix,
+            "group": key.group,
+            "models": ",".join(key.allowed_models),
+            "expires": key.expires_at,
+            "state": "revoked" if key.revoked_at else "active",
+        }
+        for key in keys
+    ]
+    print_table(rows, "There are no keys yet.", as_json=as_json)
+
+
+@key_commands.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The key's id; see `key list`.")],
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a virtual key and publish that.
+
+    Example: control-plane key revoke key-0a1b2c3d4e5f6071
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        version = operations.revoke_key(org_or_only(operations, org), key_id)
+    print_done(
+        {"id": key_id, "snapshot_version": version}, f"Key {key_id} is revoked with bundle {version}.", as_json=as_json
+    )
+
+
+@policy_commands.command("publish")
+def publish_policy(
+    file: Annotated[Path | None, typer.Argument(help="The policy, a policy.json document.")] = None,
+    *,
+    routing: Annotated[Path | None, typer.Option("--routing", help="Also publish this routing.json.")] = None,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check, sign and publish a policy (and routing); outposts apply it within seconds.
+
+    Example: control-plane policy publish policy.json --routing routing.json
+    """
+    given = {POLICY_TARGET: file, ROUTING_TARGET: routing}
+    changes = {name: path.read_bytes() for name, path in given.items() if path is not None}
+    if not changes:
+        raise typer.BadParameter("give a policy FILE, --routing FILE, or both")
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        version = operations.publish(org_id, changes)
+    print_done(
+        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)},
+        f"Published {' and '.join(sorted(changes))} for org {org_id} as bundle {version}.",
+        as_json=as_json,
+    )
+
+
+@secret_commands.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="provider/<provider id>, for example provider/openai.")],
+    *,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the value from this file, not from stdin.")] = None,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a provider's key from a file or stdin, never from the command line.
+
+    Example: control-plane secret set provider/openai --file ./openai.key
+    """
+    value = file.read_bytes() if file is not None else _read_stdin()
+    try:
+        text = value.decode("ascii").strip()
+    except UnicodeDecodeError as err:
+        raise InvalidRequest("a provider key is ASCII text") from err
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        operations.set_secret(org_id, name, text)
+    print_done({"org": org_id, "name": name}, f"Secret {name} of org {org_id} is set.", as_json=as_json)
+
+
+def _read_stdin() -> bytes:
+    if os.isatty(0):
+        typer.echo("Type or paste the secret, then Enter and Ctrl-D:", err=True)
+    return sys.stdin.buffer.read()
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise typer.BadParameter("--expires: not an RFC 3339 time, for example 2030-01-31T00:00:00Z") from err
+    if at.tzinfo is None:
+        raise typer.BadParameter("--expires: the time needs an offset, for example Z")
+    return at
