@@ -209,10 +209,8 @@ class SyncLoop:
         Raises:
             OutpostError: The long poll failed.
         """
-        applied = self._effects.applied()
         # A version that was seen and refused is not asked for again by watching: that would never wait.
-        after = max(self._seen_version, applied.snapshot_version if applied else 0)
-        version = await self._client.watch(after)
+        version = await self._client.watch(max(self._seen_version, self._version_in_force()))
         self._note_accepted()
         if version is None:
             return False
@@ -299,26 +297,39 @@ class SyncLoop:
             self._note_refused_bundle(self._seen_version or None, err)
             raise
         self._note_accepted()
-        if news is None:
+        if news is not None:
+            self._stores.state.set_time(StateKey.LAST_DOWNLOADED_AT, at)
+            await self._persist_and_apply(news, current)
+        elif current is not None and self._version_in_force() != snapshot_version(current):
+            # Stored, current, and not in force: a crash came between the two, or it was refused at the start.
+            self._apply(current)
+        else:
             self._stores.state.update(_NOTHING_REFUSED)
-            return
-        self._stores.state.set_time(StateKey.LAST_DOWNLOADED_AT, at)
-        await self._persist_and_apply(news, current)
 
     async def _persist_and_apply(self, news: StoredBundle, previous: StoredBundle | None) -> None:
-        version = snapshot_version(news)
         await asyncio.to_thread(self._stores.bundles.save, news)
         try:
-            self._effects.apply(news)
-        except BundleRejected as err:
+            self._apply(news)
+        except BundleRejected:
             await asyncio.to_thread(self._put_back, previous)
+            raise
+
+    def _apply(self, bundle: StoredBundle) -> None:
+        version = snapshot_version(bundle)
+        self._schedule = self._schedule.hasten(Task.HEARTBEAT, self._monotonic())
+        try:
+            self._effects.apply(bundle)
+        except BundleRejected as err:
             self._note_refused_bundle(version, err)
             raise
         self._seen_version = max(self._seen_version, version)
         self._stores.state.update(_NOTHING_REFUSED)
         self._stores.state.set_time(StateKey.LAST_APPLIED_AT, self._clock())
-        self._schedule = self._schedule.hasten(Task.HEARTBEAT, self._monotonic())
         _log.info("bundle_applied", snapshot_version=version)
+
+    def _version_in_force(self) -> int:
+        applied = self._effects.applied()
+        return applied.snapshot_version if applied else 0
 
     def _put_back(self, previous: StoredBundle | None) -> None:
         if previous is None:

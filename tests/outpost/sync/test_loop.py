@@ -172,6 +172,22 @@ async def test_a_first_bundle_that_cannot_be_applied_leaves_none(loop, world, pl
     assert plane.heartbeats[-1].bundle.snapshot_version == 0
 
 
+async def test_a_stored_bundle_that_is_not_in_force_is_applied_without_new_news(make_loop, world, plane, stores):
+    """A crash between storing and applying, or a start that could not apply it."""
+    version = plane.publish()
+    await make_loop().run_once()
+    world.bundles.clear()
+    world.refuse = True
+    loop = make_loop()
+    await loop.run_once()
+    assert plane.heartbeats[-1].bundle.refused_version == version
+    assert stores.bundles.load() is not None
+    world.refuse = False
+    await later(loop, world)
+    assert [snapshot_version(bundle) for bundle in world.bundles] == [version]
+    assert plane.heartbeats[-1].bundle.refused_reason is None
+
+
 async def test_a_bundle_that_does_not_verify_changes_nothing_and_is_reported(loop, world, plane, stores, clock):
     plane.publish()
     await loop.run_once()
