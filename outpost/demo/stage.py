@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any, Final
 import httpx
 
 from outpost.demo.processes import DemoFailed, Running, command, free_ports, run
+from outpost.demo.provider import KEY_VARIABLE as STANDIN_KEY_VARIABLE
+from pki.files import write_private
 
 MODEL: Final = "standin-chat"
 PROVIDER_URL_VARIABLE: Final = "OUTPOST_PROVIDER_URL"
@@ -70,12 +73,18 @@ class Stage:
         """Start the stand-in."""
         port = str(self._ports["provider"])
         arguments = [sys.executable, "-m", "outpost.demo.provider", "--port", port]
-        self._spawn("provider", arguments, {}, lambda: self._is_ok(f"{self.provider_url}/standin/stats"))
+        key = {STANDIN_KEY_VARIABLE: self.provider.api_key or ""}
+        self._spawn("provider", arguments, key, lambda: self._is_ok(f"{self.provider_url}/standin/stats"))
 
     def init_control_plane(self) -> None:
-        """Initialise the control plane and keep the virtual key it prints."""
+        """Initialise the control plane, keep the virtual key it prints, and hand it the provider's key to seal."""
         arguments = ["init", "--json", "--provider-url", self.provider.base_url]
         self.api_key = json.loads(self.control_plane(*arguments))["virtual_key"]
+        if self.provider.api_key:
+            file = self.directory / "provider-key"
+            write_private(file, self.provider.api_key.encode())
+            self.control_plane("secret", "set", f"provider/{PROVIDER_ID}", "--file", str(file))
+            file.unlink()
 
     def serve_control_plane(self) -> float:
         """Start serving; returns the seconds until it was ready."""
@@ -151,7 +160,7 @@ class Stage:
     def received(self) -> list[Any]:
         """The request bodies that the stand-in has received since then."""
         requests = self._http.get(f"{self.provider_url}/standin/requests").raise_for_status().json()
-        return [request["body"] for request in requests["requests"]]
+        return [json.loads(request["body"]) for request in requests["requests"]]
 
     def close(self) -> None:
         """End every process."""
@@ -164,7 +173,7 @@ class Stage:
         if url:
             model = os.environ.get(PROVIDER_MODEL_VARIABLE, DEFAULT_REAL_MODEL)
             return Provider(url.rstrip("/"), model, os.environ.get(PROVIDER_KEY_VARIABLE), is_standin=False)
-        return Provider(f"{self.provider_url}/v1", MODEL, None, is_standin=True)
+        return Provider(f"{self.provider_url}/v1", MODEL, f"sk-standin-{secrets.token_hex(16)}", is_standin=True)
 
     def _control_settings(self) -> dict[str, str]:
         return {
@@ -177,16 +186,13 @@ class Stage:
         }
 
     def _outpost_settings(self) -> dict[str, str]:
-        settings = {
+        return {
             "OUTPOST_DATA_DIR": str(self.outpost_data),
             "OUTPOST_CONTROL_PLANE_URL": self.control_plane_urls[0],
             "OUTPOST_LISTEN_HOST": "127.0.0.1",
             "OUTPOST_LISTEN_PORT": str(self._ports["proxy"]),
             "OUTPOST_ADMIN_PORT": str(self._ports["admin"]),
         }
-        if self.provider.api_key:
-            settings["OUTPOST_PROVIDER_KEYS"] = json.dumps({PROVIDER_ID: self.provider.api_key})
-        return settings
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}

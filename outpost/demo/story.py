@@ -17,6 +17,7 @@ from typing import Final
 import httpx
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 from outpost.demo.processes import DemoFailed
 from outpost.demo.stage import Stage
@@ -53,12 +54,15 @@ def _tell(lines: list[Line], console: Console) -> bool:
             with console.status(title):
                 detail = make_true()
         except (DemoFailed, httpx.HTTPError, sqlite3.Error, OSError, LookupError, ValueError) as err:
-            console.print(f"[bold red]✘[/] {number:>2}  [bold]{escape(title)}[/]")
-            console.print(f"      {escape(f'{type(err).__name__}: {err}')}")
+            _print_line(console, "[bold red]✘[/]", number, title, f"{type(err).__name__}: {err}")
             return False
-        console.print(f"[bold green]✔[/] {number:>2}  [bold]{escape(title)}[/]")
-        console.print(f"      [dim]{escape(detail)}[/]")
+        _print_line(console, "[bold green]✔[/]", number, title, detail)
     return True
+
+
+def _print_line(console: Console, mark: str, number: int, title: str, detail: str) -> None:
+    console.print(f"{mark} {number:>2}  [bold]{escape(title)}[/]", soft_wrap=True)
+    console.print(Padding(f"[dim]{escape(detail)}[/]", (0, 0, 0, 6)))
 
 
 def _stay_up(stage: Stage, console: Console) -> None:

@@ -55,7 +55,7 @@ def blocked_code(decision: Decision) -> ErrorCode:
 def blocked_message(decision: Decision, what: str) -> str:
     """A sentence for the caller: which rule refused, and what kinds of data it saw."""
     found = f" Found: {', '.join(decision.kinds)}." if decision.kinds else ""
-    reason = f" ({decision.reason})" if decision.reason else ""
+    reason = f" ({decision.reason.rstrip('.')})" if decision.reason else ""
     return f"The {what} was blocked by policy rule {decision.rule_id}{reason}.{found}"
 
 
