@@ -32,8 +32,9 @@ MAX_FINDINGS = 10_000
 CONTEXT_CHARS = 64
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
 LEFT_CONTEXT_CHARS = CONTEXT_CHARS + MARKER_MAX_CHARS
-# Memory for the automata of all patterns together and of each one (RE2's default is 8 MiB each).
-_SET_MEMORY_BYTES = 64 * 1024 * 1024
+# Most memory for the automaton of all patterns together, and for each one's (RE2's default is 8 MiB).
+_SET_MEMORY_BYTES = 32 * 1024 * 1024
+_PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
 
 # Letters below belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
 _FIRST_CJK = 0x2E80
@@ -120,8 +121,8 @@ class Engine:
             if detector.pattern not in by_pattern:
                 by_pattern[detector.pattern] = []
                 pattern = detector.pattern.encode("latin-1")
-                self._set.Add(pattern)
-                compiled = re2.compile(pattern, _options(_SET_MEMORY_BYTES))
+                self._set.Add((detector.trigger or detector.pattern).encode("latin-1"))
+                compiled = re2.compile(pattern, _options(_PATTERN_MEMORY_BYTES))
                 self._compiled.append((compiled, by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, _Words(detector)))
         self._sentinel = self._set.Add(rb"\z")
