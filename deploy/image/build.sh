@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds outpost:<version> and control-plane:<version> from a base image pinned by digest, and prints what it pinned.
+# Builds hybrid-outpost:<version> and hybrid-outpost-control-plane:<version> from a base image pinned by digest, and prints what it pinned.
 # BASE_IMAGE may name another base, with or without a digest; DOCKER another client (it must know BuildKit).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -26,7 +26,9 @@ fi
 echo "base: $wanted"
 
 for target in outpost control-plane; do
-  DOCKER_BUILDKIT=1 "$docker" build --quiet --target "$target" --tag "$target:$version" --tag "$target:latest" \
+  name=hybrid-outpost
+  [[ $target == outpost ]] || name+=-$target
+  DOCKER_BUILDKIT=1 "$docker" build --quiet --target "$target" --tag "$name:$version" --tag "$name:latest" \
     --build-arg "BASE_IMAGE=$wanted" "${arguments[@]}" .
-  "$docker" image inspect --format "built $target:$version, {{.Size}} bytes" "$target:$version"
+  "$docker" image inspect --format "built $name:$version, {{.Size}} bytes" "$name:$version"
 done
