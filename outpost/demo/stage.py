@@ -96,6 +96,12 @@ class Stage:
 
         return self._spawn("control-plane", [command("control-plane"), "serve"], self._control_settings(), is_up)
 
+    def enrol(self, name: str) -> str:
+        """Make a one-use token and register the outpost with it; returns its id."""
+        token = json.loads(self.control_plane("outpost", "create", name, "--json"))["token"]
+        printed = self.outpost("register", "--json", variables={"OUTPOST_ENROLMENT_TOKEN": token})
+        return str(json.loads(printed)["outpost_id"])
+
     def run_outpost(self, *, until: str = "/readyz") -> float:
         """Start the outpost; returns the seconds until ``until`` answered 200."""
         url = f"{self.admin_url}{until}"

@@ -128,11 +128,10 @@ class Story:
         return f"enrolment at {enrol_url}, mutual TLS at {sync_url}, after {seconds:.1f} s"
 
     def _start_outpost(self) -> str:
-        token = json.loads(self._stage.control_plane("outpost", "create", "demo", "--json"))["token"]
-        enrolled = json.loads(self._stage.outpost("register", "--json", variables={"OUTPOST_ENROLMENT_TOKEN": token}))
+        outpost_id = self._stage.enrol("demo")
         seconds = self._stage.run_outpost()
         version = self._stage.health()["bundle"]["snapshot_version"]
-        return f"{enrolled['outpost_id']} enforces policy version {version}, ready {seconds:.1f} s after its start"
+        return f"{outpost_id} enforces policy version {version}, ready {seconds:.1f} s after its start"
 
     def _ordinary_chat(self) -> str:
         answer = _require(self._stage.ask("What is the capital of France?"), httpx.codes.OK)
