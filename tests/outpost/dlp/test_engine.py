@@ -10,10 +10,8 @@ from outpost.dlp import engine as engine_module
 from outpost.dlp.detector import REPORT_SCORE, Detector
 from outpost.dlp.engine import MAX_FINDINGS, MAX_TEXT_CHARS, Engine, default_engine, one_byte_each
 from outpost.dlp.normalise import normalise
-from outpost.dlp.overlap import resolve
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.findings import Finding
 from tests.outpost.dlp import samples
 
 ENGINE = default_engine()
@@ -132,26 +130,6 @@ def test_the_error_never_holds_the_text():
     with pytest.raises(CouldNotInspect) as caught:
         ENGINE.scan("secret-word \ud800")
     assert "secret-word" not in repr(caught.value)
-
-
-def finding(start, end, score, kind="a.a"):
-    return Finding(kind, start, end, score, "test")
-
-
-@pytest.mark.parametrize(
-    ("findings", "kept"),
-    [
-        ([finding(0, 5, 0.9), finding(3, 8, 0.8)], [(0, 5, "a.a")]),
-        ([finding(0, 5, 0.9), finding(5, 8, 0.8)], [(0, 5, "a.a"), (5, 8, "a.a")]),
-        ([finding(0, 5, 0.9), finding(3, 8, 0.8, "b.b")], [(0, 5, "a.a"), (3, 8, "b.b")]),
-        ([finding(0, 9, 0.9), finding(3, 8, 0.95, "b.b")], [(3, 8, "b.b")]),
-        ([finding(0, 9, 0.9), finding(3, 8, 0.9, "b.b")], [(0, 9, "a.a")]),
-        ([finding(0, 9, 0.9), finding(0, 9, 0.5, "b.b")], [(0, 9, "a.a")]),
-        ([finding(0, 9, 0.9), finding(0, 4, 0.95, "b.b"), finding(4, 9, 0.6, "b.b")], [(0, 4, "b.b"), (4, 9, "b.b")]),
-    ],
-)
-def test_overlaps_are_settled_as_documented(findings, kept):
-    assert [(f.start, f.end, f.kind) for f in resolve(findings)] == kept
 
 
 PROSE = (
