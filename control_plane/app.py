@@ -29,6 +29,7 @@ from control_plane.store.engine import Database
 
 _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
+_LINGERING_S = 1.0  # how long the rest of a refused body is read, so that its sender sees why; aiohttp waits 10
 
 _log = structlog.get_logger("control_plane.app")
 
@@ -116,6 +117,7 @@ class Server:
             access_log=None,  # the middleware logs, and knows what not to
             auto_decompress=False,
             keepalive_timeout=_KEEPALIVE_S,
+            lingering_time=_LINGERING_S,
             shutdown_timeout=self._config.shutdown_grace_s,
         )
         await runner.setup()

@@ -1,0 +1,33 @@
+import shutil
+
+import pytest
+
+from control_plane.initialise import initialise
+from tests.fakes.clock import FakeClock
+from tests.fakes.installation import FIRST, reopened
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    """An installation made once; hashing a password and making keys takes a while."""
+    path = tmp_path_factory.mktemp("fresh") / "data"
+    return path, initialise(path, FIRST, clock=FakeClock())
+
+
+@pytest.fixture
+def plane(tmp_path, clock, fresh):
+    """A test's own copy of a fresh control plane, at the fake clock's time."""
+    path, first = fresh
+    shutil.copytree(path, tmp_path / "data")
+    with reopened(tmp_path / "data", first, clock) as result:
+        yield result
+
+
+@pytest.fixture
+def operations(plane):
+    return plane.operations
