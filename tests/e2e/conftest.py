@@ -1,4 +1,4 @@
-"""Real processes (the demo's own stage); and the SDK in both flavours, pointed at a provider or at an outpost before it."""
+"""Real processes (the demo's own stage); and the SDK in both flavours, at a provider or at an outpost before it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
