@@ -4,8 +4,10 @@ What must never leave is blocked, contact data is redacted, the rest is allowed;
 (design §6). An org replaces it with ``control-plane policy publish``.
 """
 
+import json
+
 from outpost.protocol.decisions import Action
-from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Provider, RoutingDocument, Rule
+from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule
 
 DEFAULT_PROVIDER_ID = "openai"
 DEFAULT_PROVIDER_URL = "https://api.openai.com/v1"
@@ -34,6 +36,6 @@ def default_policy() -> bytes:
 
 
 def default_routing(provider_url: str = DEFAULT_PROVIDER_URL) -> bytes:
-    """``routing.json`` of a new org: one provider for every model."""
-    provider = Provider(id=DEFAULT_PROVIDER_ID, surface="openai", base_url=provider_url, models=["*"])
-    return RoutingDocument(schema_version="1", providers=[provider]).model_dump_json(exclude_none=True).encode()
+    """``routing.json`` of a new org: one provider for every model. Whether the URL will do, publishing checks."""
+    provider = {"id": DEFAULT_PROVIDER_ID, "surface": "openai", "base_url": provider_url, "models": ["*"]}
+    return json.dumps({"schema_version": "1", "providers": [provider]}).encode()

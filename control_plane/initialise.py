@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from control_plane.defaults import DEFAULT_PROVIDER_URL
+from control_plane.bundles import check_document
+from control_plane.defaults import DEFAULT_PROVIDER_URL, default_routing
 from control_plane.errors import AlreadyInitialised, KeysUnsafe, NotInitialised
 from control_plane.keyring import DataDir, create_keys, ensure_server_certificate, load_keyring
 from control_plane.keys import KeyRequest
@@ -22,6 +23,7 @@ from control_plane.operations import Operations, utc_now
 from control_plane.orgs import require_org_id
 from control_plane.store.engine import Database
 from control_plane.store.orgs import Installation, SqlInstallationStore
+from outpost.protocol.documents import ROUTING_TARGET
 from pki.errors import CertificateInvalid
 from pki.files import make_private_dir
 from pki.names import parse_server_name, require_trust_domain
@@ -69,7 +71,7 @@ def initialise(
 
     Raises:
         AlreadyInitialised: There is one, or something else lies in the way; nothing was touched.
-        InvalidRequest, KeysUnsafe: A setting cannot be used; nothing was touched.
+        InvalidRequest, DocumentRejected, KeysUnsafe: A setting cannot be used; nothing was touched.
         OSError: The disk refuses; run it again.
     """
     _check_settings(settings)
@@ -126,6 +128,7 @@ def open_installation(data_dir: Path, database: Database, expected_trust_domain:
 
 def _check_settings(settings: FirstSettings) -> None:
     require_org_id(settings.org_id)
+    check_document(ROUTING_TARGET, default_routing(settings.provider_url))
     try:
         require_trust_domain(settings.trust_domain)
         for name in settings.server_names:

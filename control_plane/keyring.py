@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # re-exported without __all__
@@ -198,7 +199,7 @@ def _require_valid_authority(keyring: Keyring, at: datetime) -> None:
     certificate = keyring.intermediate.certificate
     try:
         certificate.verify_directly_issued_by(keyring.anchor)
-    except (ValueError, TypeError) as err:
+    except (InvalidSignature, ValueError, TypeError) as err:
         raise KeysUnsafe(f"{keyring.files.ca}: intermediate.pem was not issued by root.pem") from err
     for name, checked in (("root", keyring.anchor), ("intermediate", certificate)):
         if not checked.not_valid_before_utc <= at < checked.not_valid_after_utc:

@@ -6,7 +6,7 @@ two writers queue instead of failing at COMMIT. Every rule runs inside exactly o
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import as_file, files
+from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
@@ -21,6 +21,7 @@ from control_plane.errors import StoreUnavailable
 
 BUSY_TIMEOUT_MS = 10_000  # a publish of a large bundle holds the write lock for well under a second
 _WRITE = "control_plane_write"
+_MIGRATIONS = Path(__file__).with_name("migrations")  # inside the package, so an installed wheel has them
 
 
 class Database:
@@ -61,7 +62,8 @@ class Database:
         Raises:
             StoreUnavailable: The database cannot be reached.
         """
-        with _migrations() as config, self.write() as connection:
+        config = _migrations()
+        with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -71,8 +73,8 @@ class Database:
         Raises:
             StoreUnavailable: The database cannot be reached.
         """
-        with _migrations() as config, self.read() as connection:
-            head = ScriptDirectory.from_config(config).get_current_head()
+        head = ScriptDirectory.from_config(_migrations()).get_current_head()
+        with self.read() as connection:
             return MigrationContext.configure(connection).get_current_revision() == head
 
     def close(self) -> None:
@@ -80,12 +82,10 @@ class Database:
         self._engine.dispose()
 
 
-@contextmanager
-def _migrations() -> Iterator[AlembicConfig]:
-    with as_file(files("control_plane.store") / "migrations") as folder:
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        yield config
+def _migrations() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # ConfigParser expands %
+    return config
 
 
 @contextmanager
