@@ -9,8 +9,9 @@ are (docs/adr/0007).
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final, NamedTuple, NoReturn
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
@@ -34,9 +35,8 @@ class Number:
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One string, object name or number.
+class Leaf(NamedTuple):
+    """One string, object name or number. A tuple, because a request makes dozens of them.
 
     Attributes:
         ordinal: Position among all strings, names and numbers of the outermost document.
@@ -82,19 +82,22 @@ def parse_json(raw: bytes) -> JsonDocument:
         raise _too_deep() from None
     except ValueError:  # an integer of more digits than Python converts
         raise Rejected(ErrorCode.INVALID_REQUEST, "the body has a number with too many digits") from None
-    _check_depth(value)
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_depth(value)
     if "\\u" in text:
         _check_surrogates(value)
     return JsonDocument(raw, value)
 
 
-def walk(document: JsonDocument) -> Iterator[Leaf]:
+def walk(document: JsonDocument) -> list[Leaf]:
     """Every string, name and number in the order of the document's bytes.
 
     A string that is itself a JSON object or array is replaced by its own leaves, so that escapes inside it
     hide nothing and a replacement keeps it valid JSON.
     """
-    yield from _walk(document.value, (), Counter(), MAX_EMBEDDED)
+    leaves: list[Leaf] = []
+    _collect(document.value, (), count(), MAX_EMBEDDED, leaves)
+    return leaves
 
 
 def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> bytes:
@@ -125,40 +128,28 @@ def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> by
     return b"".join(pieces)
 
 
-class Counter:
-    """Counts leaves across one document."""
-
-    __slots__ = ("next",)
-
-    def __init__(self) -> None:
-        self.next = 0
-
-    def take(self) -> int:
-        """The next ordinal."""
-        ordinal = self.next
-        self.next += 1
-        return ordinal
-
-
-def _walk(value: Any, path: tuple[str | int, ...], counter: Counter, embed: int) -> Iterator[Leaf]:
+def _collect(value: Any, path: tuple[str | int, ...], ordinals: Iterator[int], embed: int, out: list[Leaf]) -> None:
+    """Append the leaves of ``value``. The order of tests is the order of how often each kind occurs."""
     if isinstance(value, str):
-        ordinal = counter.take()
-        if embed and value[:1] in {"{", "["} and (inner := _embedded(value)) is not None:
-            for leaf in _walk(inner, path, Counter(), embed - 1):
-                yield replace(leaf, ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner))
+        ordinal = next(ordinals)
+        if embed and value.startswith(("{", "[")) and (inner := _embedded(value)) is not None:
+            within: list[Leaf] = []
+            _collect(inner, path, count(), embed - 1, within)
+            out.extend(leaf._replace(ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner)) for leaf in within)
         else:
-            yield Leaf(ordinal, path, value)
+            out.append(Leaf(ordinal, path, value))
     elif isinstance(value, dict):
         for name, member in value.items():
-            yield Leaf(counter.take(), (*path, name), name, is_name=True)
-            yield from _walk(member, (*path, name), counter, embed)
+            inside = (*path, name)
+            out.append(Leaf(next(ordinals), inside, name, True))
+            _collect(member, inside, ordinals, embed, out)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(item, (*path, index), counter, embed)
+            _collect(item, (*path, index), ordinals, embed, out)
     elif isinstance(value, Number):
-        yield Leaf(counter.take(), path, value.text, is_number=True)
+        out.append(Leaf(next(ordinals), path, value.text, is_number=True))
     elif isinstance(value, int) and not isinstance(value, bool):
-        yield Leaf(counter.take(), path, str(value), is_number=True)
+        out.append(Leaf(next(ordinals), path, str(value), is_number=True))
 
 
 def _embedded(text: str) -> Any:
@@ -201,7 +192,9 @@ def _check_depth(value: Any) -> None:
 
 
 def _check_surrogates(value: Any) -> None:
-    for leaf in _walk(value, (), Counter(), 0):
+    leaves: list[Leaf] = []
+    _collect(value, (), count(), 0, leaves)
+    for leaf in leaves:
         try:
             leaf.text.encode()
         except UnicodeEncodeError:
