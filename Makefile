@@ -43,7 +43,8 @@ bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loo
 	@$(BIN)/python bench/proxy.py $(ARGS)
 
 .PHONY: eval
-eval: $(VENV)/.installed ## Measure detection on the public evaluation sets
+eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through the running proxy and by itself
+	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 	@$(BIN)/python -m bench.eval_dlp $(ARGS)
 
 .PHONY: image

@@ -71,16 +71,16 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 Span = tuple[int, int]
 
 
-def _overlaps(span: Span, others: Iterable[Span]) -> bool:
+def overlaps(span: Span, others: Iterable[Span]) -> bool:
     return any(span[0] < end and start < span[1] for start, end in others)
 
 
-def _exact(span: Span, others: Iterable[Span]) -> bool:
+def exact(span: Span, others: Iterable[Span]) -> bool:
     return span in others
 
 
 def evaluate(
-    scan: Callable[[str], list[Finding]], rows: Sequence[dict], matches: Callable[[Span, list[Span]], bool] = _overlaps
+    scan: Callable[[str], list[Finding]], rows: Sequence[dict], matches: Callable[[Span, list[Span]], bool] = overlaps
 ) -> dict[str, Counts]:
     """Counts per entity type of ``KINDS`` over rows of ``text`` and ``spans``."""
     found = [scan(row["text"]) for row in rows]
@@ -160,7 +160,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows, scan = load(arguments.data), default_engine().scan
     print(f"{len(rows)} sentences, overlap matching:\n\n{markdown(evaluate(scan, rows))}\n")
-    print(f"exact spans:\n\n{markdown(evaluate(scan, rows, _exact))}\n")
+    print(f"exact spans:\n\n{markdown(evaluate(scan, rows, exact))}\n")
     if not arguments.no_speed:
         print(speed(scan, rows))
 
