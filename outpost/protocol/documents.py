@@ -1,18 +1,22 @@
 """Documents of a policy bundle: the targets ``policy.json``, ``keys.json`` and ``routing.json``.
 
 They are signed, versioned and strict: an unknown field, rule condition or action refuses the document,
-and with it the whole bundle (ADR-0004). Parse with ``parse_document``; everything else trusts the types.
+and with it the whole bundle (ADR-0004), and so does a name that stands twice in one object, of which two readers
+could take different ones (RFC 8259 §4). Parse with ``parse_document``; everything else trusts the types.
 """
 
+import json
+import re
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.ids import ID_PATTERN
+from outpost.protocol.times import UtcTime
 
 POLICY_TARGET = "policy.json"
 KEYS_TARGET = "keys.json"
@@ -24,11 +28,13 @@ Kind = Annotated[
 ]
 """A finding's kind: ``domain.type`` or ``domain.type.subtype``; ``*`` as the last part matches all below it."""
 
+_URL_TEXT = re.compile(r"[\x21-\x7e]+")  # RFC 3986 §2: a URL is visible ASCII
+
 MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
 
 
 class DocumentError(ValueError):
-    """A document is malformed. ``problems`` lists every one as ``(path, message)``, without any value."""
+    """A document is malformed. ``problems`` lists them as ``(path, message)``; of values only names are quoted."""
 
     def __init__(self, name: str, problems: list[tuple[str, str]]) -> None:
         self.name = name
@@ -120,7 +126,7 @@ class VirtualKeyDigest(Document):
     allowed_models: list[str] = Field(default=["*"], min_length=1)
     allowed_networks: list[str] | None = Field(default=None, min_length=1)
     """CIDR networks from which the key may be used; absent means any."""
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcTime | None = None
 
     @field_validator("allowed_networks")
     @classmethod
@@ -155,10 +161,17 @@ class Provider(Document):
     @field_validator("base_url")
     @classmethod
     def _is_http_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an http(s) URL without query or fragment")
-        if parts.username or parts.password:
+        wrong = "must be an http(s) URL without query or fragment"
+        if _URL_TEXT.fullmatch(url) is None:  # urlsplit drops line ends and tabs that would stay in the value
+            raise ValueError(wrong)
+        try:
+            parts = urlsplit(url)
+            has_host = parts.hostname and parts.port != 0
+        except ValueError as err:  # its text quotes the URL
+            raise ValueError(wrong) from err
+        if parts.scheme not in {"https", "http"} or not has_host or parts.query or parts.fragment:
+            raise ValueError(wrong)
+        if "@" in parts.netloc:
             raise ValueError("must not carry credentials")
         return url.rstrip("/")
 
@@ -186,13 +199,24 @@ def parse_document(model: type[D], name: str, content: bytes) -> D:
         DocumentError: It is not UTF-8 JSON of exactly the expected shape; lists every problem.
     """
     try:
-        return model.model_validate_json(content)
+        document = model.model_validate_json(content)
     except ValidationError as err:
         problems = [
             (".".join(str(part) for part in error["loc"]), error["msg"])
             for error in err.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise DocumentError(name, problems) from err
+    try:
+        json.loads(content, object_pairs_hook=_refuse_duplicates)
+    except (ValueError, RecursionError) as err:
+        raise DocumentError(name, [("", str(err))]) from err
+    return document
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
+    # The values of inner objects come as None: nothing is built a second time.
+    if len(dict(pairs)) != len(pairs):
+        _require_unique("name", [name for name, _ in pairs])
 
 
 def _require_unique(what: str, values: list[str]) -> None:

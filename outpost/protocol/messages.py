@@ -4,15 +4,45 @@ Unknown fields are ignored so that a newer peer may add one (ADR-0004). Binary v
 (RFC 4648 §4, padded); times are RFC 3339 with an offset.
 """
 
-from typing import Annotated
+import base64
+import binascii
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field
+from pydantic_core import PydanticCustomError
 
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.ids import ID_PATTERN
+from outpost.protocol.times import UtcTime
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+# RFC 8259 §6: beyond this JSON readers disagree; it also fits every database's 64-bit integer.
+_MAX_INTEGER = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=_MAX_INTEGER)]
+Positive = Annotated[int, Field(ge=1, le=_MAX_INTEGER)]
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
+
+
+class _Base64(EncoderProtocol):
+    """Base64 that refuses what is not in its alphabet (RFC 4648 §3.3); pydantic's own skips it."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        try:
+            return base64.b64decode(data, validate=True)
+        except binascii.Error as err:
+            raise PydanticCustomError("base64_decode", "must be base64 text") from err
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        return base64.b64encode(value)
+
+    @classmethod
+    def get_json_format(cls) -> Literal["base64"]:
+        return "base64"
+
+
+Base64 = Annotated[bytes, EncodedBytes(encoder=_Base64)]
 
 
 class Message(BaseModel):
@@ -32,9 +62,9 @@ class EnrolRequest(Message):
 
     token: str = Field(min_length=1, max_length=512)
     csr_pem: Pem
-    hpke_public_key: Base64Bytes = Field(max_length=2048)
+    hpke_public_key: Base64 = Field(max_length=2048)
     """MLKEM768-X25519 public key to which secrets are sealed (RFC 9180)."""
-    audit_public_key: Base64Bytes = Field(max_length=64)
+    audit_public_key: Base64 = Field(max_length=64)
     """Ed25519 public key, 32 bytes, that signs the outpost's audit checkpoints."""
     outpost_version: str = Field(max_length=64)
 
@@ -48,7 +78,7 @@ class EnrolResponse(Message):
     certificate_pem: Pem
     intermediates_pem: list[Pem] = Field(max_length=4)
     anchors_pem: list[Pem] = Field(min_length=1, max_length=8)
-    tuf_root: Base64Bytes
+    tuf_root: Base64
     """Root metadata of the org's bundle repository, exactly as signed."""
     receipt_vkey: str = Field(max_length=512)
     """C2SP signed-note verifier key with which receipts are checked."""
@@ -59,9 +89,9 @@ class EnrolResponse(Message):
 class BundleReport(Message):
     """What the outpost has of its bundle, and why it refused a newer one if it did."""
 
-    snapshot_version: int = Field(ge=0)
-    applied_at: AwareDatetime | None = None
-    refused_version: int | None = None
+    snapshot_version: Count
+    applied_at: UtcTime | None = None
+    refused_version: Count | None = None
     refused_reason: str | None = Field(default=None, max_length=1024)
 
 
@@ -69,29 +99,29 @@ class Heartbeat(Message):
     """``POST /outpost/v1/heartbeat``."""
 
     outpost_version: str = Field(max_length=64)
-    sent_at: AwareDatetime
+    sent_at: UtcTime
     bundle: BundleReport | None
-    audit_size: int = Field(ge=0)
-    audit_delivered: int = Field(ge=0)
+    audit_size: Count
+    audit_delivered: Count
 
 
 class HeartbeatReply(Message):
     """The control plane's clock, and how soon it wants to hear again."""
 
-    server_time: AwareDatetime
+    server_time: UtcTime
     interval_s: int = Field(ge=1, le=86_400)
 
 
 class WatchReply(Message):
     """``GET /outpost/v1/watch?after=N``: the newest snapshot version, once it is above ``after``."""
 
-    snapshot_version: int = Field(ge=0)
+    snapshot_version: Count
 
 
 class AuditGap(Message):
     """An event whose bytes the outpost has lost (disk damage); its leaf hash still proves its place in the tree."""
 
-    seq: int = Field(ge=0)
+    seq: Count
     leaf_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -102,7 +132,7 @@ class AuditBatch(Message):
     rewritten, dropped or forked event cannot be delivered unnoticed.
     """
 
-    first_seq: int = Field(ge=0)
+    first_seq: Count
     """Leaf index (0-based) of the first event."""
     events: list[str] = Field(min_length=1, max_length=1000)
     """Each event's exact bytes, UTF-8 JSON."""
@@ -115,7 +145,7 @@ class AuditBatch(Message):
 class AuditReceipt(Message):
     """The control plane's word that it holds the log up to ``size``; the outpost may drop its queue so far."""
 
-    size: int = Field(ge=1)
+    size: Positive
     note: str = Field(max_length=8192)
     """The outpost's checkpoint with the control plane's signature line added."""
 
@@ -123,8 +153,8 @@ class AuditReceipt(Message):
 class SealedSecrets(Message):
     """Secrets of the org sealed to this outpost's key (HPKE base mode). ``info`` names org, outpost and version."""
 
-    version: int = Field(ge=1)
-    sealed: Base64Bytes
+    version: Positive
+    sealed: Base64
 
 
 class ErrorBody(Message):
@@ -132,5 +162,5 @@ class ErrorBody(Message):
 
     code: ErrorCode
     message: str
-    expected_seq: int | None = None
+    expected_seq: Count | None = None
     """With ``audit_invalid``: the sequence number at which the next audit batch must begin."""

@@ -1,0 +1,125 @@
+"""One fixed, full sample of everything that crosses a boundary; the golden files hold their exact bytes."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from outpost.protocol import messages
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.documents import (
+    CombiningAlgorithm,
+    Conditions,
+    KeysDocument,
+    Pack,
+    PolicyDocument,
+    Provider,
+    RoutingDocument,
+    Rule,
+    VirtualKeyDigest,
+)
+
+AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+
+MESSAGES: dict[str, BaseModel] = {
+    "anchors": messages.Anchors(anchors_pem=[PEM]),
+    "enrol_request": messages.EnrolRequest(
+        token="oet1.edge-1.secret.anchor",
+        csr_pem=PEM,
+        hpke_public_key=b"AQID",
+        audit_public_key=b"BAUG",
+        outpost_version="0.1.0",
+    ),
+    "enrol_response": messages.EnrolResponse(
+        org_id="acme",
+        outpost_id="edge-1",
+        trust_domain="outpost.test",
+        certificate_pem=PEM,
+        intermediates_pem=[PEM],
+        anchors_pem=[PEM],
+        tuf_root=b"e30=",
+        receipt_vkey="outpost.test/receipts+00000000+AQ==",
+        sync_url="https://control-plane.test:8443",
+    ),
+    "heartbeat": messages.Heartbeat(
+        outpost_version="0.1.0",
+        sent_at=AT,
+        bundle=messages.BundleReport(
+            snapshot_version=7, applied_at=AT, refused_version=8, refused_reason="policy.json: packs: missing"
+        ),
+        audit_size=12,
+        audit_delivered=11,
+    ),
+    "heartbeat_without_bundle": messages.Heartbeat(
+        outpost_version="0.1.0", sent_at=AT, bundle=None, audit_size=0, audit_delivered=0
+    ),
+    "heartbeat_reply": messages.HeartbeatReply(server_time=AT, interval_s=30),
+    "watch_reply": messages.WatchReply(snapshot_version=7),
+    "audit_batch": messages.AuditBatch(
+        first_seq=10,
+        events=['{"kind":"system","v":1}', ""],
+        checkpoint="origin\n12\nAQ==\n\n— name sig\n",
+        gaps=[messages.AuditGap(seq=11, leaf_hash="ab" * 32)],
+    ),
+    "audit_receipt": messages.AuditReceipt(size=12, note="origin\n12\nAQ==\n\n— name sig\n— receipts sig\n"),
+    "sealed_secrets": messages.SealedSecrets(version=3, sealed=b"AQIDBA=="),
+    "error_body": messages.ErrorBody(code=ErrorCode.AUDIT_INVALID, message="expected first_seq 12", expected_seq=12),
+}
+
+DOCUMENTS: dict[str, BaseModel] = {
+    "policy": PolicyDocument(
+        schema_version="1",
+        max_offline_s=604_800,
+        packs=[
+            Pack(
+                id="baseline",
+                sequence=10,
+                combining=CombiningAlgorithm.DENY_OVERRIDES,
+                default=Action.ALLOW,
+                rules=[
+                    Rule(
+                        id="no-cards",
+                        sequence=1,
+                        when=Conditions(
+                            findings=["pci.*", "secret.api_key", "*"],
+                            min_score=0.75,
+                            directions=[Direction.INPUT, Direction.OUTPUT],
+                            models=["gpt-4o"],
+                            groups=["finance"],
+                            surfaces=["openai.chat"],
+                        ),
+                        action=Action.BLOCK,
+                        reason="card data stays here",
+                    ),
+                    Rule(id="mask", sequence=2, when=Conditions(findings=["pii.email"]), action=Action.REDACT),
+                    Rule(id="rest", sequence=3, when=Conditions(), action=Action.ALLOW),
+                ],
+            )
+        ],
+    ),
+    "keys": KeysDocument(
+        schema_version="1",
+        keys=[
+            VirtualKeyDigest(
+                id="key-1",
+                prefix="sk-op-test-abcdEFGH",
+                pepper_id="pepper-1",
+                digest="0f" * 32,
+                group="finance",
+                allowed_models=["gpt-4o"],
+                allowed_networks=["10.0.0.0/8", "2001:db8::/32"],
+                expires_at=AT,
+            ),
+            VirtualKeyDigest(
+                id="key-2", prefix="sk-op-a-01234567", pepper_id="pepper-1", digest="1e" * 32, group="all"
+            ),
+        ],
+    ),
+    "routing": RoutingDocument(
+        schema_version="1",
+        providers=[
+            Provider(id="openai", surface="openai", base_url="https://llm.example/v1", models=["gpt-4o", "*"]),
+        ],
+    ),
+}
