@@ -42,7 +42,7 @@ class ForeignHandler(logging.Handler):
         err = record.exc_info[1] if record.exc_info else None
         frames = traceback.extract_tb(err.__traceback__) if err is not None else []
         structlog.get_logger("foreign").log(
-            record.levelno,
+            max(level for level in (logging.NOTSET, *_LEVELS.values()) if level <= record.levelno),
             "library_message",
             source=record.name,
             error=type(err).__name__ if err is not None else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
 class SettingsInvalid(ValueError):
@@ -40,9 +40,9 @@ class ProgramSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Variables win over the file's values, which arrive as init arguments; nothing else is read."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        """Nothing but what ``load_settings`` passes: it reads file and variables itself, to order and to blame them."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 S = TypeVar("S", bound=ProgramSettings)
@@ -54,27 +54,19 @@ def load_settings(model: type[S], path: Path | None = None, overrides: Mapping[s
     Args:
         model: What to read.
         path: The TOML file.
-        overrides: Values from the command line; they win.
+        overrides: Values from the command line; they win over variables, which win over the file.
 
     Raises:
         SettingsInvalid: The file cannot be read, or any key or variable is unknown or invalid; lists all of them.
     """
-    prefix = model.model_config["env_prefix"]
     problems: list[str] = []
-    values = _read_file(model, path, problems)
-    known = {f"{prefix}{name}".upper() for name in (*model.model_fields, "config")} | model.other_variables
-    unknown = {name for name in os.environ if name.startswith(prefix)} - known
-    problems += [f"{name}: unknown variable" for name in sorted(unknown)]
+    values = {**_read_file(model, path, problems), **_read_variables(model, problems), **(overrides or {})}
     try:
         settings = model(**values)
-        if overrides:
-            settings = model.model_validate({**settings.model_dump(), **overrides})
     except ValidationError as err:
         for error in err.errors(include_url=False, include_context=False, include_input=False):
             where = ".".join(str(part) for part in error["loc"]) or "(settings)"
             problems.append(f"{where}: {'unknown key' if error['type'] == 'extra_forbidden' else error['msg']}")
-    except ValueError as err:  # pydantic-settings: a variable that should hold JSON does not
-        problems.append(str(err))
     if problems:
         raise SettingsInvalid(problems)
     return settings
@@ -83,14 +75,30 @@ def load_settings(model: type[S], path: Path | None = None, overrides: Mapping[s
 def _read_file(model: type[ProgramSettings], path: Path | None, problems: list[str]) -> dict[str, Any]:
     named = os.environ.get(f"{model.model_config['env_prefix']}CONFIG".upper())
     chosen = path or (Path(named) if named else None)
-    if chosen is None:
-        if not model.default_file.exists():
-            return {}
-        chosen = model.default_file
     try:
-        return tomllib.loads(chosen.read_text("utf-8"))
+        return tomllib.loads((chosen or model.default_file).read_text("utf-8"))
     except OSError as err:
-        problems.append(f"{chosen}: cannot be read ({err.strerror})")
+        if chosen is not None or not isinstance(err, FileNotFoundError):
+            problems.append(f"{chosen or model.default_file}: cannot be read ({err.strerror})")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        problems.append(f"{chosen}: not valid TOML ({err})")
+        problems.append(f"{chosen or model.default_file}: not valid TOML ({err})")
     return {}
+
+
+def _read_variables(model: type[ProgramSettings], problems: list[str]) -> dict[str, Any]:
+    prefix = model.model_config["env_prefix"].upper()
+    known = {f"{prefix}{name}".upper() for name in (*model.model_fields, "config")} | model.other_variables
+    # Any case: pydantic-settings reads outpost_listen_port too.
+    present = {name for name in os.environ if name.upper().startswith(prefix)}
+    problems += [f"{name}: unknown variable" for name in sorted(present) if name.upper() not in known]
+    source = EnvSettingsSource(model)
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        value, _, is_complex = source.get_field_value(field, name)
+        if value is None:
+            continue
+        try:
+            values[name] = source.prepare_field_value(name, field, value, is_complex)
+        except ValueError:  # a list or a table that is not JSON; the error quotes it
+            problems.append(f"{prefix}{name.upper()}: not valid JSON")
+    return values
