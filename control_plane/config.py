@@ -4,28 +4,25 @@
 ``cli``; below that, functions get the values they need. ``deploy/control-plane.toml`` shows every key.
 """
 
-import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from control_plane.errors import ConfigError
-
-ENV_PREFIX = "CONTROL_PLANE_"
-CONFIG_VARIABLE = "CONTROL_PLANE_CONFIG"
-DEFAULT_FILE = Path("control-plane.toml")
+from outpost.protocol.settings import ProgramSettings, SettingsInvalid, load_settings
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-class Config(BaseSettings):
+class Config(ProgramSettings):
     """Every setting of the control plane."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, validate_default=True)
+    model_config = SettingsConfigDict(env_prefix="CONTROL_PLANE_")
+
+    default_file: ClassVar[Path] = Path("control-plane.toml")
 
     data_dir: Path = Field(
         default=Path("./control-plane-data"), description="Keys, certificates and (by default) the database; mode 0700."
@@ -88,19 +85,6 @@ class Config(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Variables win over the file's values, which arrive as init arguments; nothing else is read."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
-
     def resolved_database_url(self) -> str:
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'control-plane.db'}"
@@ -120,42 +104,10 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = 
     Raises:
         ConfigError: The file cannot be read, or any key or variable is unknown or invalid; lists all of them.
     """
-    problems: list[str] = []
-    values = _read_file(path, problems)
-    unknown = {name for name in os.environ if name.startswith(ENV_PREFIX)} - _known_variables()
-    problems += [f"{name}: unknown variable" for name in sorted(unknown)]
     try:
-        config = Config(**values)
-        if overrides:
-            config = Config.model_validate({**config.model_dump(), **overrides})
-    except ValidationError as err:
-        for error in err.errors(include_url=False, include_context=False, include_input=False):
-            where = ".".join(str(part) for part in error["loc"]) or "(settings)"
-            problems.append(f"{where}: {'unknown key' if error['type'] == 'extra_forbidden' else error['msg']}")
-    except ValueError as err:  # pydantic-settings: a variable that should hold JSON does not
-        problems.append(str(err))
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
-def _read_file(path: Path | None, problems: list[str]) -> dict[str, Any]:
-    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
-    if chosen is None:
-        if not DEFAULT_FILE.exists():
-            return {}
-        chosen = DEFAULT_FILE
-    try:
-        return tomllib.loads(chosen.read_text("utf-8"))
-    except OSError as err:
-        problems.append(f"{chosen}: cannot be read ({err.strerror})")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        problems.append(f"{chosen}: not valid TOML ({err})")
-    return {}
-
-
-def _known_variables() -> set[str]:
-    return {CONFIG_VARIABLE} | {f"{ENV_PREFIX}{name.upper()}" for name in Config.model_fields}
+        return load_settings(Config, path, overrides)
+    except SettingsInvalid as err:
+        raise ConfigError(err.problems) from err
 
 
 def _url_host(name: str) -> str:

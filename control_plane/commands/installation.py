@@ -21,8 +21,8 @@ from control_plane.initialise import (
     is_initialised,
     require_initialised,
 )
-from control_plane.logs import configure_logs
 from control_plane.store.engine import Database
+from outpost.protocol.logs import configure_logs
 from pki.files import write_private
 
 SECRETS_FILE = "initial-secrets.json"
