@@ -28,7 +28,7 @@ from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, judge
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message, openai_envelope
-from outpost.proxy.exchange import Exchange
+from outpost.proxy.exchange import Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.stream import StreamInspector
@@ -38,11 +38,6 @@ from outpost.proxy.surfaces import openai_chat
 INLINE_SCAN_BYTES: Final = 65_536
 EVENT_STREAM: Final = "text/event-stream"
 _FORWARDED_ANSWER_HEADERS: Final = ("openai-processing-ms", "openai-version", "openai-model")
-_OUTCOMES: Final = {
-    ErrorCode.PROVIDER_TIMEOUT: "provider_timeout",
-    ErrorCode.POLICY_BLOCKED: "blocked",
-    ErrorCode.UNSCANNABLE: "blocked",
-}
 
 
 class Blocked(Rejected):
@@ -176,7 +171,7 @@ class ChatSurface:
         except (Rejected, CouldNotInspect) as err:
             if not response.prepared:
                 raise
-            outcome, code = _OUTCOMES.get(err.code, "provider_error"), err.code
+            outcome, code = outcome_of(err.code), err.code
             tail = [sse.encode(openai_envelope(err.code, err.message, STATUS[err.code]))]
         if inspector.blocked:
             if not response.prepared:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from outpost.errors import CouldNotInspect
+from outpost.errors import CouldNotInspect, Rejected
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
@@ -72,8 +72,12 @@ def judge(
         redacted = redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
         if redacted == parsed.document.raw:
             # What the policy wants redacted has no text that could be (an image): nothing to replace, so refuse.
-            return Verdict(_unredactable(decision), verdict.located, None)
-        parsed = parse(redacted)
+            return Verdict(unredactable(decision), verdict.located, None)
+        try:
+            parsed = parse(redacted)
+        except Rejected:
+            # Two member names became the same, or a name the body needs is gone: what is left is no such body.
+            return Verdict(unredactable(decision), verdict.located, None)
         located = _find(scanner, parsed)
         decision = _evaluate(policy, facts, located)
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
@@ -87,6 +91,7 @@ def _evaluate(policy: CompiledPolicy, facts: Facts, located: Sequence[Located]) 
     return evaluate(policy, facts, [item.finding for item in located])
 
 
-def _unredactable(decision: Decision) -> Decision:
-    reason = "the policy asks to redact content that holds no text"
+def unredactable(decision: Decision) -> Decision:
+    """A refusal by the rule that wanted a redaction which is not possible."""
+    reason = "the policy asks to redact content in which nothing can be redacted"
     return Decision(Action.BLOCK, decision.rule_id, reason, kinds=decision.kinds)

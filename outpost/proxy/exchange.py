@@ -45,9 +45,12 @@ class Exchange:
         )
 
     def refusal_event(self, at: datetime, code: ErrorCode, status: int) -> AuditEvent:
-        """A request that was refused before or instead of being forwarded."""
-        decision = self.decision or Decision(Action.BLOCK, f"fail-closed/{code}", "")
-        return self._event("completion", at, None, decision, (), code=code, outcome="refused", status=status)
+        """The end of an exchange that was refused: by the policy, for a fault, or by the provider."""
+        if self.output_decision is not None or code.startswith("provider_"):
+            return self.completion_event(at, outcome_of(code), status, code)
+        blocked = self.decision is not None and self.decision.action is Action.BLOCK
+        decision = self.decision if blocked else Decision(Action.BLOCK, f"fail-closed/{code}", "")
+        return self._event("completion", at, None, decision, (), code=code, outcome=outcome_of(code), status=status)
 
     def completion_event(self, at: datetime, outcome: str, status: int, code: ErrorCode | None = None) -> AuditEvent:
         """The end of an exchange that reached the provider, with the output pass."""
@@ -97,3 +100,12 @@ class Exchange:
             completion_tokens=self.completion_tokens,
             latency_ms=self.elapsed_ms() if kind == "completion" else None,
         )
+
+
+def outcome_of(code: ErrorCode) -> str:
+    """The audit log's word for how an exchange with this error ended."""
+    if code in {ErrorCode.POLICY_BLOCKED, ErrorCode.UNSCANNABLE}:
+        return "blocked"
+    if code is ErrorCode.PROVIDER_TIMEOUT:
+        return "provider_timeout"
+    return "provider_error" if code.startswith("provider_") else "refused"

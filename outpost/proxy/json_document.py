@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import count
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -21,9 +22,12 @@ MAX_DEPTH: Final = (
 )
 MAX_EMBEDDED: Final = 3  # JSON inside strings inside JSON: tool arguments that carry a payload of their own
 
-# Every string and number of a valid JSON document in order of appearance. Alternation over single characters,
-# so the time is linear whatever the input (the document has been parsed before this runs).
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+# Every string and number of a valid JSON document in order of appearance. Possessive, so the time is linear and no
+# memory is kept per character whatever the input (the document has been parsed before this runs).
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?[0-9][0-9.eE+-]*+', re.DOTALL)
+_JSON_SPACE: Final = " \t\n\r"  # RFC 8259 §2
+# A number of more digits than this is written out by nobody's program; its digits as written are inspected.
+_MAX_EXPONENT: Final = 30
 
 
 class Number:
@@ -41,7 +45,7 @@ class Leaf(NamedTuple):
     Attributes:
         ordinal: Position among all strings, names and numbers of the outermost document.
         path: Names and indices from the outermost document; a name is its own last element.
-        text: The decoded text, or a number as written.
+        text: The decoded text, or a number: a whole one as its digits (``4.2e1`` is ``42``), others as written.
         is_name: It is an object's member name.
         is_number: It is a number.
         inner: Ordinals inside documents embedded in this string, from the outside in; empty if not embedded.
@@ -89,14 +93,14 @@ def parse_json(raw: bytes) -> JsonDocument:
     return JsonDocument(raw, value)
 
 
-def walk(document: JsonDocument) -> list[Leaf]:
+def walk(document: JsonDocument, *, embedded: bool = True) -> list[Leaf]:
     """Every string, name and number in the order of the document's bytes.
 
-    A string that is itself a JSON object or array is replaced by its own leaves, so that escapes inside it
-    hide nothing and a replacement keeps it valid JSON.
+    A string that is itself a JSON object or array is replaced by its own leaves if ``embedded``, so that escapes
+    inside it hide nothing and a replacement keeps it valid JSON.
     """
     leaves: list[Leaf] = []
-    _collect(document.value, (), count(), MAX_EMBEDDED, leaves)
+    _collect(document.value, (), count(), MAX_EMBEDDED if embedded else 0, leaves)
     return leaves
 
 
@@ -132,7 +136,7 @@ def _collect(value: Any, path: tuple[str | int, ...], ordinals: Iterator[int], e
     """Append the leaves of ``value``. The order of tests is the order of how often each kind occurs."""
     if isinstance(value, str):
         ordinal = next(ordinals)
-        if embed and value.startswith(("{", "[")) and (inner := _embedded(value)) is not None:
+        if embed and value.lstrip(_JSON_SPACE).startswith(("{", "[")) and (inner := _embedded(value)) is not None:
             within: list[Leaf] = []
             _collect(inner, path, count(), embed - 1, within)
             out.extend(leaf._replace(ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner)) for leaf in within)
@@ -147,9 +151,19 @@ def _collect(value: Any, path: tuple[str | int, ...], ordinals: Iterator[int], e
         for index, item in enumerate(value):
             _collect(item, (*path, index), ordinals, embed, out)
     elif isinstance(value, Number):
-        out.append(Leaf(next(ordinals), path, value.text, is_number=True))
+        out.append(Leaf(next(ordinals), path, _digits(value.text), is_number=True))
     elif isinstance(value, int) and not isinstance(value, bool):
         out.append(Leaf(next(ordinals), path, str(value), is_number=True))
+
+
+def _digits(number: str) -> str:
+    """A number as its digits if it is whole, so that ``4111111111111111.0`` and ``4.1e15`` hide nothing."""
+    try:
+        value = Decimal(number)
+        whole = value == value.to_integral_value() and value.adjusted() <= _MAX_EXPONENT
+    except ArithmeticError:  # more digits or a larger exponent than the context takes
+        return number
+    return f"{value:.0f}" if whole else number
 
 
 def _embedded(text: str) -> Any:

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from outpost.dlp.engine import MAX_FINDINGS
+from outpost.errors import CouldNotInspect
+from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument, Leaf, replace_texts
 from outpost.proxy.spans import Span, label, replace_spans
@@ -75,7 +78,7 @@ def inspect(scanner: Scanner, segments: Iterable[Segment]) -> list[Located]:
     """Everything the scanner finds, in the order of the segments.
 
     Raises:
-        CouldNotInspect: A text is beyond the scanner's bounds.
+        CouldNotInspect: A text is beyond the scanner's bounds, or all together hold too many findings.
     """
     located: list[Located] = []
     for index, segment in enumerate(segments):
@@ -83,6 +86,8 @@ def inspect(scanner: Scanner, segments: Iterable[Segment]) -> list[Located]:
             if segment.seams_only and sum(1 for _ in segment.pieces(finding)) < 2:  # noqa: PLR2004 - a seam has two sides
                 continue
             located.append(Located(index, finding))
+        if len(located) > MAX_FINDINGS:  # the scanner bounds one text; a body has many
+            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
     return located
 
 

@@ -115,12 +115,8 @@ class ProxyServer:
 
     async def _refuse(self, exchange: Exchange, refusal: Rejected) -> web.StreamResponse:
         """Audit a refusal, then answer it; if it cannot be audited, that is the refusal."""
-        at = self._parts.clock()
         status = _status(refusal)
-        if isinstance(refusal, Blocked) or exchange.decision is None:
-            event = exchange.refusal_event(at, refusal.code, status)
-        else:
-            event = exchange.completion_event(at, _outcome(refusal.code), status, refusal.code)
+        event = exchange.refusal_event(self._parts.clock(), refusal.code, status)
         if refusal.code is not ErrorCode.AUDIT_UNAVAILABLE:
             try:
                 await self._parts.audit.submit(event)
@@ -240,12 +236,6 @@ def _status(refusal: Rejected) -> HTTPStatus:
     if isinstance(refusal, ProviderRefused) and refusal.status is not None:
         return refusal.status
     return STATUS[refusal.code]
-
-
-def _outcome(code: ErrorCode) -> str:
-    if code is ErrorCode.PROVIDER_TIMEOUT:
-        return "provider_timeout"
-    return "provider_error" if code.startswith("provider_") else "refused"
 
 
 def _place(err: BaseException) -> str:

@@ -17,6 +17,7 @@ DONE: Final = b"[DONE]"
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 _END_OF_EVENT = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_END: Final = 3  # bytes of an end of event that may stand at the end of what was searched
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -32,7 +33,8 @@ class EventReader:
     """Cuts a byte stream into events. Memory is bounded by ``MAX_EVENT_BYTES`` plus one read."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._searched = 0  # no blank line ends before this, so a long event is searched once, not at every read
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Events that are complete now.
@@ -41,25 +43,29 @@ class EventReader:
             Rejected: An event is larger than ``MAX_EVENT_BYTES``.
         """
         self._buffer += chunk
-        start = 0
-        for blank in _END_OF_EVENT.finditer(self._buffer):
-            if blank.group() == b"\r\r" and blank.end() == len(self._buffer):
+        while (blank := _END_OF_EVENT.search(self._buffer, self._searched)) is not None:
+            _, end = blank.span()
+            at_the_end = blank.group() == b"\r\r" and end == len(self._buffer)
+            del blank  # holds the buffer's memory, which must be free to shrink
+            if at_the_end:
                 break  # the next byte may be the line feed of a CR LF
-            yield _event(self._buffer[start : blank.end()])
-            start = blank.end()
-        self._buffer = self._buffer[start:]
+            raw = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            self._searched = 0
+            yield _event(raw)
+        self._searched = max(0, len(self._buffer) - _LONGEST_END)
         if len(self._buffer) > MAX_EVENT_BYTES:
             message = f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes"
             raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
 
     def rest(self) -> bytes:
         """Bytes after the last blank line; a well-formed stream leaves none."""
-        return self._buffer.strip()
+        return bytes(self._buffer.strip())
 
 
 def encode(data: bytes) -> bytes:
     """One event with ``data``, framed as OpenAI frames it."""
-    return b"data: " + data + b"\n\n"
+    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
 def _event(raw: bytes) -> Event:
@@ -69,5 +75,5 @@ def _event(raw: bytes) -> Event:
         return Event(KEEP_ALIVE, None)
     if len(lines) > 1:
         joined = b"\n".join(data)
-        return Event(b"".join(b"data: " + line + b"\n" for line in data) + b"\n", joined)
+        return Event(encode(joined), joined)
     return Event(raw, data[0])

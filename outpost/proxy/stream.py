@@ -13,7 +13,7 @@ from typing import Final
 
 from outpost.dlp.engine import Engine
 from outpost.dlp.stream import Released, StreamScanner
-from outpost.errors import CouldNotInspect
+from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
 from outpost.protocol.findings import Finding
@@ -74,7 +74,7 @@ class StreamInspector:
         """Take one event; return what may go out now. Nothing goes out after a block.
 
         Raises:
-            Rejected: The event is not a chunk of a chat completion.
+            Rejected: ``provider_invalid_response``: the event is not a chunk of a chat completion.
             CouldNotInspect: A text is beyond the scanner's bounds.
         """
         if self.blocked:
@@ -84,7 +84,7 @@ class StreamInspector:
                 self._finish_channels(None)
             self._held.append(_Held(event.raw, None))
             return self._drain()
-        chunk = parse_chunk(event.data)
+        chunk = _parse(event.data)
         self._note(chunk)
         held = _Held(event.raw, chunk)
         self._held.append(held)
@@ -188,6 +188,14 @@ class StreamInspector:
         if self.blocked:
             self._held.clear()
         return out
+
+
+def _parse(data: bytes) -> Chunk:
+    try:
+        return parse_chunk(data)
+    except Rejected as err:
+        message = "the provider's stream has an event that is not a chunk of a chat completion"
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
 
 
 def _without_logprobs(data: bytes) -> bytes:

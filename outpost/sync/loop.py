@@ -338,6 +338,7 @@ class SyncLoop:
             self._stores.bundles.save(previous)
 
     async def _push_audit(self) -> float | None:
+        there = self._audit_log.size  # what comes while these are delivered waits for its turn, or it would never end
         for _ in range(MAX_BATCHES_PER_PASS):
             batch = await asyncio.to_thread(self._audit_log.pending)
             if batch is None:
@@ -349,6 +350,8 @@ class SyncLoop:
             if self._audit_log.delivered <= before:
                 # A true but old receipt: taking it as progress would send the same events for ever.
                 raise ControlPlaneUntrusted(f"the receipt for {receipt.size} events does not cover what was delivered")
+            if self._audit_log.delivered >= there:
+                return None
         return _AT_ONCE_S
 
     async def _report(self) -> float:

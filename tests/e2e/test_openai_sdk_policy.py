@@ -19,14 +19,6 @@ CARD = "4111 1111 1111 1111"  # the card schemes' own test number; passes Luhn
 EMAIL = "erika.mustermann@example.org"
 
 
-BLAMES_THE_CALLER = pytest.mark.xfail(
-    strict=True, reason="an unreadable event of the provider's stream is reported as the caller's invalid_request"
-)
-AUDITS_THE_PROMPT = pytest.mark.xfail(
-    strict=True, reason="the completion event of a blocked plain answer carries the prompt's rule and no findings"
-)
-
-
 PLACES = {
     "user message": ask(f"My card is {CARD}, charge it."),
     "text part": ask([{"type": "text", "text": f"card {CARD}"}]),
@@ -88,7 +80,7 @@ async def test_a_card_in_an_answer_does_not_come_out(
     assert CARD not in refused.value.response.text
 
 
-@pytest.mark.parametrize("stream", [pytest.param(False, marks=AUDITS_THE_PROMPT), True], ids=["plain", "stream"])
+@pytest.mark.parametrize("stream", [pytest.param(False), True], ids=["plain", "stream"])
 async def test_a_blocked_answer_is_audited_with_its_rule_and_what_was_found(
     upstream: Upstream, *, stream: bool
 ) -> None:
@@ -164,8 +156,8 @@ async def test_a_providers_error_is_ours_by_code_and_never_verbatim(
     "model",
     [
         "standin-reset",
-        pytest.param("standin-error-event", marks=BLAMES_THE_CALLER),
-        pytest.param("standin-notjson", marks=BLAMES_THE_CALLER),
+        pytest.param("standin-error-event"),
+        pytest.param("standin-notjson"),
     ],
 )
 async def test_a_stream_that_breaks_is_an_error_and_never_verbatim(outpost_sdk: Sdk, model: str) -> None:

@@ -6,7 +6,9 @@ cannot be read (images, audio, files), and which streamed fields come whole inst
 Source: OpenAI API reference, /v1/chat/completions (request, chat completion object, chunk object).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,16 +40,34 @@ _ENUMERATED: Final = frozenset({"role", "type"})
 _ANSWER_METADATA: Final = frozenset(
     {"id", "object", "created", "model", "usage", "system_fingerprint", "service_tier", "obfuscation"}
 )
+# Metadata is one short value each, and counts under "usage"; anything longer or of another shape is inspected.
+MAX_METADATA_CHARS: Final = 256
+_USAGE_NAME: Final = re.compile(r"[a-z_]{1,64}")
+MAX_INDEX: Final = 9_999  # OpenAI allows 128 choices; nothing can be written into so small a number
+MAX_TOKENS: Final = 2**53 - 1  # RFC 8259 §6: JSON readers agree on integers up to here
+
 # Fields of a delta that come whole in one chunk. Everything else may be a piece of a longer text.
 _WHOLE_FIELDS: Final = frozenset({"role", "type", "id", "name"})
 
+# Types of content parts, and members, whose content is not text: OpenAI's, and those of providers that speak its API.
 _UNSCANNABLE_PARTS: Final = {
+    "image": "unscannable.image",
     "image_url": "unscannable.image",
+    "image_file": "unscannable.image",
     "input_image": "unscannable.image",
+    "audio": "unscannable.audio",
+    "audio_url": "unscannable.audio",
     "input_audio": "unscannable.audio",
+    "video": "unscannable.video",
+    "video_url": "unscannable.video",
+    "input_video": "unscannable.video",
+    "document": "unscannable.file",
     "file": "unscannable.file",
     "input_file": "unscannable.file",
 }
+_READABLE_PARTS: Final = frozenset({"text", "input_text", "output_text", "refusal", "thinking", "reasoning"})
+UNKNOWN_PART: Final = "unscannable.unknown"
+_DETECTOR: Final = "surface/openai_chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,7 @@ class Chunk:
     finished: frozenset[int]
     """Indices of the choices that end with this chunk."""
     has_logprobs: bool
+    unscannable: tuple[Finding, ...]
     prompt_tokens: int | None
     completion_tokens: int | None
 
@@ -119,8 +140,9 @@ def parse_request(raw: bytes) -> ChatRequest:
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise _invalid("'stream' must be a boolean")
-    segments = _segments(document, "messages", skip_top=frozenset())
-    return ChatRequest(document, model, bool(stream), segments, tuple(_unscannable(messages, segments, "messages")))
+    segments = _segments(document, "messages", skip=lambda _: False)
+    unscannable = [*_unscannable(messages, segments, "messages"), *_unscannable([body.get("prediction")], segments, "")]
+    return ChatRequest(document, model, bool(stream), segments, tuple(unscannable))
 
 
 def parse_answer(raw: bytes) -> ChatAnswer:
@@ -132,9 +154,9 @@ def parse_answer(raw: bytes) -> ChatAnswer:
     document = parse_json(raw)
     if not isinstance(document.value, dict) or not isinstance(document.value.get("choices"), list):
         raise _invalid("the answer is not a chat completion")
-    segments = _segments(document, "choices", skip_top=_ANSWER_METADATA)
+    segments = _segments(document, "choices", skip=_is_metadata)
     prompt_tokens, completion_tokens = _usage(document.value)
-    unscannable = tuple(_unscannable_audio(document.value["choices"], segments))
+    unscannable = tuple(_unscannable(document.value["choices"], segments, "choices"))
     return ChatAnswer(document, segments, unscannable, prompt_tokens, completion_tokens)
 
 
@@ -149,29 +171,45 @@ def parse_chunk(raw: bytes) -> Chunk:
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
         raise _invalid("the event is not a chat completion chunk")
     choices = body["choices"]
-    if not all(isinstance(choice, dict) and isinstance(choice.get("index", 0), int) for choice in choices):
+    if not all(isinstance(choice, dict) and _is_index(choice.get("index", 0)) for choice in choices):
         raise _invalid("a choice of the event is not an object with an index")
     texts = tuple(_chunk_texts(document, choices))
     finished = frozenset(choice.get("index", 0) for choice in choices if choice.get("finish_reason") is not None)
     has_logprobs = any(choice.get("logprobs") for choice in choices)
-    return Chunk(document, texts, finished, has_logprobs, *_usage(body))
+    unscannable = tuple(Finding(kind, 0, 0, 1.0, _DETECTOR) for choice in choices for kind in _unreadable(choice))
+    return Chunk(document, texts, finished, has_logprobs, unscannable, *_usage(body))
 
 
 def _chunk_texts(document: JsonDocument, choices: Sequence[dict[str, Any]]) -> Iterator[ChunkText]:
-    for leaf in walk(document):
+    for leaf in walk(document, embedded=False):
         path = leaf.path
+        if _is_metadata(leaf):
+            continue
         if leaf.is_name:
-            if leaf.text not in _VOCABULARY and path[0] == "choices":
+            if leaf.text not in _VOCABULARY:
                 yield ChunkText((), leaf, whole=True)
         elif path[0] != "choices":
-            if path[0] not in _ANSWER_METADATA:
-                yield ChunkText((), leaf, whole=True)
+            yield ChunkText((), leaf, whole=True)
+        elif leaf.is_number and path[-1] == "index":
+            continue
         elif len(path) > 3 and path[2] == "delta":  # noqa: PLR2004 - choices, index, "delta", field
             whole = leaf.is_number or path[-1] in _WHOLE_FIELDS
-            if path[-1] != "index" and not (whole and _is_vocabulary(leaf)):
+            if not (whole and _is_vocabulary(leaf)):
                 yield ChunkText(_channel(path, choices), leaf, whole)
-        elif path[-1] not in {"index", "finish_reason"} and "logprobs" not in path:
+        elif len(path) > 3 and path[2] == "logprobs":  # noqa: PLR2004 - choices, index, "logprobs", field
+            yield from _logprob_texts(leaf, choices)
+        else:
             yield ChunkText((), leaf, whole=True)
+
+
+def _logprob_texts(leaf: Leaf, choices: Sequence[dict[str, Any]]) -> Iterator[ChunkText]:
+    """The tokens once more, one after the other; numbers are probabilities, and bytes that repeat the tokens."""
+    path = leaf.path
+    if path[-1] == "token" and "top_logprobs" not in path:
+        index = choices[int(path[1])].get("index", 0)
+        yield ChunkText((index, "logprobs", path[3]), leaf, whole=False)
+    elif not leaf.is_number:
+        yield ChunkText((), leaf, whole=True)
 
 
 def _channel(path: tuple[str | int, ...], choices: Sequence[dict[str, Any]]) -> tuple[str | int, ...]:
@@ -179,20 +217,19 @@ def _channel(path: tuple[str | int, ...], choices: Sequence[dict[str, Any]]) -> 
     value: Any = choices[int(path[1])]
     channel: list[str | int] = [value.get("index", 0)]
     for step in path[2:]:
-        inside = isinstance(value, dict | list)  # else the step leads into a document embedded in a string
-        value = value[step] if inside else None
+        value = value[step]
         own = value.get("index") if isinstance(value, dict) and isinstance(step, int) else None
-        channel.append(own if isinstance(own, int) else step)
+        channel.append(own if _is_index(own) else step)
     return tuple(channel)
 
 
-def _segments(document: JsonDocument, units: str, skip_top: frozenset[str]) -> tuple[Segment, ...]:
+def _segments(document: JsonDocument, units: str, skip: Callable[[Leaf], bool]) -> tuple[Segment, ...]:
     """One segment per item of the top-level array ``units``, one for the rest, one for each message's seams."""
     rest: list[Leaf] = []
     items: dict[int, list[Leaf]] = {}
     for leaf in walk(document):
         path = leaf.path
-        if path[0] in skip_top or _is_vocabulary(leaf):
+        if skip(leaf) or _is_vocabulary(leaf):
             continue
         if path[0] == units and len(path) > 1 and isinstance(path[1], int):
             items.setdefault(path[1], []).append(leaf)
@@ -212,40 +249,81 @@ def _is_vocabulary(leaf: Leaf) -> bool:
     return leaf.text in _VOCABULARY and (leaf.is_name or leaf.path[-1] in _ENUMERATED)
 
 
-def _unscannable(messages: Sequence[dict[str, Any]], segments: Sequence[Segment], units: str) -> Iterator[Located]:
+def _is_metadata(leaf: Leaf) -> bool:
+    path = leaf.path
+    if path[0] not in _ANSWER_METADATA:
+        return False
+    if path[0] == "usage":
+        return leaf.is_number or _USAGE_NAME.fullmatch(leaf.text) is not None
+    return len(path) == 1 and len(leaf.text) <= MAX_METADATA_CHARS
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INDEX
+
+
+def _unscannable(units: Sequence[Any], segments: Sequence[Segment], name: str) -> Iterator[Located]:
+    """Content of messages or choices that cannot be read, located in the segment of its message."""
     index_of = {segment.name: index for index, segment in enumerate(segments)}
-    for position, message in enumerate(messages):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            kind = _unscannable_kind(part)
-            if kind is not None:
-                segment = index_of.get(f"{units}[{position}]", 0)
-                yield Located(segment, Finding(kind, 0, 0, 1.0, "surface/openai_chat"))
+    for position, unit in enumerate(units):
+        for kind in _unreadable(unit):
+            segment = index_of.get(f"{name}[{position}]", 0)
+            yield Located(segment, Finding(kind, 0, 0, 1.0, _DETECTOR))
 
 
-def _unscannable_kind(part: Any) -> str | None:
-    """What a content part holds that cannot be read; a part of unknown type may only hold text."""
-    if not isinstance(part, dict):
-        return None
+def _unreadable(value: Any) -> Iterator[str]:
+    """Kinds of unreadable content in ``value``, however deep; a content part of unknown type counts as such."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _unreadable(item)
+    elif isinstance(value, dict):
+        kind = _unreadable_kind(value)
+        if kind is not None:
+            yield kind
+            return
+        for name, member in value.items():
+            if name == "content" and isinstance(member, list):
+                yield from (UNKNOWN_PART for part in member if not _is_known_part(part))
+            yield from _unreadable(member)
+
+
+def _unreadable_kind(part: dict[str, Any]) -> str | None:
     by_type = _UNSCANNABLE_PARTS.get(part["type"]) if isinstance(part.get("type"), str) else None
-    return by_type or next((kind for name, kind in _UNSCANNABLE_PARTS.items() if name in part), None)
+    return by_type or next((kind for name, kind in _UNSCANNABLE_PARTS.items() if part.get(name) is not None), None)
 
 
-def _unscannable_audio(choices: Iterable[Any], segments: Sequence[Segment]) -> Iterator[Located]:
-    index_of = {segment.name: index for index, segment in enumerate(segments)}
-    for position, choice in enumerate(choices):
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if isinstance(message, dict) and message.get("audio"):
-            finding = Finding("unscannable.audio", 0, 0, 1.0, "surface/openai_chat")
-            yield Located(index_of.get(f"choices[{position}]", 0), finding)
+def _is_known_part(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    kind = part.get("type", "text")
+    return (isinstance(kind, str) and kind in _READABLE_PARTS) or _unreadable_kind(part) is not None
 
 
 def _usage(body: dict[str, Any]) -> tuple[int | None, int | None]:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None, None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return (prompt if isinstance(prompt, int) else None), (completion if isinstance(completion, int) else None)
+    return _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+
+
+def _tokens(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
+
+
+def without_logprobs(data: bytes) -> bytes:
+    """An answer or chunk without its token probabilities, which would spell out once more what was redacted.
+
+    Raises:
+        Rejected: It has a number that cannot be written again.
+    """
+    body = json.loads(data)
+    for choice in body["choices"]:
+        if isinstance(choice, dict) and choice.get("logprobs"):
+            choice["logprobs"] = None
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError:
+        raise _invalid("a number is larger than any number can be") from None
 
 
 def _invalid(message: str) -> Rejected:
