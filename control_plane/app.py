@@ -96,9 +96,6 @@ class Server:
     async def _start(self) -> None:
         config, operations = self._config, self._operations
         board = NewsBoard(operations.snapshot_versions, config.watch_poll_s)
-        await self._stack.enter_async_context(self._tasks)
-        self._stack.callback(self._cancel_loops)
-        self._loops = [self._tasks.create_task(board.run()), self._tasks.create_task(self._maintain())]
         platform = platform_app(operations, config.sync_url(self._names))
         outposts = outpost_app(
             operations,
@@ -109,6 +106,9 @@ class Server:
         )
         await self._listen("platform", platform, config.platform_host, config.platform_port, self.platform_tls)
         await self._listen("outpost", outposts, config.outpost_host, config.outpost_port, self.outpost_tls)
+        await self._stack.enter_async_context(self._tasks)
+        self._stack.callback(self._cancel_loops)
+        self._loops = [self._tasks.create_task(board.run()), self._tasks.create_task(self._maintain())]
         self._stack.push_async_callback(board.close)  # before the runners, or they would wait for the watchers
 
     async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext) -> None:

@@ -1,7 +1,10 @@
+import json
 import shutil
+import sys
 
 import pytest
 
+from control_plane.cli import main
 from control_plane.initialise import initialise
 from tests.fakes.clock import FakeClock
 from tests.fakes.installation import FIRST, reopened
@@ -31,3 +34,26 @@ def plane(tmp_path, clock, fresh):
 @pytest.fixture
 def operations(plane):
     return plane.operations
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """``run("key", "list")`` -> (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["control-plane", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return caught.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def ready(run):
+    code, out, _ = run("init", "--org", "acme", "--json")
+    assert code == 0
+    return json.loads(out)

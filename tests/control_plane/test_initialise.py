@@ -1,9 +1,6 @@
 """``init``: whole or not at all, once, with nothing open to others and nothing secret in the database."""
 
-import base64
 import shutil
-import sqlite3
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +8,9 @@ import pytest
 from control_plane import initialise as module
 from control_plane.errors import AlreadyInitialised, DocumentRejected, InvalidRequest, KeysUnsafe, NotInitialised
 from control_plane.initialise import FirstSettings, initialise, is_initialised, open_installation
-from control_plane.keyring import DataDir, ensure_server_certificate, load_keyring
-from control_plane.keys import KeyRequest
-from control_plane.operations import Operations
-from control_plane.secrets import newest_pepper
+from control_plane.keyring import DataDir, load_keyring
 from control_plane.store.engine import Database
-from control_plane.store.orgs import SqlSecretStore
-from tests.fakes.clock import NOON
-from tests.fakes.installation import FIRST, TRUST_DOMAIN, OutpostKeys
+from tests.fakes.installation import FIRST, TRUST_DOMAIN
 
 
 def _snapshot(path: Path):
@@ -134,66 +126,3 @@ def test_opening_refuses_what_does_not_belong_together(plane, tmp_path):
     with pytest.raises(NotInitialised, match="no installation"):
         open_installation(plane.path, old, None)
     old.close()
-
-
-@pytest.mark.parametrize("name", ["keys/kek", "keys/receipt.key", "ca/intermediate.key"])
-@pytest.mark.parametrize("harm", ["missing", "open", "damaged"])
-def test_a_key_that_is_missing_open_or_damaged_stops_the_start(plane, name, harm):
-    path = plane.path / name
-    if harm == "missing":
-        path.unlink()
-    elif harm == "open":
-        path.chmod(0o640)
-    else:
-        path.write_bytes(b"damaged")
-    with pytest.raises(KeysUnsafe):
-        load_keyring(DataDir(plane.path), TRUST_DOMAIN, NOON)
-
-
-def test_an_intermediate_of_another_root_stops_the_start(plane, tmp_path, clock):
-    initialise(tmp_path / "other", FIRST, clock=clock)
-    shutil.copy(tmp_path / "other" / "ca" / "root.pem", plane.path / "ca" / "root.pem")
-    with pytest.raises(KeysUnsafe, match="was not issued by"):
-        load_keyring(DataDir(plane.path), TRUST_DOMAIN, NOON)
-
-
-def test_the_servers_certificate_is_renewed_when_due_and_for_new_names(plane, clock):
-    keyring, names = plane.operations.keyring, list(FIRST.server_names)
-    assert not ensure_server_certificate(keyring, names, clock())
-    assert ensure_server_certificate(keyring, ["control.example.com"], clock())
-    assert not ensure_server_certificate(keyring, ["control.example.com"], clock())
-    later = NOON.replace(month=8, day=15)
-    assert ensure_server_certificate(keyring, ["control.example.com"], later)
-    keyring.files.server.write_bytes(b"damaged")
-    assert ensure_server_certificate(keyring, ["control.example.com"], later)
-
-
-def test_the_database_holds_no_secret_in_clear(plane):
-    operations: Operations = plane.operations
-    operations.set_secret("acme", "provider/openai", "sk-planted-provider-key")
-    _, token = operations.create_outpost("acme", "edge", timedelta(minutes=15))
-    _, text, _ = operations.create_key("acme", KeyRequest(name="second"))
-    with operations.database.read() as connection:
-        _, pepper = newest_pepper(SqlSecretStore(connection), operations.keyring.wrapper, "acme")
-    operations.enroll(OutpostKeys().message(token.text))
-    secrets = {
-        "pepper": pepper,
-        "pepper in base64": base64.b64encode(pepper),
-        "pepper in hex": pepper.hex().encode(),
-        "first key": plane.first.virtual_key.encode(),
-        "second key": text.encode(),
-        "the unguessable part of a key": text[-30:].encode(),
-        "admin password": plane.first.admin_password.encode(),
-        "token": token.text.encode(),
-        "token secret": token.secret,
-        "provider key": b"sk-planted-provider-key",
-        "key-encrypting key": (plane.path / "keys" / "kek").read_bytes(),
-    }
-    backup = plane.path / "backup.db"
-    with sqlite3.connect(plane.path / "control-plane.db") as source, sqlite3.connect(backup) as copy:
-        source.backup(copy)
-    source.close()
-    copy.close()
-    content = b"".join(file.read_bytes() for file in [*plane.path.glob("control-plane.db*"), backup])
-    assert b"outpost.test" in content  # the search does find what is there
-    assert [name for name, secret in secrets.items() if secret in content] == []
