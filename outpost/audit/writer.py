@@ -10,6 +10,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from outpost.errors import AuditUnavailable, OutpostError
 
 MAX_GROUP: Final = 500  # events per commit: one default delivery batch
 MAX_WAITING: Final = 20_000  # appends in the queue; beyond it the disk is not keeping up, so refuse
+BUSY_GROUP: Final = 4  # events that were waiting together: requests come faster than single commits
+# When busy, gather this long before a commit. Every commit takes the interpreter from the requests for ~0.1 ms, so
+# fewer and larger ones serve all sooner; a lone request never waits.
+GATHER_S: Final = 0.002
 IDLE_S: Final = 1.0  # how soon an unhealthy log looks for space, and an idle one checkpoints its WAL
 COMMITS_PER_WAL_CHECKPOINT: Final = 2_000  # ~5 pages each: ~40 MiB of WAL if the log is never idle
 SYSTEM_REQUEST_ID: Final = "system"
@@ -94,6 +99,7 @@ class Writer:
         self._identity = identity
         self._reserve = reserve
         self._clock = clock
+        self._busy = False
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._gate = threading.Lock()  # between submitting and the end of the thread
         self._accepting = True
@@ -150,7 +156,10 @@ class Writer:
         except queue.Empty:
             self._tidy()
             return True
+        if self._busy:
+            time.sleep(GATHER_S)
         group, jobs, stopping = self._drain(first)
+        self._busy = len(group) >= BUSY_GROUP
         try:
             if group:
                 self._append_group(group)
