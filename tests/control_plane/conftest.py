@@ -1,8 +1,10 @@
 import json
+import logging
 import shutil
 import sys
 
 import pytest
+import structlog
 
 from control_plane.cli import main
 from control_plane.initialise import initialise
@@ -49,7 +51,11 @@ def run(tmp_path, monkeypatch, capsys):
         assert "Traceback" not in out + err
         return caught.value.code, out, err
 
-    return call
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield call
+    logging.root.handlers[:] = handlers  # `serve` sends all logs to an output that ends with the test
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
