@@ -12,7 +12,7 @@ outpost that enrolled, unless a test sets it. Everything received is kept for as
 import base64
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,24 +24,17 @@ from pydantic import BaseModel, ValidationError
 from securesystemslib.signer import CryptoSigner
 
 from control_plane import bundles
+from control_plane.api.errors import body_for, row_for
+from control_plane.audit import StoredEvent, StoredHead, receipt_signer_name, take_batch
 from control_plane.bundles import Publication, RoleSigners
 from control_plane.defaults import default_policy, default_routing
-from control_plane.errors import (
-    CsrRejected,
-    InvalidRequest,
-    NotFound,
-    OutpostRevoked,
-    TokenExpired,
-    TokenInvalid,
-    TokenUsed,
-)
+from control_plane.errors import ControlPlaneError, NotFound, OutpostRevoked, TokenUsed
 from control_plane.issuance import IssuedCertificate, outpost_issuer
 from control_plane.keys import key_digest, key_prefix, keys_document, new_key_text
 from control_plane.outposts import OutpostRecord
 from control_plane.registration import TokenRecord, enroll
 from control_plane.tokens import make_token
-from outpost.audit.checkpoint import NoteSigner, NoteVerifier, add_signature, parse_checkpoint, verify_note
-from outpost.audit.tree import Frontier, leaf_hash
+from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
@@ -49,7 +42,6 @@ from outpost.protocol.ids import OrgId, OutpostId
 from outpost.protocol.messages import (
     Anchors,
     AuditBatch,
-    AuditReceipt,
     EnrolRequest,
     EnrolResponse,
     ErrorBody,
@@ -66,15 +58,6 @@ from pki.signer import LocalSigner
 from tests.fakes.clock import FakeClock
 
 Answer = tuple[int, BaseModel | bytes]
-_REFUSALS = {
-    TokenInvalid: (401, ErrorCode.TOKEN_INVALID),
-    TokenExpired: (401, ErrorCode.TOKEN_EXPIRED),
-    TokenUsed: (409, ErrorCode.TOKEN_USED),
-    CsrRejected: (400, ErrorCode.CSR_INVALID),
-    InvalidRequest: (400, ErrorCode.INVALID_REQUEST),
-    NotFound: (404, ErrorCode.NOT_FOUND),
-    OutpostRevoked: (403, ErrorCode.OUTPOST_REVOKED),
-}
 
 
 class MemoryBundleStore:
@@ -136,6 +119,24 @@ class MemoryRegistrationStore:
         self.replays.append(secret_sha256)
 
 
+class MemoryAuditStore:
+    """``control_plane.audit.AuditStore`` in dictionaries; a lost event is stored as empty bytes."""
+
+    def __init__(self, events: dict[str, list[bytes]], heads: dict[str, list[tuple[StoredHead, list[bytes]]]]) -> None:
+        self._events, self._heads = events, heads
+
+    def newest_head(self, outpost_id: str, at_most: int | None = None) -> StoredHead | None:
+        heads = [head for head, _ in self._heads.get(outpost_id, []) if at_most is None or head.size <= at_most]
+        return heads[-1] if heads else None
+
+    def leaf_hashes(self, outpost_id: str, first: int, end: int) -> list[bytes]:
+        return [leaf for _, leaves in self._heads.get(outpost_id, []) for leaf in leaves][first:end]
+
+    def append(self, outpost_id: str, events: Sequence[StoredEvent], head: StoredHead, at: datetime) -> None:
+        self._events.setdefault(outpost_id, []).extend(event.event or b"" for event in events)
+        self._heads.setdefault(outpost_id, []).append((head, [event.leaf_hash for event in events]))
+
+
 class FakeControlPlane:
     """See the module docstring. ``down``, ``peer``, ``secrets`` and ``store`` are there to be changed by tests."""
 
@@ -162,7 +163,7 @@ class FakeControlPlane:
             common_name="Test intermediate",
             at=at,
         )
-        self.receipt_signer = NoteSigner(f"{trust_domain}/receipts", Ed25519PrivateKey.generate())
+        self.receipt_signer = NoteSigner(receipt_signer_name(trust_domain), Ed25519PrivateKey.generate())
         self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
         self.store = MemoryBundleStore()
         self.registry = MemoryRegistrationStore()
@@ -173,7 +174,7 @@ class FakeControlPlane:
         self.requests: list[tuple[str, str]] = []
         self.heartbeats: list[Heartbeat] = []
         self.audit_events: dict[str, list[bytes]] = {}
-        self.audit_notes: dict[str, str] = {}
+        self.audit_heads: dict[str, list[tuple[StoredHead, list[bytes]]]] = {}
         bundles.create_repository(self.store, org_id, self.signers, at)
 
     # What an operator does
@@ -266,9 +267,8 @@ class FakeControlPlane:
             raise httpx.ConnectError("the control plane is down", request=request)
         try:
             status, body = self._answer(request)
-        except tuple(_REFUSALS) as err:
-            status, code = _REFUSALS[type(err)]
-            body = ErrorBody(code=code, message=err.message)
+        except ControlPlaneError as err:
+            status, body = row_for(err).status, body_for(err)
         except ValidationError:
             status, body = 400, ErrorBody(code=ErrorCode.INVALID_REQUEST, message="malformed body")
         if isinstance(body, bytes):
@@ -348,27 +348,10 @@ class FakeControlPlane:
 
     def _audit(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
         batch = AuditBatch.model_validate_json(request.content)
-        stored = self.audit_events.get(outpost.id, [])
-        if batch.first_seq > len(stored):
-            message = f"expected first_seq {len(stored)}"
-            body = ErrorBody(code=ErrorCode.AUDIT_INVALID, message=message, expected_seq=len(stored))
-            return 409, body
-        events = [event.encode() for event in batch.events]
-        merged = stored[: batch.first_seq] + events
-        if merged[: len(stored)] != stored[: len(merged)]:
-            return 409, ErrorBody(code=ErrorCode.AUDIT_CONFLICT, message="the log was rewritten")
-        if len(merged) <= len(stored):
-            return 200, AuditReceipt(size=len(stored), note=self.audit_notes[outpost.id])
-        origin = f"{self.trust_domain}/org/{self.org_id}/outpost/{outpost.id}/audit"
-        tree = Frontier()
-        tree.extend(map(leaf_hash, merged))
-        checkpoint = parse_checkpoint(batch.checkpoint)
-        verify_note(batch.checkpoint, [NoteVerifier(origin, outpost.audit_public_key or b"")])
-        if (checkpoint.origin, checkpoint.size, checkpoint.root) != (origin, tree.size, tree.root()):
-            return 400, ErrorBody(code=ErrorCode.AUDIT_INVALID, message="the checkpoint is not of this log")
-        self.audit_events[outpost.id] = merged
-        self.audit_notes[outpost.id] = add_signature(batch.checkpoint, self.receipt_signer)
-        return 200, AuditReceipt(size=tree.size, note=self.audit_notes[outpost.id])
+        store = MemoryAuditStore(self.audit_events, self.audit_heads)
+        return 200, take_batch(
+            store, outpost, batch, trust_domain=self.trust_domain, signer=self.receipt_signer, at=self.clock()
+        )
 
     def _secrets(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
         info = secrets_info(self.org_id, outpost.id, self.secrets_version)
