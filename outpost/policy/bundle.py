@@ -29,6 +29,10 @@ from outpost.protocol.documents import (
 SIGNED_AT_FIELD = "x-outpost-signed-at"
 """Extra signed field of the timestamp role: when it was made. TUF allows fields of one's own (§4.3)."""
 
+# Nothing was signed before this program was; and adding max_offline must not leave the calendar, whoever signed.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
 DOCUMENT_TARGETS = (POLICY_TARGET, KEYS_TARGET, ROUTING_TARGET)
 
 
@@ -141,4 +145,7 @@ def _signed_at(timestamp: Timestamp) -> datetime:
     if signed_at.tzinfo is None:
         raise MetadataInvalid(f"timestamp metadata has a {SIGNED_AT_FIELD} without a time zone")
     # A signer that dates its word after its own expiry would stretch max_offline; the expiry is what bounds it.
-    return min(signed_at, timestamp.expires).astimezone(UTC)
+    bounded = min(signed_at, timestamp.expires)
+    if not _EARLIEST <= bounded <= _LATEST:
+        raise MetadataInvalid(f"timestamp metadata has an impossible {SIGNED_AT_FIELD}")
+    return bounded.astimezone(UTC)

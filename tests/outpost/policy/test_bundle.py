@@ -1,0 +1,255 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outpost.errors import BundleRejected
+from outpost.policy.bundle import DOCUMENT_TARGETS, Bundle, Freshness, load_bundle, read_documents
+from outpost.policy.trusted_metadata import MetadataInvalid, MetadataUnsigned, TrustedMetadata
+from tests.fakes.clock import NOON
+from tests.fakes.tuf_repository import EXPIRES, ROLES, Repository, new_signer
+from tests.outpost.protocol.samples import DOCUMENTS
+
+GOOD = {f"{name}.json": sample.model_dump_json(exclude_none=True).encode() for name, sample in DOCUMENTS.items()}
+REPOSITORY = Repository()
+ROOT = REPOSITORY.root()
+
+
+def publication(documents=None, **timestamp) -> dict:
+    """Arguments of ``load_bundle``; the documents are signed as they are."""
+    documents = GOOD if documents is None else documents
+    targets = REPOSITORY.targets(5, documents)
+    snapshot = REPOSITORY.snapshot(6, targets)
+    stamp = REPOSITORY.timestamp(7, snapshot, **timestamp)
+    return {"roots": (), "timestamp": stamp, "snapshot": snapshot, "targets": targets, "documents": documents}
+
+
+def load(**parts) -> Bundle:
+    return load_bundle(ROOT, **(publication() | parts))
+
+
+def changed(name: str, **fields) -> dict[str, bytes]:
+    return GOOD | {name: json.dumps(json.loads(GOOD[name]) | fields).encode()}
+
+
+def test_a_good_bundle_is_read_whole():
+    bundle = load()
+    assert (bundle.policy, bundle.keys, bundle.routing) == tuple(DOCUMENTS.values())
+    assert (bundle.root_version, bundle.snapshot_version, bundle.timestamp_version) == (1, 6, 7)
+    assert bundle.signed_at == NOON
+    assert bundle.expires_at == EXPIRES
+    assert bundle.enforceable_until == NOON + timedelta(seconds=604_800)
+
+
+def test_later_roots_are_walked():
+    bundle = load(roots=(REPOSITORY.root(2), REPOSITORY.root(3)))
+    assert bundle.root_version == 3
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_earliest_expiry_of_all_roles_counts(role):
+    early = NOON + timedelta(hours=1)
+    expires = {name: early if name == role else EXPIRES for name in ROLES}
+    targets = REPOSITORY.targets(5, GOOD, expires=expires["targets"])
+    snapshot = REPOSITORY.snapshot(6, targets, expires=expires["snapshot"])
+    bundle = load_bundle(
+        REPOSITORY.root(expires=expires["root"]),
+        roots=(),
+        timestamp=REPOSITORY.timestamp(7, snapshot, expires=expires["timestamp"]),
+        snapshot=snapshot,
+        targets=targets,
+        documents=GOOD,
+    )
+    assert bundle.expires_at == early
+
+
+# Documents
+
+
+@pytest.mark.parametrize("name", DOCUMENT_TARGETS)
+def test_no_document_is_optional(name):
+    without = {key: value for key, value in GOOD.items() if key != name}
+    with pytest.raises(MetadataInvalid, match=f"no {name}"):
+        load(documents=without)
+    with pytest.raises(MetadataInvalid, match=f"no {name}"):
+        load(**publication(without))
+    with pytest.raises(MetadataInvalid, match=f"no {name}"):
+        load(**(publication(without) | {"documents": GOOD}))
+
+
+@pytest.mark.parametrize("name", DOCUMENT_TARGETS)
+@given(data=st.data())
+def test_any_changed_byte_of_a_document_is_refused(name, data):
+    altered = bytearray(GOOD[name])
+    altered[data.draw(st.integers(0, len(altered) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(MetadataInvalid, match="does not match"):
+        load(documents=GOOD | {name: bytes(altered)})
+
+
+@pytest.mark.parametrize("name", DOCUMENT_TARGETS)
+def test_truncated_extended_and_swapped_documents_are_refused(name):
+    other = next(key for key in GOOD if key != name)
+    for content in (b"", GOOD[name][:-1], GOOD[name] + b" ", GOOD[other]):
+        with pytest.raises(MetadataInvalid, match="does not match"):
+            load(documents=GOOD | {name: content})
+
+
+def test_a_document_nobody_asked_for_is_left_alone():
+    assert load(documents=GOOD | {"extra.json": b"{"}) == load()
+    assert load(**publication(GOOD | {"extra.json": b"{"})).policy == load().policy
+
+
+POLICY = json.loads(GOOD["policy.json"])
+RULES = POLICY["packs"][0]["rules"]
+
+
+def _policy_with(rule: dict) -> dict[str, bytes]:
+    return changed("policy.json", packs=[POLICY["packs"][0] | {"rules": [*RULES, rule]}])
+
+
+UNREADABLE = {
+    "unknown field": changed("policy.json", mode="strict"),
+    "unknown action": _policy_with({"id": "q", "sequence": 9, "when": {}, "action": "ROUTE_TO"}),
+    "unknown condition": _policy_with(
+        {"id": "q", "sequence": 9, "when": {"countries": ["AT"]}, "action": "BLOCK"},
+    ),
+    "rule id twice": _policy_with(RULES[0] | {"sequence": 9}),
+    "pack twice": changed("policy.json", packs=POLICY["packs"] * 2),
+    "unknown schema": changed("policy.json", schema_version="2"),
+    "unknown field of a key": changed("keys.json", budget=1),
+    "key twice": changed("keys.json", keys=json.loads(GOOD["keys.json"])["keys"][:1] * 2),
+    "unknown surface": changed("routing.json", providers=[{"id": "x", "surface": "y", "base_url": "https://z"}]),
+    "not JSON": GOOD | {"routing.json": b"{"},
+    "name twice": GOOD | {"policy.json": GOOD["policy.json"].replace(b'"id":', b'"id":"first","id":', 1)},
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+def test_a_signed_document_that_cannot_be_read_refuses_the_bundle(why):
+    with pytest.raises(BundleRejected, match="cannot be read by this version"):
+        load(**publication(UNREADABLE[why]))
+
+
+def test_documents_come_after_targets():
+    parts = publication()
+    trusted = TrustedMetadata(ROOT)
+    for update, name in ((None, None), ("timestamp",) * 2, ("snapshot",) * 2):
+        if update:
+            getattr(trusted, f"update_{update}")(parts[name])
+        with pytest.raises(RuntimeError):
+            read_documents(trusted, GOOD)
+    trusted.update_targets(parts["targets"])
+    assert read_documents(trusted, GOOD) == load()
+
+
+# Signed metadata
+
+
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "targets"])
+def test_metadata_from_disk_is_trusted_no_more_than_from_the_network(part):
+    for content in (b"", b"{}", publication()[part][:-1]):
+        with pytest.raises(BundleRejected):
+            load(**{part: content})
+
+
+def test_a_publication_by_a_stranger_is_refused():
+    stranger = Repository()
+    targets = stranger.targets(5, GOOD)
+    snapshot = stranger.snapshot(6, targets)
+    with pytest.raises(MetadataUnsigned):
+        load(timestamp=stranger.timestamp(7, snapshot), snapshot=snapshot, targets=targets)
+
+
+def test_an_enrolment_root_of_another_org_refuses_everything():
+    with pytest.raises(MetadataUnsigned):
+        load_bundle(Repository().root(), **publication())
+
+
+def test_a_root_that_does_not_follow_refuses_everything():
+    with pytest.raises(BundleRejected):
+        load(roots=(REPOSITORY.root(2, signers=[new_signer()]),))
+
+
+# When it was signed
+
+
+@pytest.mark.parametrize(
+    "signed_at",
+    [
+        None,
+        "",
+        "yesterday",
+        "2026-06-01T12:00:00",
+        "2026-06-01",
+        1_780_315_200,
+        ["2026-06-01T12:00:00Z"],
+        {},
+        True,
+        "2026-13-01T12:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "1970-01-01T00:00:00Z",
+        "1999-12-31T23:59:59Z",
+    ],
+)
+def test_a_timestamp_that_does_not_say_when_it_was_signed_is_refused(signed_at):
+    with pytest.raises(MetadataInvalid, match="x-outpost-signed-at"):
+        load(**publication(signed_at=signed_at))
+
+
+def test_another_zone_is_converted():
+    assert load(**publication(signed_at="2026-06-01T14:00:00+02:00")).signed_at == NOON
+
+
+@pytest.mark.parametrize("signed_at", ["2026-08-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_a_word_dated_after_its_own_expiry_counts_from_the_expiry(signed_at):
+    bundle = load(**publication(signed_at=signed_at))
+    assert bundle.signed_at == EXPIRES
+    assert bundle.enforceable_until == EXPIRES + timedelta(days=7)
+
+
+def test_a_date_from_which_no_limit_can_be_counted_is_refused():
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    with pytest.raises(MetadataInvalid, match="impossible"):
+        load(**publication(signed_at="9999-12-31T23:59:59Z", expires=last))
+
+
+@given(st.text(max_size=40) | st.datetimes(timezones=st.timezones()).map(datetime.isoformat))
+def test_any_signing_time_gives_a_usable_bundle_or_a_refusal(signed_at):
+    try:
+        bundle = load(**publication(signed_at=signed_at, expires=datetime(9999, 12, 31, tzinfo=UTC)))
+    except BundleRejected:
+        return
+    assert bundle.enforceable_until > bundle.signed_at
+    assert bundle.freshness(bundle.signed_at) is not Freshness.EXPIRED
+
+
+# Freshness
+
+STALE_AFTER = timedelta(days=1)
+EXPIRED_AFTER = timedelta(days=7)
+INSTANT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("age", "tier"),
+    [
+        (-timedelta(days=400), Freshness.FRESH),
+        (timedelta(0), Freshness.FRESH),
+        (STALE_AFTER, Freshness.FRESH),
+        (STALE_AFTER + INSTANT, Freshness.STALE),
+        (EXPIRED_AFTER, Freshness.STALE),
+        (EXPIRED_AFTER + INSTANT, Freshness.EXPIRED),
+        (timedelta(days=4000), Freshness.EXPIRED),
+    ],
+)
+def test_freshness_at_its_limits(age, tier):
+    bundle = load(**publication(expires=NOON + STALE_AFTER))
+    assert bundle.freshness(NOON + age) is tier
+
+
+def test_max_offline_shorter_than_the_metadatas_life_still_ends_everything():
+    bundle = load(**publication(changed("policy.json", max_offline_s=60)))
+    assert bundle.freshness(NOON + timedelta(seconds=60)) is Freshness.FRESH
+    assert bundle.freshness(NOON + timedelta(seconds=60) + INSTANT) is Freshness.EXPIRED
