@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
@@ -258,7 +258,7 @@ def _is_metadata(leaf: Leaf) -> bool:
     return len(path) == 1 and len(leaf.text) <= MAX_METADATA_CHARS
 
 
-def _is_index(value: Any) -> bool:
+def _is_index(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INDEX
 
 
