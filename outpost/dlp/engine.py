@@ -38,6 +38,7 @@ _PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
 
 # Letters below belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
 _FIRST_CJK = 0x2E80
+_KIND = re2.compile(r"[a-z0-9_.]{1,48}")
 _LETTER, _OTHER = "\xff", "\x80"
 # Entries of the table that are kept; all of Unicode would take 100 MB.
 _KEPT_CHARACTERS = 65_536
@@ -103,8 +104,10 @@ def _window(text: str, start: int) -> str:
     begin = max(0, start - CONTEXT_CHARS)
     marker = text.rfind(MARKER_PREFIX, max(0, begin - MARKER_MAX_CHARS), start)
     if marker >= 0:
-        closing = text.find("]", marker, marker + MARKER_MAX_CHARS)
-        begin = max(begin, start if closing < 0 else min(start, closing + 1))
+        closing = text.find("]", marker, start)
+        # Only a whole marker counts: an opening that somebody typed must not hide the words after it.
+        if closing >= 0 and _KIND.fullmatch(text, marker + len(MARKER_PREFIX), closing):
+            begin = max(begin, closing + 1)
     return text[begin:start]
 
 

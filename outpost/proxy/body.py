@@ -38,6 +38,11 @@ async def read_body(request: web.BaseRequest, limits: BodyLimits) -> bytes:
 
 
 async def _receive(request: web.BaseRequest, limits: BodyLimits) -> bytes:
+    if request.content.is_eof() and not request.content.exception():  # it came with its headers: nothing to wait for
+        raw = request.content.read_nowait()
+        if len(raw) > limits.max_bytes:
+            raise _too_large(limits)
+        return raw
     parts: list[bytes] = []
     size = 0
     try:

@@ -31,6 +31,7 @@ from outpost.proxy.errors import STATUS, blocked_code, blocked_message, openai_e
 from outpost.proxy.exchange import Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces import openai_chat
 
@@ -98,7 +99,7 @@ class ChatSurface:
         facts = Facts(openai_chat.NAME, parsed.model, caller.group, Direction.INPUT)
         verdict = await self._judge(enforcement, facts, parsed, openai_chat.parse_request)
         exchange.decision = verdict.decision
-        if not self._parts.engine.scan(parsed.model):
+        if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model
         self._count(verdict, Direction.INPUT)
         durable = self._parts.audit.submit(exchange.decision_event(at, verdict.decision, verdict.located))
@@ -108,11 +109,11 @@ class ChatSurface:
             raise Blocked(verdict.decision, "request")
         try:
             async with self._parts.forwarder.post(provider, "/chat/completions", verdict.body) as answer:
-                await durable
                 output = Facts(openai_chat.NAME, parsed.model, caller.group, Direction.OUTPUT)
                 if parsed.stream and answer.content_type == EVENT_STREAM:
+                    await durable
                     return await self._stream(request, exchange, enforcement, output, answer)
-                return await self._whole(request, exchange, enforcement, output, answer)
+                return await self._whole(request, exchange, enforcement, output, answer, durable)
         except asyncio.CancelledError:
             self._abandon(exchange)
             raise
@@ -127,6 +128,7 @@ class ChatSurface:
         enforcement: Enforcement,
         facts: Facts,
         answer: aiohttp.ClientResponse,
+        durable: "asyncio.Future[int]",
     ) -> web.StreamResponse:
         raw = await self._parts.forwarder.read(answer)
         parsed = _parse_answer(raw)
@@ -141,7 +143,10 @@ class ChatSurface:
         if body is None:
             raise Blocked(verdict.decision, "answer")
         exchange.output_bytes = len(body)
-        await self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
+        completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
+        completion.add_done_callback(retrieve)
+        await durable  # often the same commit makes both durable
+        await completion
         headers = self._headers(exchange, answer)
         response = web.Response(body=body, content_type="application/json", headers=headers)
         await response.prepare(request)

@@ -74,14 +74,20 @@ def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams
     return Segment(name, tuple(leaves), separator.join(leaf.text for leaf in leaves), tuple(starts), seams_only)
 
 
-def inspect(scanner: Scanner, segments: Iterable[Segment]) -> list[Located]:
+def inspect(scanner: Scanner, segments: Sequence[Segment]) -> list[Located]:
     """Everything the scanner finds, in the order of the segments.
 
     Raises:
         CouldNotInspect: A text is beyond the scanner's bounds, or all together hold too many findings.
     """
+    # Most bodies hold nothing. One look at everything together then replaces one for each segment; what a text holds
+    # by itself it also holds between separators.
+    together = [segment.text for segment in segments if not segment.seams_only]
+    is_clean = len(together) > 1 and not scanner.scan(SEPARATOR.join(together))
     located: list[Located] = []
     for index, segment in enumerate(segments):
+        if is_clean and not segment.seams_only:
+            continue
         for finding in scanner.scan(segment.text):
             if segment.seams_only and sum(1 for _ in segment.pieces(finding)) < 2:  # noqa: PLR2004 - a seam has two sides
                 continue
@@ -89,6 +95,11 @@ def inspect(scanner: Scanner, segments: Iterable[Segment]) -> list[Located]:
         if len(located) > MAX_FINDINGS:  # the scanner bounds one text; a body has many
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
     return located
+
+
+def touches(segments: Sequence[Segment], located: Iterable[Located], path: tuple[str | int, ...]) -> bool:
+    """True if a finding covers any of the text at ``path``."""
+    return any(leaf.path == path for item in located for leaf, _, _ in segments[item.segment].pieces(item.finding))
 
 
 def redact_document(document: JsonDocument, segments: Sequence[Segment], located: Iterable[Located]) -> bytes:
