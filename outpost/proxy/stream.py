@@ -9,22 +9,27 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from outpost.dlp.engine import Engine
+from outpost.dlp.engine import MAX_FINDINGS, Engine
 from outpost.dlp.stream import Released, StreamScanner
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.decide import unredactable
 from outpost.proxy.json_document import Leaf, replace_texts
 from outpost.proxy.spans import Span, label, replace_spans
-from outpost.proxy.surfaces.openai_chat import Chunk, parse_chunk
+from outpost.proxy.surfaces.openai_chat import Chunk, is_metadata_value, parse_chunk, without_logprobs
+from outpost.proxy.unescape import Unescaper
 
 Decide = Callable[[Sequence[Finding]], Decision]
 
-MAX_HELD_EVENTS: Final = 4096  # above any hold the scanner allows; a channel that never ends cannot fill the memory
+# Above any hold the scanner allows: a text that never ends cannot fill the memory, nor can many, nor large events.
+MAX_HELD_EVENTS: Final = 4096
+MAX_HELD_BYTES: Final = 8 * sse.MAX_EVENT_BYTES
+MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
 
 
 @dataclass(slots=True)
@@ -41,14 +46,15 @@ class _Held:
             return self.raw
         texts = {(leaf.ordinal, *leaf.inner): replace_spans(leaf.text, spans) for leaf, spans in self.edits.items()}
         data = replace_texts(self.chunk.document.raw, texts)
-        return sse.encode(_without_logprobs(data) if self.chunk.has_logprobs else data)
+        return sse.encode(without_logprobs(data) if self.chunk.has_logprobs else data)
 
 
 @dataclass(slots=True)
 class _Channel:
-    """One text that arrives in pieces."""
+    """One text that arrives in pieces. ``fed`` counts received characters, ``released`` those read by the scanner."""
 
     scanner: StreamScanner
+    unescaper: Unescaper = field(default_factory=Unescaper)
     fed: int = 0
     released: int = 0
     pieces: deque[tuple[_Held, Leaf, int, int]] = field(default_factory=deque)
@@ -61,12 +67,15 @@ class StreamInspector:
         self._engine = engine
         self._decide = decide
         self._held: deque[_Held] = deque()
+        self._held_bytes = 0
         self._channels: dict[tuple[str | int, ...], _Channel] = {}
         self._open_choices: set[int] = set()
+        self._finished: set[int] = set()
         self._last: Chunk | None = None
         self.findings: list[Finding] = []
-        self.decisions: list[Decision] = []
-        self.blocked: Decision | None = None
+        # The policy may refuse an answer whatever is found in it, so it is asked before anything is.
+        self.decisions: list[Decision] = [decide(())]
+        self.blocked: Decision | None = self.decisions[0] if self.decisions[0].action is Action.BLOCK else None
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
 
@@ -82,19 +91,21 @@ class StreamInspector:
         if event.data is None or event.data == sse.DONE:
             if event.data is not None:
                 self._finish_channels(None)
-            self._held.append(_Held(event.raw, None))
+            self._hold(_Held(event.raw, None))
             return self._drain()
         chunk = _parse(event.data)
         self._note(chunk)
         held = _Held(event.raw, chunk)
-        self._held.append(held)
+        self._hold(held)
+        self._judge_unscannable(chunk.unscannable)
         for text in chunk.texts:
             if text.whole:
                 self._judge_whole(held, text.leaf)
-            else:
+            elif text.leaf.text:
                 self._continue(text.channel, held, text.leaf)
         for choice in chunk.finished:
             self._finish_channels(choice)
+            self._finished.add(choice)
         return self._drain()
 
     def finish(self) -> list[bytes]:
@@ -108,7 +119,8 @@ class StreamInspector:
         events = []
         if self._last is not None:
             body = self._last.document.value
-            chunk = {name: body[name] for name in ("id", "object", "created", "model") if name in body}
+            names = ("id", "object", "created", "model")
+            chunk: dict[str, Any] = {name: body[name] for name in names if is_metadata_value(body.get(name))}
             chunk["choices"] = [
                 {"index": index, "delta": {}, "finish_reason": "content_filter"} for index in sorted(self._open_choices)
             ]
@@ -122,40 +134,62 @@ class StreamInspector:
             self.prompt_tokens = chunk.prompt_tokens
         if chunk.completion_tokens is not None:
             self.completion_tokens = chunk.completion_tokens
-        self._open_choices |= {choice.get("index", 0) for choice in chunk.document.value["choices"]}
-        if len(self._held) > MAX_HELD_EVENTS:
-            message = f"more than {MAX_HELD_EVENTS} events of the stream wait for the end of one text"
+        self._open_choices |= {choice.get("index", 0) for choice in chunk.document.value["choices"]} - self._finished
+
+    def _hold(self, held: _Held) -> None:
+        self._held.append(held)
+        self._held_bytes += len(held.raw)
+        if len(self._held) > MAX_HELD_EVENTS or self._held_bytes > MAX_HELD_BYTES:
+            message = "too much of the stream waits for the end of one text"
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
 
+    def _judge_unscannable(self, findings: Sequence[Finding]) -> None:
+        if self._judge(findings):
+            self.blocked = unredactable(self.decisions[-1])
+
     def _judge_whole(self, held: _Held, leaf: Leaf) -> None:
-        findings = self._engine.scan(leaf.text)
+        unescaper = Unescaper()
+        findings = self._engine.scan(unescaper.feed(leaf.text) + unescaper.finish())
         for finding in self._judge(findings):
-            held.edits.setdefault(leaf, []).append(Span(finding.start, finding.end, label(finding)))
+            start, end = unescaper.received(finding.start), unescaper.received(finding.end)
+            held.edits.setdefault(leaf, []).append(Span(start, end, label(finding)))
 
     def _continue(self, name: tuple[str | int, ...], held: _Held, leaf: Leaf) -> None:
+        if name[0] in self._finished:
+            # Whoever joins the deltas would read on, but the scanner has been told that the text ends.
+            message = "the provider's stream goes on after it has finished"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
         channel = self._channels.get(name)
         if channel is None:
+            if len(self._channels) >= MAX_CHANNELS:
+                message = f"the stream has more than {MAX_CHANNELS} texts at once"
+                raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
             channel = self._channels[name] = _Channel(StreamScanner(self._engine))
         end = channel.fed + len(leaf.text)
         channel.pieces.append((held, leaf, channel.fed, end))
         channel.fed = end
         held.waiting += 1
-        self._release(channel, channel.scanner.feed(leaf.text))
+        self._release(channel, channel.scanner.feed(channel.unescaper.feed(leaf.text)))
 
     def _finish_channels(self, choice: int | None) -> None:
         for name in [name for name in self._channels if choice is None or name[0] == choice]:
             channel = self._channels.pop(name)
+            if rest := channel.unescaper.finish():
+                self._release(channel, channel.scanner.feed(rest))
             self._release(channel, channel.scanner.finish())
 
     def _release(self, channel: _Channel, released: Sequence[Released]) -> None:
         for part in released:
             for finding in self._judge(part.findings):
-                base = channel.released
-                self._edit(channel, Span(base + finding.start, base + finding.end, label(finding)))
+                start = channel.unescaper.received(channel.released + finding.start)
+                end = channel.unescaper.received(channel.released + finding.end)
+                self._edit(channel, Span(start, end, label(finding)))
             if self.blocked:
                 return
             channel.released += len(part.text)
-        while channel.pieces and channel.pieces[0][3] <= channel.released:
+        end = channel.unescaper.received(channel.released)
+        channel.unescaper.forget(channel.released)
+        while channel.pieces and channel.pieces[0][3] <= end:
             channel.pieces.popleft()[0].waiting -= 1
 
     def _edit(self, channel: _Channel, span: Span) -> None:
@@ -172,6 +206,8 @@ class StreamInspector:
         if not findings:
             return []
         self.findings.extend(findings)
+        if len(self.findings) > MAX_FINDINGS:
+            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings in one stream")
         decision = self._decide(findings)
         self.decisions.append(decision)
         if decision.action is Action.BLOCK:
@@ -182,6 +218,7 @@ class StreamInspector:
         out: list[bytes] = []
         while self._held and self._held[0].waiting == 0 and not (self.blocked and len(self._held) == 1):
             held = self._held.popleft()
+            self._held_bytes -= len(held.raw)
             out.append(held.render())
             if held.chunk is not None:
                 self._open_choices -= held.chunk.finished
@@ -196,12 +233,3 @@ def _parse(data: bytes) -> Chunk:
     except Rejected as err:
         message = "the provider's stream has an event that is not a chunk of a chat completion"
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
-
-
-def _without_logprobs(data: bytes) -> bytes:
-    """Token probabilities spell the text out once more, so an event that lost some of its text loses them too."""
-    body = json.loads(data)
-    for choice in body["choices"]:
-        if choice.get("logprobs"):
-            choice["logprobs"] = None
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

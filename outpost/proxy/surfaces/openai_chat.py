@@ -258,6 +258,11 @@ def _is_metadata(leaf: Leaf) -> bool:
     return len(path) == 1 and len(leaf.text) <= MAX_METADATA_CHARS
 
 
+def is_metadata_value(value: Any) -> bool:
+    """Whether ``value`` is short and plain, so that a member of an answer's metadata need not be inspected."""
+    return (isinstance(value, str) and len(value) <= MAX_METADATA_CHARS) or _tokens(value) is not None
+
+
 def _is_index(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INDEX
 
