@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -35,8 +35,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    digest: str
-    pepper: bytes
+    digest: str = field(repr=False)
+    pepper: bytes = field(repr=False)
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     expires_at: datetime | None
     caller: Caller
