@@ -1,15 +1,18 @@
 """Puts the outpost together and runs it: identity, cache, audit log, proxy, admin port, synchronisation.
 
 Start order is the promise: the cached bundle is verified and in force before any network is tried, and both
-ports listen before the control plane is asked anything. Everything that can be wrong with the cache leaves the
-outpost running and refusing (``no_policy``), never running and open.
+ports listen before the control plane is asked anything. A cached bundle that does not verify leaves the outpost
+running and refusing (``no_policy``), never running and open; a database in which the revocation or the clock floor
+cannot be read stops the start, because both are refusals that must not be forgotten.
 """
 
 import asyncio
 import base64
 import contextlib
+import os
 import signal
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +30,15 @@ from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore
 from outpost.cache.db import Database, open_database
 from outpost.config import Config
 from outpost.dlp.engine import Engine, default_engine
-from outpost.errors import AuditUnavailable, BundleRejected, ConfigError, ControlPlaneUntrusted, OutpostError, Untrusted
+from outpost.errors import (
+    AuditUnavailable,
+    BundleRejected,
+    ConfigError,
+    ControlPlaneUntrusted,
+    OutpostError,
+    Unavailable,
+    Untrusted,
+)
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.messages import SealedSecrets
 from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
@@ -51,6 +62,7 @@ DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
 CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
 TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
+TOKEN_FILE_POLL_S: Final = 0.5
 HOW_TO_ENROL: Final = (
     "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
     "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
@@ -218,29 +230,44 @@ async def ensure_enrolled(config: Config, *, clock: Clock = utc_now) -> None:
     if token is None or config.control_plane_url is None:
         missing = "no enrolment token" if token is None else "no control_plane_url"
         raise ConfigError([f"this outpost is not enrolled and there is {missing}: {HOW_TO_ENROL}"])
-    make_private_dir(config.data_dir)
+    make_data_dir(config)
     identity = await asyncio.to_thread(register, config.control_plane_url, token, config.data_dir, clock=clock)
     log.info("enrolled", org_id=identity.org_id, outpost_id=identity.outpost_id)
+
+
+def make_data_dir(config: Config) -> None:
+    """Make the data directory, for the owner only.
+
+    Raises:
+        Unavailable: It cannot be made.
+    """
+    try:
+        make_private_dir(config.data_dir)
+    except OSError as err:
+        raise Unavailable(f"cannot make the data directory {config.data_dir}: {err.strerror}") from err
 
 
 async def _enrolment_token(config: Config) -> str | None:
     if config.enrolment_token is not None:
         return config.enrolment_token.get_secret_value().strip()
-    path = config.enrolment_token_file
-    if path is None:
+    if config.enrolment_token_file is None:
         return None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TOKEN_FILE_WAIT_S):
-            while not _has_text(path):  # noqa: ASYNC110 - nobody tells when another container has written a file
-                await asyncio.sleep(0.5)
-    return path.read_text("utf-8").strip() if _has_text(path) else None
+            while True:
+                token = _text_of(config.enrolment_token_file)
+                if token:
+                    return token
+                await asyncio.sleep(TOKEN_FILE_POLL_S)
+    return None
 
 
-def _has_text(path: Path) -> bool:
+def _text_of(path: Path) -> str:
+    """The file's text; empty if it is not there yet."""
     try:
-        return bool(path.read_text("utf-8").strip())
+        return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        return False
+        return ""
 
 
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
@@ -253,12 +280,27 @@ async def run(config: Config, *, clock: Clock = utc_now) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await ensure_enrolled(config, clock=clock)
+    if not await _finishes_before(stop, ensure_enrolled(config, clock=clock)):
+        return
     outpost = open_outpost(config, clock=clock)
     try:
         await serve(outpost, stop)
     finally:
         await asyncio.to_thread(outpost.close)
+
+
+async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Await ``work``; False, and ``work`` cancelled, if ``stop`` is set first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        await working
+        return True
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
@@ -312,8 +354,8 @@ async def _listening(outpost: Outpost) -> AsyncIterator[list[SyncLoop]]:
         try:
             await runner.setup()
             await admin.setup()
-            await web.TCPSite(admin, config.admin_host, config.admin_port).start()
-            await web.TCPSite(runner, config.listen_host, config.listen_port).start()
+            await _listen(admin, config.admin_host, config.admin_port)
+            await _listen(runner, config.listen_host, config.listen_port)
             log.info(
                 "listening",
                 proxy=[_address(address) for address in runner.addresses],
@@ -324,6 +366,14 @@ async def _listening(outpost: Outpost) -> AsyncIterator[list[SyncLoop]]:
         finally:
             await runner.cleanup()
             await admin.cleanup()
+
+
+async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as err:
+        reason = err.strerror if isinstance(err, socket.gaierror) or not err.errno else os.strerror(err.errno)
+        raise Unavailable(f"cannot listen on {host} port {port}: {reason}") from err
 
 
 def make_forwarder(

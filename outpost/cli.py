@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -35,7 +36,6 @@ from outpost.sync.enrol import register
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.token import parse_token
 from outpost.sync.version import outpost_version
-from pki.files import make_private_dir
 
 TOKEN_VARIABLE: Final = "OUTPOST_ENROLMENT_TOKEN"  # noqa: S105 - the name of a variable
 TAIL_POLL_S: Final = 0.5
@@ -78,6 +78,8 @@ def main() -> None:
         # The reader of our output has gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as err:
+        _fail(": ".join(str(part) for part in (err.filename, err.strerror or type(err).__name__) if part))
 
 
 @cli.callback(invoke_without_command=True)
@@ -109,7 +111,7 @@ def register_command(
     if url is None:
         raise typer.BadParameter("say where the control plane is: --control-plane https://HOST:8100")
     token = _read_token(settings, token_file)
-    make_private_dir(settings.data_dir)
+    outpost_app.make_data_dir(settings)
     try:
         identity = register(url, token, settings.data_dir)
     except AlreadyEnrolled:
@@ -200,10 +202,10 @@ def audit_tail_command(
 ) -> None:
     """Show the newest audit events."""
     path = _settings(config, data_dir).data_dir / outpost_app.AUDIT_FILE
-    newest: list[tuple[int, AuditEvent]] = []
+    newest: deque[tuple[int, AuditEvent]] = deque(maxlen=lines)
     last = None
     for last, event in read_events(path):
-        newest = [*newest[-(lines - 1) :], (last, event)] if lines > 1 else [(last, event)] * lines
+        newest.append((last, event))
     for seq, event in newest:
         _print_event(seq, event, as_json=as_json)
     while follow:
@@ -256,15 +258,16 @@ def _status(settings: Config) -> dict[str, Any]:
     """What the running outpost says of itself; without one, what lies on disk."""
     identity = load_identity(settings.data_dir, datetime.now(UTC))
     keys = {"audit_vkey": identity.audit_signer().vkey, "receipt_vkey": identity.receipt_vkey}
+    host = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
     try:
         # The admin port is this machine's own: no proxy of the environment belongs between.
-        answer = httpx.get(f"http://{settings.admin_host}:{settings.admin_port}{HEALTH}", timeout=3, trust_env=False)
-        report = answer.json()
-    except (httpx.HTTPError, ValueError):
-        return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
-    if report.get("outpost_id") != identity.outpost_id:
-        return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
-    return {"running": True, **report, **keys}
+        report = httpx.get(f"http://{host}:{settings.admin_port}{HEALTH}", timeout=3, trust_env=False).json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        report = None
+    # Anything may listen on that port, and so may an outpost of another data directory.
+    if isinstance(report, dict) and report.get("outpost_id") == identity.outpost_id:
+        return {"running": True, **report, **keys}
+    return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
 
 
 def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:

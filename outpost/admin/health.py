@@ -53,7 +53,9 @@ class OutpostHealth:
             bundle = enforcement.bundle
             if at > bundle.expires_at:
                 found.append(f"the policy is stale since {bundle.expires_at:%Y-%m-%dT%H:%M:%SZ}")
-            if at > bundle.enforceable_until - EXPIRY_WARNING:
+            # A shorter limit would warn all the time, and nobody reads what is always there.
+            notice = min(EXPIRY_WARNING, timedelta(seconds=bundle.policy.max_offline_s) / 2)
+            if at > bundle.enforceable_until - notice:
                 found.append(f"everything is refused from {bundle.enforceable_until:%Y-%m-%dT%H:%M:%SZ} on")
         return found
 

@@ -4,10 +4,11 @@ Log what happened and to which id; never a prompt, key, token or matched text. A
 what it was given, so only its type and the line it came from are written.
 """
 
+import contextlib
 import logging
 import sys
 import traceback
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
@@ -28,10 +29,26 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lenient(stream or sys.stdout))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[ForeignHandler()], level=logging.WARNING, force=True)
+
+
+class _Lenient:
+    """A stream whose loss is survived: a full disk under the log must not end what is being logged about."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class ForeignHandler(logging.Handler):

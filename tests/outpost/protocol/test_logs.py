@@ -95,3 +95,22 @@ def test_configuring_again_replaces_the_first(stream):
     configure_logs("info", stream)
     logging.getLogger("some.library").warning("x")
     assert len(lines(stream)) == 1
+
+
+@pytest.mark.parametrize("method", ["write", "flush"])
+def test_a_log_that_cannot_be_written_stops_nobody(stream, method):
+    broken = [True]
+
+    def fail(*args):
+        if broken:
+            raise OSError(28, "No space left on device")
+        return getattr(io.StringIO, method)(out, *args)
+
+    out = type("Sometimes", (io.StringIO,), {})()  # an instance whose methods can be replaced
+    setattr(out, method, fail)
+    configure_logs("info", out)
+    structlog.get_logger("ours").error("disk_full")
+    logging.getLogger("some.library").error("disk full")
+    broken.clear()
+    structlog.get_logger("ours").info("space_again")
+    assert "space_again" in out.getvalue()

@@ -1,0 +1,480 @@
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import httpx
+import pytest
+import structlog
+
+from outpost import app
+from outpost.app import ensure_enrolled, local_provider_keys, open_outpost, serve
+from outpost.audit.read import read_events
+from outpost.cache.bundles import BundleStore, StateKey, StateStore
+from outpost.cache.db import open_database
+from outpost.config import Config
+from outpost.errors import (
+    BundleRejected,
+    CacheCorrupt,
+    ConfigError,
+    IdentityInvalid,
+    OutpostError,
+    Rejected,
+    Unavailable,
+)
+from outpost.protocol.codes import ErrorCode
+from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
+from tests.fakes.disk import file_size_limit
+from tests.fakes.enrolled import enrol, fill_cache, stored_bundle
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def plane(clock) -> FakeControlPlane:
+    return FakeControlPlane(clock)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def config(data_dir) -> Config:
+    return Config(data_dir=data_dir, listen_host="127.0.0.1", listen_port=0, admin_port=0, shutdown_grace_s=0)
+
+
+@pytest.fixture
+def identity(plane, data_dir, clock):
+    return enrol(plane, data_dir, clock)
+
+
+@pytest.fixture
+def filled(plane, identity, data_dir):
+    """A data directory with the default bundle and its secrets."""
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    return data_dir
+
+
+@pytest.fixture
+def opened(config, identity, clock):
+    """Opens the outpost; closes whatever was opened."""
+    outposts = []
+
+    def open_it():
+        outposts.append(open_outpost(config, clock=clock))
+        return outposts[-1]
+
+    yield open_it
+    for outpost in outposts:
+        outpost.close()
+
+
+def execute(data_dir, statement: str, *values) -> int:
+    with closing(sqlite3.connect(data_dir / "outpost.db")) as connection, connection:
+        return connection.execute(statement, values).rowcount
+
+
+def refusal(outpost, at=NOON) -> ErrorCode:
+    with pytest.raises(Rejected) as caught:
+        outpost.admission.admit(at)
+    return caught.value.code
+
+
+# Opening
+
+
+def test_without_an_identity_nothing_opens(config, clock):
+    with pytest.raises(IdentityInvalid):
+        open_outpost(config, clock=clock)
+
+
+def test_a_first_start_refuses_everything(opened):
+    assert refusal(opened()) is ErrorCode.NO_POLICY
+
+
+def test_the_cached_bundle_and_its_keys_are_in_force_without_any_network(opened, plane, identity, data_dir):
+    plane.set_secret("provider/openai", "sk-provider")
+    version = plane.publish()
+    key = plane.create_key(group="finance")
+    fill_cache(plane, identity, data_dir)
+    plane.down = True
+    outpost = opened()
+    enforcement = outpost.admission.admit(NOON)
+    assert enforcement.bundle.snapshot_version == version + 1
+    assert enforcement.keys.authenticate(key, at=NOON, address=None).group == "finance"
+    assert outpost.in_force.provider_key("openai") == "sk-provider"
+    assert outpost.in_force.provider_key("other") is None
+    assert outpost.in_force.applied.snapshot_version == version + 1
+
+
+TAMPERED = {
+    "root added": ("INSERT INTO bundle_root (position, content) VALUES (0, x'7b7d')", ErrorCode.NO_POLICY),
+    "timestamp changed": ("UPDATE bundle_role SET content = x'7b7d' WHERE role = 'timestamp'", ErrorCode.NO_POLICY),
+    "snapshot truncated": (
+        "UPDATE bundle_role SET content = substr(content, 1, 50) WHERE role = 'snapshot'",
+        ErrorCode.NO_POLICY,
+    ),
+    "targets of another role": (
+        (
+            "UPDATE bundle_role SET content = (SELECT content FROM bundle_role WHERE role = 'snapshot') "
+            "WHERE role = 'targets'"
+        ),
+        ErrorCode.NO_POLICY,
+    ),
+    "a role is gone": ("DELETE FROM bundle_role WHERE role = 'targets'", ErrorCode.NO_POLICY),
+    "policy changed": (
+        (
+            "UPDATE bundle_document "
+            "SET content = CAST(replace(CAST(content AS TEXT), 'BLOCK', 'ALLOW') || ' ' AS BLOB) "
+            "WHERE name = 'policy.json'"
+        ),
+        ErrorCode.NO_POLICY,
+    ),
+    "keys emptied": ("UPDATE bundle_document SET content = x'' WHERE name = 'keys.json'", ErrorCode.NO_POLICY),
+    "routing renamed": (
+        "UPDATE bundle_document SET name = 'other.json' WHERE name = 'routing.json'",
+        ErrorCode.NO_POLICY,
+    ),
+    "documents gone": ("DELETE FROM bundle_document", ErrorCode.NO_POLICY),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_tampered_bundle_is_not_in_force_and_says_so(opened, plane, identity, data_dir, how):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    statement, code = TAMPERED[how]
+    assert execute(data_dir, statement) >= 1
+    outpost = opened()
+    assert refusal(outpost) is code
+    assert outpost.in_force.applied is None
+    assert outpost.stores.state.get(StateKey.REFUSED_REASON).startswith("cached bundle: ")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sealed_secrets SET sealed = x'00'",
+        "UPDATE sealed_secrets SET version = version + 1",
+        "UPDATE sealed_secrets SET sealed = substr(sealed, 1, length(sealed) - 1)",
+    ],
+)
+def test_tampered_secrets_leave_every_key_unknown(opened, plane, identity, data_dir, statement):
+    plane.set_secret("provider/openai", "sk-provider")
+    plane.publish()
+    key = plane.create_key()
+    fill_cache(plane, identity, data_dir)
+    assert execute(data_dir, statement) == 1
+    outpost = opened()
+    enforcement = outpost.admission.admit(NOON)
+    assert enforcement.keys.missing_peppers == {plane.pepper_id}
+    assert outpost.in_force.provider_key("openai") is None
+    with pytest.raises(Rejected) as caught:
+        enforcement.keys.authenticate(key, at=NOON, address=None)
+    assert caught.value.code is ErrorCode.INVALID_API_KEY
+
+
+@pytest.mark.parametrize("value", ["", "{", "yesterday", '"yesterday"', "7", '"2026-06-01T12:00:00"'])
+@pytest.mark.parametrize("key", [StateKey.CLOCK_FLOOR_AT, StateKey.REVOKED])
+def test_a_floor_or_a_revocation_that_cannot_be_read_never_opens_more(config, clock, filled, key, value):
+    data_dir = filled
+    execute(data_dir, "INSERT INTO state (key, value) VALUES (?, ?)", key.value, value)
+    try:
+        outpost = open_outpost(config, clock=clock)
+    except CacheCorrupt as err:
+        assert "edited" in str(err)  # noqa: PT017 - the other outcome is asserted below
+        return
+    with closing(outpost):
+        assert key is StateKey.REVOKED
+        assert refusal(outpost) is ErrorCode.OUTPOST_REVOKED
+
+
+def test_a_damaged_database_stops_the_start_and_leaves_nothing_open(config, clock, identity, data_dir):
+    (data_dir / "outpost.db").write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+    for _ in range(2):
+        with pytest.raises(CacheCorrupt):
+            open_outpost(config, clock=clock)
+    (data_dir / "outpost.db").unlink()
+    open_outpost(config, clock=clock).close()
+
+
+def test_a_second_outpost_on_the_same_directory_is_refused_and_can_start_later(config, clock, identity):
+    first = open_outpost(config, clock=clock)
+    with pytest.raises(OutpostError):
+        open_outpost(config, clock=clock)
+    first.close()
+    open_outpost(config, clock=clock).close()
+
+
+# What survives a restart
+
+
+def test_a_revocation_survives_a_restart(opened, plane, identity, data_dir):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    with open_database(data_dir / "outpost.db") as database:
+        StateStore(database).update({StateKey.REVOKED: True})
+    outpost = opened()
+    assert refusal(outpost) is ErrorCode.OUTPOST_REVOKED
+    outpost.in_force.set_revoked(False)
+    outpost.admission.admit(NOON)
+
+
+def test_a_clock_turned_back_is_noticed_after_a_restart(opened, plane, identity, data_dir, clock):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    later = NOON + timedelta(hours=3)
+    with open_database(data_dir / "outpost.db") as database:
+        StateStore(database).set_time(StateKey.CLOCK_FLOOR_AT, later)
+    outpost = opened()
+    assert outpost.admission.clock_floor_at == later
+    assert refusal(outpost, NOON) is ErrorCode.CLOCK_UNTRUSTED
+    outpost.admission.admit(later)
+
+
+async def test_the_clock_floor_rises_while_running_and_never_sinks(opened, clock):
+    outpost = opened()
+    later = NOON + timedelta(hours=1)
+    for at, floor in [(NOON, NOON), (later, later), (NOON, later)]:
+        clock.at = at
+        stop = asyncio.Event()
+        keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
+        await asyncio.sleep(0.1)
+        stop.set()
+        await keeper
+        assert outpost.stores.state.get_time(StateKey.CLOCK_FLOOR_AT) == floor
+        assert outpost.admission.clock_floor_at == floor
+
+
+async def test_a_full_disk_does_not_end_the_keeper_of_the_floor(opened, clock):
+    outpost = opened()
+    outpost.admission.clock_floor_at = NOON
+    clock.at = NOON + timedelta(hours=1)
+    stop = asyncio.Event()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the captured output is a file, too
+    with file_size_limit(1):
+        keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
+        await asyncio.sleep(0.1)
+        assert not keeper.done()
+        stop.set()
+        await keeper
+    structlog.reset_defaults()
+    assert outpost.admission.clock_floor_at == NOON
+
+
+# In force
+
+
+def test_secrets_that_come_late_make_keys_work_and_leave_with_them(opened, plane, identity, data_dir):
+    plane.publish()
+    key = plane.create_key()
+    fill_cache(plane, identity, data_dir, with_secrets=False)
+    outpost = opened()
+    assert outpost.admission.admit(NOON).keys.missing_peppers == {plane.pepper_id}
+    outpost.in_force.apply_secrets({**plane.secrets, "provider/openai": "sk-1"})
+    assert outpost.admission.admit(NOON).keys.authenticate(key, at=NOON, address=None)
+    assert outpost.in_force.provider_key("openai") == "sk-1"
+    outpost.in_force.apply_secrets({})
+    with pytest.raises(Rejected):
+        outpost.admission.admit(NOON).keys.authenticate(key, at=NOON, address=None)
+    assert outpost.in_force.provider_key("openai") is None
+
+
+def test_a_bundle_that_comes_after_the_secrets_uses_them(opened, plane, identity):
+    outpost = opened()
+    outpost.in_force.apply_secrets(plane.secrets)
+    plane.publish()
+    key = plane.create_key()
+    outpost.in_force.apply(stored_bundle(plane))
+    assert outpost.admission.admit(NOON).keys.authenticate(key, at=NOON, address=None)
+
+
+def test_a_refused_bundle_leaves_the_last_one_in_force(opened, plane, identity, data_dir):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    outpost = opened()
+    before, applied = outpost.admission.enforcement, outpost.in_force.applied
+    plane.publish_unchecked({**stored_bundle(plane).documents, "policy.json": b"{}"})
+    with pytest.raises(BundleRejected):
+        outpost.in_force.apply(stored_bundle(plane))
+    assert outpost.admission.enforcement is before
+    assert outpost.in_force.applied is applied
+
+
+def test_a_local_provider_key_wins(identity, config, plane, clock, tmp_path):
+    (tmp_path / "key").write_text("sk-file\n")
+    keys = {"provider_keys": {"openai": "sk-variable", "b": "sk-b"}, "provider_key_files": {"openai": tmp_path / "key"}}
+    with closing(open_outpost(Config(data_dir=config.data_dir, **keys), clock=clock)) as outpost:
+        outpost.in_force.apply_secrets({"provider/openai": "sk-sealed", "provider/c": "sk-c"})
+        assert [outpost.in_force.provider_key(name) for name in ("openai", "b", "c")] == ["sk-file", "sk-b", "sk-c"]
+
+
+def test_unreadable_provider_keys_are_listed_at_once(tmp_path):
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    files = {name: tmp_path / name for name in ("missing", "empty", "binary")}
+    with pytest.raises(ConfigError) as caught:
+        local_provider_keys(Config(provider_key_files=files, provider_keys={"blank": ""}))
+    assert len(caught.value.problems) == 4
+    assert "No such file" in str(caught.value)
+
+
+# Enrolling on first start
+
+
+async def test_an_enrolled_outpost_needs_no_token(config, identity, clock):
+    await ensure_enrolled(config, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        ({}, "no enrolment token"),
+        ({"control_plane_url": "https://cp.test:8100"}, "no enrolment token"),
+        ({"enrolment_token": "oet1.x"}, "no control_plane_url"),
+    ],
+)
+async def test_what_is_missing_to_enrol_is_named(tmp_path, fields, missing):
+    with pytest.raises(ConfigError) as caught:
+        await ensure_enrolled(Config(data_dir=tmp_path / "new", **fields))
+    assert missing in str(caught.value)
+    assert "outpost register" in str(caught.value)
+    assert "OUTPOST_ENROLMENT_TOKEN" in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_token_file_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "TOKEN_FILE_POLL_S", 0.01)
+    path = tmp_path / "token"
+    config = Config(data_dir=tmp_path / "d", control_plane_url="https://127.0.0.1:1", enrolment_token_file=path)
+    waiting = asyncio.create_task(ensure_enrolled(config))
+    await asyncio.sleep(0.05)
+    path.write_text("  \n")
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    path.write_text("not a token\n")
+    with pytest.raises(Rejected) as caught:
+        await waiting
+    assert caught.value.code is ErrorCode.TOKEN_INVALID
+    assert "not a token" not in str(caught.value)
+
+
+async def test_a_token_file_that_never_comes_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "TOKEN_FILE_WAIT_S", 0.05)
+    config = Config(
+        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
+    )
+    with pytest.raises(ConfigError, match="no enrolment token"):
+        await ensure_enrolled(config)
+
+
+async def test_a_data_directory_that_cannot_be_made_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    config = Config(data_dir=tmp_path / "file", control_plane_url="https://cp.test", enrolment_token="oet1.x")
+    with pytest.raises(Unavailable, match="cannot make the data directory"):
+        await ensure_enrolled(config)
+
+
+async def test_a_signal_while_waiting_for_a_token_ends_the_wait(tmp_path):
+    config = Config(
+        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
+    )
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+    try:
+        async with asyncio.timeout(5):
+            await app.run(config)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    assert not (tmp_path / "d").exists()
+
+
+# Serving
+
+
+async def test_it_serves_the_cached_policy_with_the_control_plane_dead(opened, plane, identity, data_dir):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    port, admin_port = _free_port(), _free_port()
+    outpost = opened()
+    outpost.config.__dict__.update(listen_port=port, admin_port=admin_port)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(outpost, stop))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        ready = await _answer(client, f"http://127.0.0.1:{port}/readyz")
+        assert (ready.status_code, ready.text) == (200, "ready\n")
+        report = (await client.get(f"http://127.0.0.1:{admin_port}/health")).json()
+        assert report["ready"] is True
+        assert report["outpost_id"] == identity.outpost_id
+        refused = await client.get(f"http://127.0.0.1:{port}/v1/models")
+        assert refused.json()["error"]["code"] == "missing_api_key"
+    stop.set()
+    await asyncio.wait_for(serving, 20)
+    assert outpost.admission.draining
+    assert outpost.audit.size >= 3  # start, the refusal, stop
+
+
+@pytest.mark.parametrize("taken", ["listen_port", "admin_port"])
+async def test_a_port_that_is_taken_is_one_clear_error(opened, taken):
+    outpost = opened()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        outpost.config.__dict__[taken] = port
+        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
+            await serve(outpost, asyncio.Event())
+
+
+async def test_a_host_that_does_not_exist_is_one_clear_error(opened):
+    outpost = opened()
+    outpost.config.__dict__["listen_host"] = "256.256.256.256"
+    with pytest.raises(Unavailable, match=r"cannot listen on 256\.256\.256\.256 port 0: "):
+        await serve(outpost, asyncio.Event())
+
+
+async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
+    outpost = opened()
+    apply = app._audited_apply(outpost)
+    plane.publish()
+    apply(stored_bundle(plane))
+    plane.publish_unchecked({**stored_bundle(plane).documents, "policy.json": b"{}"})
+    with pytest.raises(BundleRejected):
+        apply(stored_bundle(plane))
+    await outpost.audit.append(app._system_event(outpost, "stop"))
+    outcomes = [event.outcome for _, event in app_events(outpost)]
+    assert outcomes == ["bundle_applied", "bundle_refused", "stop"]
+
+
+def app_events(outpost):
+    return list(read_events(outpost.config.data_dir / app.AUDIT_FILE))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+async def _answer(client, url) -> httpx.Response:
+    for _ in range(200):
+        try:
+            return await client.get(url)
+        except httpx.ConnectError:
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"nothing listens on {url}")
+
+
+def test_the_stored_bundle_of_the_fake_is_what_a_store_gives_back(plane, identity, data_dir):
+    plane.publish()
+    fill_cache(plane, identity, data_dir)
+    with open_database(data_dir / "outpost.db") as database:
+        assert BundleStore(database).load() == stored_bundle(plane)
