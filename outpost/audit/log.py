@@ -70,18 +70,19 @@ class AuditLog:
         """Number of events that the control plane has countersigned."""
         return self._delivered.size
 
-    def submit(self, event: AuditEvent) -> "asyncio.Future[int]":
+    def submit(self, event: AuditEvent, *, urgent: bool = True) -> "asyncio.Future[int]":
         """Queue an event of the running loop. The future gives its seq (leaf index) only after the commit's fsync.
 
         It fails with ``AuditUnavailable`` if the event could not be made durable; then it may still turn up in the
         log, but was not acknowledged. Cancelling the future changes nothing: the event may or may not be in the log.
+        An event that is not ``urgent`` may wait two milliseconds for the next one to share its commit.
 
         Raises:
             AuditUnavailable: At once, if the log is closed or too many events are waiting already.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
-        self._writer.submit(Append(encode(event), loop, future))
+        self._writer.submit(Append(encode(event), loop, future, urgent))
         return future
 
     async def append(self, event: AuditEvent) -> int:

@@ -26,8 +26,8 @@ from outpost.errors import AuditUnavailable, OutpostError
 MAX_GROUP: Final = 500  # events per commit: one default delivery batch
 MAX_WAITING: Final = 20_000  # appends in the queue; beyond it the disk is not keeping up, so refuse
 BUSY_GROUP: Final = 4  # events that were waiting together: requests come faster than single commits
-# When busy, gather this long before a commit. Every commit takes the interpreter from the requests for ~0.1 ms, so
-# fewer and larger ones serve all sooner; a lone request never waits.
+# How long a commit may wait for more events: when busy, because every commit takes the interpreter from the requests
+# for ~0.1 ms, so that fewer and larger ones serve all sooner; and when nobody waits for any of its events yet.
 GATHER_S: Final = 0.002
 IDLE_S: Final = 1.0  # how soon an unhealthy log looks for space, and an idle one checkpoints its WAL
 COMMITS_PER_WAL_CHECKPOINT: Final = 2_000  # ~5 pages each: ~40 MiB of WAL if the log is never idle
@@ -37,11 +37,15 @@ PRIMARY_CODE: Final = 0xFF  # sqlite.org/rescode.html: the low byte of an extend
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One event to make durable; ``future`` belongs to ``loop`` and gets the event's seq."""
+    """One event to make durable; ``future`` belongs to ``loop`` and gets the event's seq.
+
+    One that is not ``urgent`` may wait ``GATHER_S`` for others to share its commit.
+    """
 
     event: bytes
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[int]"
+    urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +160,7 @@ class Writer:
         except queue.Empty:
             self._tidy()
             return True
-        if self._busy:
-            time.sleep(GATHER_S)
-        group, jobs, stopping = self._drain(first)
+        group, jobs, stopping = self._gather(first)
         self._busy = len(group) >= BUSY_GROUP
         try:
             if group:
@@ -175,21 +177,26 @@ class Writer:
             self._tidy()
         return not stopping
 
-    def _drain(self, item: Item) -> tuple[list[Append], list[Job], bool]:
-        """``item`` and what else is waiting, up to a full group; and whether it is time to stop."""
+    def _gather(self, item: Item) -> tuple[list[Append], list[Job], bool]:
+        """``item`` and what else comes before the commit, up to a full group; and whether it is time to stop."""
         group: list[Append] = []
         jobs: list[Job] = []
+        deadline = time.monotonic() + GATHER_S
+        patient = True  # nobody waits for any of it yet
         while True:
             if item is None:
                 return group, jobs, True  # nothing is accepted after the stop mark
             if isinstance(item, Append):
                 group.append(item)
+                patient = patient and not item.urgent
             else:
                 jobs.append(item)
+                patient = False
             if len(group) >= MAX_GROUP:
                 return group, jobs, False
+            wait_s = max(deadline - time.monotonic(), 0) if patient or self._busy else 0
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
             except queue.Empty:
                 return group, jobs, False
 

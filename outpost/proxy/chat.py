@@ -7,11 +7,12 @@ released before it is durable; the audit of the answer is durable before the ans
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -28,17 +29,21 @@ from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, judge
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message, openai_envelope
-from outpost.proxy.exchange import Exchange, outcome_of
+from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces import openai_chat
 
+T = TypeVar("T")
+
 # Above this a scan takes longer than a fair turn of the event loop (about 1 ms at 60 MB/s), so a thread does it.
 INLINE_SCAN_BYTES: Final = 65_536
 EVENT_STREAM: Final = "text/event-stream"
+CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 _FORWARDED_ANSWER_HEADERS: Final = ("openai-processing-ms", "openai-version", "openai-model")
+_HEADER_VALUE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")  # dates, numbers and names; nothing else is a header here
 
 
 class Blocked(Rejected):
@@ -52,8 +57,11 @@ class Blocked(Rejected):
 class AuditSink(Protocol):
     """Where audit events become durable (``outpost.audit.log.AuditLog``)."""
 
-    def submit(self, event: AuditEvent) -> "asyncio.Future[int]":
-        """Queue an event; the future is done once it is durable, or fails with ``AuditUnavailable``."""
+    def submit(self, event: AuditEvent, *, urgent: bool = True) -> "asyncio.Future[int]":
+        """Queue an event; the future is done once it is durable, or fails with ``AuditUnavailable``.
+
+        One that is not urgent may wait a moment to share its commit with the next.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class ChatSurface:
         exchange.caller = caller
         raw = await read_body(request, self._parts.limits)
         exchange.input_bytes = len(raw)
-        parsed = openai_chat.parse_request(raw)
+        parsed = await _off_loop(len(raw), partial(openai_chat.parse_request, raw))
         if not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model)
@@ -102,7 +110,9 @@ class ChatSurface:
         if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model
         self._count(verdict, Direction.INPUT)
-        durable = self._parts.audit.submit(exchange.decision_event(at, verdict.decision, verdict.located))
+        event = exchange.decision_event(at, verdict.decision, verdict.located)
+        # A plain answer is released together with its own event, which a fast provider brings within the moment.
+        durable = self._parts.audit.submit(event, urgent=parsed.stream or verdict.body is None)
         durable.add_done_callback(retrieve)
         if verdict.body is None:
             await durable
@@ -131,17 +141,17 @@ class ChatSurface:
         durable: "asyncio.Future[int]",
     ) -> web.StreamResponse:
         raw = await self._parts.forwarder.read(answer)
-        parsed = _parse_answer(raw)
+        parsed = await _off_loop(len(raw), partial(_parse_answer, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
         verdict = await self._judge(enforcement, facts, parsed, _parse_answer)
         self._count(verdict, Direction.OUTPUT)
         exchange.output_decision = verdict.decision
         exchange.output_findings = [item.finding for item in verdict.located]
         body = verdict.body
-        if body is not None and body is not raw and _has_logprobs(parsed):
-            body = None  # token probabilities would spell out what was redacted
         if body is None:
             raise Blocked(verdict.decision, "answer")
+        if body is not raw and _has_logprobs(parsed):
+            body = _without_logprobs(body)
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
@@ -149,8 +159,10 @@ class ChatSurface:
         await completion
         headers = self._headers(exchange, answer)
         response = web.Response(body=body, content_type="application/json", headers=headers)
-        await response.prepare(request)
-        await response.write_eof()
+        exchange.answering = True
+        async with _patience(request):
+            await response.prepare(request)
+            await response.write_eof()
         return response
 
     async def _stream(
@@ -170,9 +182,13 @@ class ChatSurface:
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
-            tail = await self._pump(request, response, exchange, inspector, answer)
+            if not inspector.blocked:
+                tail = await self._pump(request, response, exchange, inspector, answer)
+        except asyncio.CancelledError:
+            self._note_output(exchange, inspector)
+            raise
         except ConnectionResetError:
-            outcome = "client_gone"
+            outcome = CLIENT_GONE
         except (Rejected, CouldNotInspect) as err:
             if not response.prepared:
                 raise
@@ -180,7 +196,7 @@ class ChatSurface:
             tail = [sse.encode(openai_envelope(err.code, err.message, STATUS[err.code]))]
         if inspector.blocked:
             if not response.prepared:
-                exchange.output_decision, exchange.output_findings = inspector.blocked, inspector.findings
+                self._note_output(exchange, inspector)
                 raise Blocked(inspector.blocked, "answer")
             outcome, code = "blocked", blocked_code(inspector.blocked)
             tail += inspector.closing_events()
@@ -218,10 +234,8 @@ class ChatSurface:
     ) -> None:
         """Make the completion durable, then let the last bytes go."""
         outcome, code, tail = end
-        exchange.prompt_tokens, exchange.completion_tokens = inspector.prompt_tokens, inspector.completion_tokens
-        exchange.output_findings = inspector.findings
-        exchange.output_decision = inspector.blocked or _strictest(inspector.decisions)
-        self._parts.metrics.requests.labels(openai_chat.NAME, _action(exchange), code or "").inc()
+        self._note_output(exchange, inspector)
+        exchange.code = outcome if outcome == CLIENT_GONE else code or ""
         event = exchange.completion_event(self._parts.clock(), outcome, 200, code)
         try:
             await self._parts.audit.submit(event)
@@ -229,22 +243,34 @@ class ChatSurface:
             if not response.prepared:
                 raise
             failure = ErrorCode.AUDIT_UNAVAILABLE
+            exchange.code = failure
             tail = [sse.encode(openai_envelope(failure, str(err), STATUS[failure]))]
-        if outcome != "client_gone":
+        if outcome != CLIENT_GONE:
             with contextlib.suppress(ConnectionResetError):
                 await self._send(request, response, exchange, tail)
-                await response.write_eof()
+                async with _patience(request):
+                    await response.write_eof()
+
+    def _note_output(self, exchange: Exchange, inspector: StreamInspector) -> None:
+        """What the output pass of a stream has seen so far."""
+        exchange.prompt_tokens, exchange.completion_tokens = inspector.prompt_tokens, inspector.completion_tokens
+        exchange.output_findings = inspector.findings
+        exchange.output_decision = inspector.blocked or _strictest(inspector.decisions)
+        for finding in inspector.findings:
+            self._parts.metrics.findings.labels(finding.kind, Direction.OUTPUT).inc()
 
     async def _send(
         self, request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange, out: Sequence[bytes]
     ) -> None:
         if not out:
             return
-        if not response.prepared:
-            await response.prepare(request)
         data = b"".join(out)
         exchange.output_bytes += len(data)
-        await response.write(data)  # waits while the client is slow, so nothing piles up here
+        exchange.answering = True
+        async with _patience(request):
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(data)  # waits while the client is slow, so nothing piles up here
 
     async def _judge(
         self,
@@ -254,14 +280,15 @@ class ChatSurface:
         parse: Callable[[bytes], Inspectable],
     ) -> Verdict:
         run = partial(judge, self._parts.engine, enforcement.policy, facts, parsed, parse)
-        if len(parsed.document.raw) <= INLINE_SCAN_BYTES:
-            return run()
-        return await asyncio.to_thread(run)
+        return await _off_loop(len(parsed.document.raw), run)
 
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away while the provider was working: close the record without anyone waiting for it."""
-        event = exchange.completion_event(self._parts.clock(), "client_gone", 499)
-        self._parts.audit.submit(event).add_done_callback(retrieve)
+        if exchange.closed:
+            return
+        event = exchange.completion_event(self._parts.clock(), CLIENT_GONE, 499)
+        with contextlib.suppress(OutpostError):  # nobody is left to be told, and the log says itself that it fails
+            self._parts.audit.submit(event).add_done_callback(retrieve)
 
     def _count(self, verdict: Verdict, direction: Direction) -> None:
         for item in verdict.located:
@@ -269,9 +296,10 @@ class ChatSurface:
 
     @staticmethod
     def _headers(exchange: Exchange, answer: aiohttp.ClientResponse) -> dict[str, str]:
-        headers = {name: answer.headers[name] for name in _FORWARDED_ANSWER_HEADERS if name in answer.headers}
+        offered = {name: answer.headers.get(name, "") for name in _FORWARDED_ANSWER_HEADERS}
+        headers = {name: value for name, value in offered.items() if _HEADER_VALUE.fullmatch(value)}
         headers["X-Request-Id"] = exchange.request_id
-        headers["X-Policy-Action"] = _action(exchange)
+        headers["X-Policy-Action"] = str(exchange.action)
         return headers
 
 
@@ -292,10 +320,32 @@ def _strictest(decisions: Sequence[Decision]) -> Decision:
     return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
 
 
-def _action(exchange: Exchange) -> str:
-    """The stricter of the input's and the output's action."""
-    actions = {decision.action for decision in (exchange.decision, exchange.output_decision) if decision}
-    return next((str(action) for action in (Action.BLOCK, Action.REDACT) if action in actions), str(Action.ALLOW))
+def _without_logprobs(body: bytes) -> bytes:
+    try:
+        return openai_chat.without_logprobs(body)
+    except Rejected as err:
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, "the provider's answer has an impossible number") from err
+
+
+async def _off_loop(size: int, run: Callable[[], T]) -> T:
+    """Run what takes time in proportion to ``size`` bytes: here if that is short, else in a thread."""
+    return run() if size <= INLINE_SCAN_BYTES else await asyncio.to_thread(run)
+
+
+@contextlib.asynccontextmanager
+async def _patience(request: web.BaseRequest) -> AsyncIterator[None]:
+    """Bound how long writing to a client may take; one that reads nothing is cut off.
+
+    Raises:
+        ConnectionResetError: The client took too long.
+    """
+    try:
+        async with asyncio.timeout(CLIENT_STALL_S):
+            yield
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client stopped reading") from None
 
 
 def retrieve(future: "asyncio.Future[int]") -> None:

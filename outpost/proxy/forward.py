@@ -8,7 +8,7 @@ go to the providers of the signed bundle and nowhere else.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -81,21 +81,17 @@ class Forwarder:
             total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
         )
 
-    @asynccontextmanager
-    async def post(self, provider: Provider, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-        """POST ``body`` and yield a successful answer whose body is still to be read.
+    def post(self, provider: Provider, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """POST ``body``; the context is a successful answer whose body is still to be read.
 
         Raises:
-            Rejected: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
+            Rejected: On entering: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
         """
-        async with self._exchange("POST", provider, path, body) as answer:
-            yield answer
+        return self._exchange("POST", provider, path, body)
 
-    @asynccontextmanager
-    async def get(self, provider: Provider, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET ``path`` and yield a successful answer, as ``post``."""
-        async with self._exchange("GET", provider, path, None) as answer:
-            yield answer
+    def get(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """GET ``path``; as ``post``."""
+        return self._exchange("GET", provider, path, None)
 
     async def read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole body of an answer.
