@@ -136,6 +136,9 @@ _FINDING_FIELDS: Final = tuple(field.name for field in fields(AuditFinding))
 _TEXT_FIELDS: Final = tuple(f.name for f in fields(AuditEvent) if f.type in {str, str | None} and f.name != "kind")
 
 
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def encode(event: AuditEvent) -> bytes:
     """The event's canonical bytes: one line of JSON without the line end, at most ``MAX_EVENT_BYTES``."""
     document: dict[str, object] = {"v": EVENT_VERSION}
@@ -148,7 +151,7 @@ def encode(event: AuditEvent) -> bytes:
         document["findings"] = [{name: getattr(f, name) for name in _FINDING_FIELDS} for f in event.findings]
     if event.more_findings:
         document["more_findings"] = dict(event.more_findings)
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(document).encode()
 
 
 def decode(data: bytes) -> AuditEvent:
