@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
@@ -55,7 +56,7 @@ async def _receive(request: web.BaseRequest, limits: BodyLimits) -> bytes:
     except TimeoutError:
         message = f"the body did not arrive within {limits.timeout_s:g} s"
         raise Rejected(ErrorCode.REQUEST_TIMEOUT, message) from None
-    except (web.RequestPayloadError, ValueError) as err:
+    except (web.RequestPayloadError, HttpProcessingError, ValueError) as err:
         raise Rejected(ErrorCode.INVALID_REQUEST, "the body's transfer coding is malformed") from err
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from outpost.audit.event import AuditEvent, AuditFinding
 from outpost.budget.keys import Caller
@@ -33,6 +34,12 @@ class Exchange:
     completion_tokens: int | None = None
     output_decision: Decision | None = None
     output_findings: Sequence[Finding] = ()
+    code: str = ""
+    """Why it was refused or ended early; empty if neither."""
+    answering: bool = False
+    """The first byte of an answer may be out, so no refusal can take its place."""
+    closed: bool = False
+    """Its end has been handed to the audit log."""
 
     def decision_event(self, at: datetime, decision: Decision, located: Sequence[Located]) -> AuditEvent:
         """The input pass: what was decided about the prompt, and by which rule."""
@@ -53,12 +60,19 @@ class Exchange:
         return self._event("completion", at, None, decision, (), code=code, outcome=outcome_of(code), status=status)
 
     def completion_event(self, at: datetime, outcome: str, status: int, code: ErrorCode | None = None) -> AuditEvent:
-        """The end of an exchange that reached the provider, with the output pass."""
+        """The end of an exchange that reached the provider, with the output pass. There is one end only."""
+        self.closed = True
         findings = tuple(AuditFinding.of(finding) for finding in self.output_findings)
         decision = self.output_decision
         return self._event(
             "completion", at, Direction.OUTPUT, decision, findings, code=code, outcome=outcome, status=status
         )
+
+    @property
+    def action(self) -> Action:
+        """The strictest of what was decided about the prompt and the answer."""
+        actions = {decision.action for decision in (self.decision, self.output_decision) if decision}
+        return next((action for action in (Action.BLOCK, Action.REDACT) if action in actions), Action.ALLOW)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
@@ -100,6 +114,9 @@ class Exchange:
             completion_tokens=self.completion_tokens,
             latency_ms=self.elapsed_ms() if kind == "completion" else None,
         )
+
+
+CLIENT_GONE: Final = "client_gone"
 
 
 def outcome_of(code: ErrorCode) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from uuid_utils import uuid7
 
@@ -23,7 +24,7 @@ from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
 from outpost.proxy.chat import Blocked, ChatSurface, ProxyParts
 from outpost.proxy.errors import STATUS, openai_envelope
-from outpost.proxy.exchange import Exchange
+from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
 from outpost.proxy.surfaces import openai_chat
@@ -47,6 +48,14 @@ class Health(Protocol):
         """Versions, freshness and expiry dates for people and monitors."""
 
 
+class WrongMethod(Rejected):
+    """The path takes another method; RFC 9110 §15.5.6 wants the answer to say which."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(ErrorCode.METHOD_NOT_ALLOWED, f"this path takes {allowed} only")
+        self.allowed = allowed
+
+
 class ProxyServer:
     """Serves the proxy port. ``handler`` is given to ``make_server``."""
 
@@ -63,14 +72,23 @@ class ProxyServer:
         if path in {routes.HEALTHZ, routes.READYZ, routes.HEALTH} and request.method in {"GET", "HEAD"}:
             return probe(path, self._health)
         exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
-        if self._in_flight >= self._max_concurrent:
-            return self._answer(exchange, Rejected(ErrorCode.OVERLOADED, "too many requests are being served"))
+        metrics = self._parts.metrics
         self._in_flight += 1
+        metrics.in_flight.set(self._in_flight)
         try:
+            if self._in_flight > self._max_concurrent:
+                return self._answer(exchange, Rejected(ErrorCode.OVERLOADED, "too many requests are being served"))
             return await self._serve(request, exchange)
+        except (asyncio.CancelledError, ConnectionResetError):
+            exchange.code = exchange.code or CLIENT_GONE
+            raise
         finally:
             self._in_flight -= 1
-            self._parts.metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
+            metrics.in_flight.set(self._in_flight)
+            refused = exchange.code and not exchange.answering
+            action = Action.BLOCK if refused else exchange.action
+            metrics.requests.labels(exchange.surface, action, exchange.code).inc()
+            metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
 
     async def _serve(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         try:
@@ -87,7 +105,13 @@ class ProxyServer:
             # Only the type and place: the text of a foreign exception may quote what it choked on.
             log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
-        return await self._refuse(exchange, refusal)
+        response = await self._refuse(exchange, refusal)
+        if exchange.answering:
+            # Part of an answer is out: a second response behind it could be taken for more of it.
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("an answer broke off")
+        return response
 
     async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.path
@@ -109,7 +133,6 @@ class ProxyServer:
             body = await retrieve_model(enforcement, caller, self._parts.forwarder, model)
         else:
             body = await list_models(enforcement, caller, self._parts.forwarder)
-        self._parts.metrics.requests.labels(exchange.surface, Action.ALLOW, "").inc()
         headers = {"X-Request-Id": exchange.request_id}
         return web.Response(body=body, content_type="application/json", headers=headers)
 
@@ -133,7 +156,7 @@ class ProxyServer:
         return self._answer(exchange, refusal)
 
     def _answer(self, exchange: Exchange, refusal: Rejected) -> web.Response:
-        self._parts.metrics.requests.labels(exchange.surface, Action.BLOCK, refusal.code).inc()
+        exchange.code = refusal.code
         return refusal_response(refusal, exchange.request_id)
 
 
@@ -146,6 +169,8 @@ def refusal_response(refusal: Rejected, request_id: str) -> web.Response:
         param = refusal.param
         if refusal.retry_after_s is not None:
             headers["Retry-After"] = refusal.retry_after_s
+    if isinstance(refusal, WrongMethod):
+        headers["Allow"] = refusal.allowed
     if refusal.code not in _RETRYABLE:
         headers["x-should-retry"] = "false"  # OpenAI's SDKs would repeat a 503 that stays one
     response = web.Response(
@@ -184,7 +209,7 @@ class _ProxyProtocol(RequestHandler):
         """Refuse what is not HTTP. The connection is closed: its framing cannot be trusted any more."""
         if request.writer.output_size > 0:
             raise ConnectionError("a response is on its way already")
-        too_large = status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        too_large = isinstance(exc, LineTooLong)
         code = ErrorCode.INVALID_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else ErrorCode.INTERNAL_ERROR
         text = "the request's headers are too large" if too_large else "the request is not valid HTTP"
         if exc is not None and code is ErrorCode.INTERNAL_ERROR:
@@ -229,7 +254,7 @@ def _presented_key(request: web.BaseRequest) -> str | None:
 
 def _require_method(request: web.BaseRequest, method: str) -> None:
     if request.method != method:
-        raise Rejected(ErrorCode.METHOD_NOT_ALLOWED, f"this path takes {method} only")
+        raise WrongMethod(method)
 
 
 def _status(refusal: Rejected) -> HTTPStatus:
