@@ -35,6 +35,7 @@ CHAT: Final = "/v1/chat/completions"
 MODELS: Final = "/v1/models"
 MODELS_SURFACE: Final = "openai.models"
 UNKNOWN_SURFACE: Final = "unknown"
+LINGER_S: Final = 2.0  # a refused body is read on for so long, so that the refusal is not lost in a reset
 _RETRYABLE: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.PROVIDER_RATE_LIMITED, ErrorCode.PROVIDER_UNAVAILABLE})
 
 
@@ -230,7 +231,8 @@ def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s
     return _Server(
         handle,
         handler_cancellation=True,
-        keepalive_timeout=keepalive_timeout_s,
+        keepalive_timeout=keepalive_timeout_s,  # also bounds how long headers may take
+        lingering_time=LINGER_S,
         auto_decompress=False,  # body.py does it, with a bound
         access_log=None,
     )

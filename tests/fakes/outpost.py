@@ -24,7 +24,7 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.audit.read import read_events
 from outpost.config import Config
-from outpost.dlp.engine import default_engine
+from outpost.dlp.engine import Engine, default_engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
@@ -111,6 +111,7 @@ async def running_outpost(
     provider_key: str | None = UPSTREAM_KEY,
     settings: dict[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    engine: Engine | None = None,
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -127,7 +128,7 @@ async def running_outpost(
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
         parts = ProxyParts(
             admission=admission,
-            engine=default_engine(),
+            engine=engine or default_engine(),
             audit=audit,
             forwarder=make_forwarder(config, session, lambda _provider: provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
