@@ -16,7 +16,8 @@ MAX_EVENT_BYTES: Final = 1_048_576  # one chunk holds a few tokens; the largest 
 DONE: Final = b"[DONE]"
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
-_END_OF_EVENT = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# Two line ends, each of any kind. Atomic, so that one CR LF is never taken for two.
+_END_OF_EVENT = re.compile(rb"(?>\r\n|\n|\r){2}")
 _LONGEST_END: Final = 3  # bytes of an end of event that may stand at the end of what was searched
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r")
 
@@ -45,7 +46,7 @@ class EventReader:
         self._buffer += chunk
         while (blank := _END_OF_EVENT.search(self._buffer, self._searched)) is not None:
             _, end = blank.span()
-            at_the_end = blank.group() == b"\r\r" and end == len(self._buffer)
+            at_the_end = blank.group().endswith(b"\r") and end == len(self._buffer)
             del blank  # holds the buffer's memory, which must be free to shrink
             if at_the_end:
                 break  # the next byte may be the line feed of a CR LF
@@ -73,7 +74,7 @@ def _event(raw: bytes) -> Event:
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     if not data:
         return Event(KEEP_ALIVE, None)
-    if len(lines) > 1:
+    if len(lines) > 1 or raw.endswith(b"\r"):  # after a CR a reader waits for what may be its LF
         joined = b"\n".join(data)
         return Event(encode(joined), joined)
     return Event(raw, data[0])
