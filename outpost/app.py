@@ -40,7 +40,7 @@ from outpost.errors import (
     Untrusted,
 )
 from outpost.policy.bundle import load_bundle
-from outpost.protocol.messages import SealedSecrets
+from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -194,7 +194,8 @@ def _restore_state(outpost: Outpost) -> None:
     except Untrusted as err:
         # Not fatal and not open: requests are refused with no_policy until a good bundle has arrived.
         log.error("cached_bundle_refused", reason=str(err))
-        state.update({StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: f"cached bundle: {err}"})
+        reason = f"cached bundle: {err}"[:MAX_REASON_CHARS]  # it goes into the next heartbeat
+        state.update({StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: reason})
 
 
 def local_provider_keys(config: Config) -> dict[str, str]:

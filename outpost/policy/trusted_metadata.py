@@ -20,6 +20,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from outpost.errors import BundleRejected
+from outpost.protocol.messages import MAX_INTEGER
 
 Signed = TypeVar("Signed", Root, Timestamp, Snapshot, Targets)
 
@@ -219,6 +220,9 @@ def _parse(data: bytes, role: type[Signed]) -> Metadata[Signed]:
         raise MetadataInvalid(f"not {role.type} metadata: cannot be parsed") from err
     if not isinstance(metadata.signed, role):
         raise MetadataInvalid(f"not {role.type} metadata: it says it is {metadata.signed.type}")
+    version = metadata.signed.version
+    if isinstance(version, bool) or version > MAX_INTEGER:  # it is reported and audited, as a JSON integer
+        raise MetadataInvalid(f"not {role.type} metadata: its version is out of range")
     return metadata
 
 

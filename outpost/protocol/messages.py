@@ -17,9 +17,10 @@ from outpost.protocol.times import UtcTime
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 # RFC 8259 §6: beyond this JSON readers disagree; it also fits every database's 64-bit integer.
-_MAX_INTEGER = 2**53 - 1
-Count = Annotated[int, Field(ge=0, le=_MAX_INTEGER)]
-Positive = Annotated[int, Field(ge=1, le=_MAX_INTEGER)]
+MAX_INTEGER = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Positive = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+MAX_REASON_CHARS = 1_024
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
 
 
@@ -92,7 +93,7 @@ class BundleReport(Message):
     snapshot_version: Count
     applied_at: UtcTime | None = None
     refused_version: Count | None = None
-    refused_reason: str | None = Field(default=None, max_length=1024)
+    refused_reason: str | None = Field(default=None, max_length=MAX_REASON_CHARS)
 
 
 class Heartbeat(Message):

@@ -20,6 +20,7 @@ from outpost.cache.bundles import StoredBundle
 from outpost.errors import BundleRejected
 from outpost.policy.bundle import DOCUMENT_TARGETS, read_documents
 from outpost.policy.trusted_metadata import MetadataExpired, MetadataInvalid, TrustedMetadata, check_target
+from outpost.protocol.messages import MAX_INTEGER
 from outpost.sync.limits import (
     DOCUMENT_BYTES,
     MAX_ROOT_ROTATIONS,
@@ -79,12 +80,13 @@ async def refresh(
 
 
 def snapshot_version(bundle: StoredBundle) -> int:
-    """The version by which a verified bundle is named; 0 for bytes that are not metadata."""
+    """The version by which a verified bundle is named; 0 for bytes that no verified bundle holds."""
     try:
         version = json.loads(bundle.snapshot)["signed"]["version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return 0
-    return version if isinstance(version, int) else 0
+    # What was altered on disk comes here too, and the version goes into a message.
+    return version if type(version) is int and 0 <= version <= MAX_INTEGER else 0
 
 
 def _trust_stored_roots(

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ from outpost.errors import (
     Unavailable,
 )
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.messages import BundleReport
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
@@ -159,6 +161,18 @@ def test_a_tampered_bundle_is_not_in_force_and_says_so(opened, plane, identity, 
     assert refusal(outpost) is code
     assert outpost.in_force.applied is None
     assert outpost.stores.state.get(StateKey.REFUSED_REASON).startswith("cached bundle: ")
+
+
+def test_however_long_the_reason_it_fits_a_heartbeat(opened, plane, identity, data_dir):
+    # A newer policy format in the cache of an older version: thousands of unknown fields.
+    plane.publish()
+    policy = json.dumps({f"unknown_{number}": 1 for number in range(5000)}).encode()
+    plane.publish_unchecked({**stored_bundle(plane).documents, "policy.json": policy})
+    fill_cache(plane, identity, data_dir)
+    outpost = opened()
+    reason = outpost.stores.state.get(StateKey.REFUSED_REASON)
+    assert BundleReport(snapshot_version=0, refused_reason=reason).refused_reason == reason
+    assert refusal(outpost) is ErrorCode.NO_POLICY
 
 
 @pytest.mark.parametrize(

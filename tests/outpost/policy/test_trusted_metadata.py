@@ -524,3 +524,15 @@ def test_deep_nesting_is_refused():
         deep = b"[" * depth + b"]" * depth
         data = files()[0].replace(b'"x-outpost-signed-at":', b'"x":' + deep + b',"x-outpost-signed-at":', 1)
         refused(trusting(), "timestamp", data)
+
+
+@pytest.mark.parametrize("version", [0, -1, True, 2**53, 10**30, "5", None, 5.0])
+@pytest.mark.parametrize("role", ["root", "timestamp"])
+def test_a_version_that_cannot_be_reported_is_refused(role, version):
+    trusted, good = _at_role(role)
+    refused(trusted, role, resigned(good, repository().signers[role], version=version))
+
+
+def test_the_highest_version_is_within():
+    far = 2**53 - 1
+    assert trusting(repository().timestamp(far, files()[1])).timestamp.version == far

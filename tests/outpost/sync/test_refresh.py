@@ -335,3 +335,9 @@ async def test_whatever_is_replayed_the_version_never_goes_down(clock, replays):
         assert snapshot_version(current) >= version
         version = snapshot_version(current)
     assert version == max(index + 2 for index in replays)
+
+
+@pytest.mark.parametrize("version", ["true", "-1", "9007199254740992", "1.0", '"7"', "null"])
+def test_a_version_that_no_verified_bundle_has_is_named_0(version):
+    altered = f'{{"signed": {{"version": {version}}}}}'.encode()
+    assert snapshot_version(StoredBundle((), b"", altered, b"")) == 0
