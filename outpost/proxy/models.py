@@ -74,7 +74,7 @@ def _entry(item: Any, provider: Provider) -> dict[str, Any] | None:
     return {
         "id": item["id"],
         "object": "model",
-        "created": created if isinstance(created, int) else 0,
+        "created": created if isinstance(created, int) and not isinstance(created, bool) else 0,
         "owned_by": owner if isinstance(owner, str) and _OWNER.fullmatch(owner) else provider.id,
     }
 

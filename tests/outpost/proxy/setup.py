@@ -1,6 +1,7 @@
 """What the tests of the proxy ask, say as a provider, and look for afterwards."""
 
 import asyncio
+import contextlib
 import json
 from contextlib import asynccontextmanager
 
@@ -60,21 +61,27 @@ async def provider_saying(raw, *, hold=False):
     """A provider that answers every request with ``raw``, then closes or says nothing more. Yields its URL and log."""
     seen = []
     gone = asyncio.Event()
+    serving = {}
 
     async def serve(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        seen.append(head)
-        writer.write(raw)
-        await writer.drain()
-        if hold:
-            while await reader.read(65_536):
+        serving[asyncio.current_task()] = writer
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(raw)
+            while hold and await reader.read(65_536):
                 pass
-            gone.set()
+        gone.set()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen, gone
+    finally:
+        server.close()
+        for writer in serving.values():
+            writer.transport.abort()
+        if serving:
+            await asyncio.wait(serving)
 
 
 def answer(body, *headers, status="200 OK", kind="application/json"):

@@ -1,0 +1,89 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from outpost.errors import Rejected
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.documents import Provider, RoutingDocument
+from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle
+from tests.fakes.outpost import PEPPER, make_bundle, make_key
+from tests.outpost.proxy.setup import policy, routing
+
+AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def enforcement(chosen_routing=None, peppers=None):
+    bundle = make_bundle(policy(), chosen_routing or routing("http://provider.example/v1"), [make_key()[1]], AT)
+    return compile_bundle(bundle, {"p1": PEPPER} if peppers is None else peppers)
+
+
+def refused(admission, at):
+    with pytest.raises(Rejected) as error:
+        admission.admit(at)
+    return error.value.code
+
+
+def test_with_everything_in_order_what_is_enforced_is_given():
+    enforced = enforcement()
+
+    assert Admission(enforced).admit(AT) is enforced
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        (-CLOCK_TOLERANCE, None),
+        (-CLOCK_TOLERANCE - timedelta(seconds=1), ErrorCode.CLOCK_UNTRUSTED),
+        (timedelta(days=1, seconds=1), None),
+        (timedelta(days=7), None),
+        (timedelta(days=7, seconds=1), ErrorCode.POLICY_EXPIRED),
+        (timedelta(days=10_000), ErrorCode.POLICY_EXPIRED),
+    ],
+)
+def test_time_decides_exactly_at_its_limits(after, code):
+    admission = Admission(enforcement())
+
+    if code is None:
+        assert admission.admit(AT + after)
+    else:
+        assert refused(admission, AT + after) is code
+
+
+def test_the_floor_is_the_latest_time_that_is_known():
+    admission = Admission(enforcement(), clock_floor_at=AT + timedelta(days=2))
+    assert refused(admission, AT + timedelta(days=1)) is ErrorCode.CLOCK_UNTRUSTED
+
+    admission.clock_floor_at = AT - timedelta(days=2)  # an older one than the bundle itself proves
+    assert refused(admission, AT - timedelta(days=1)) is ErrorCode.CLOCK_UNTRUSTED
+
+
+def test_the_weightiest_reason_is_given():
+    admission = Admission(audit_is_healthy=lambda: False)
+    assert refused(admission, AT) is ErrorCode.NO_POLICY
+
+    admission.enforcement = enforcement()
+    assert refused(admission, AT) is ErrorCode.AUDIT_UNAVAILABLE
+    assert refused(admission, AT + timedelta(days=8)) is ErrorCode.POLICY_EXPIRED
+
+    admission.revoked = True
+    assert refused(admission, AT) is ErrorCode.OUTPOST_REVOKED
+
+
+def test_a_named_model_goes_to_its_provider_and_others_to_the_one_for_all():
+    providers = [
+        Provider(id="a", surface="openai", base_url="http://a.example/v1", models=["m1"]),
+        Provider(id="b", surface="openai", base_url="http://b.example/v1", models=["*"]),
+    ]
+    both = enforcement(RoutingDocument(schema_version="1", providers=providers))
+    one = enforcement(RoutingDocument(schema_version="1", providers=providers[:1]))
+
+    assert [both.provider_for(model).id for model in ("m1", "m2")] == ["a", "b"]
+    with pytest.raises(Rejected) as error:
+        one.provider_for("m2")
+    assert error.value.code is ErrorCode.UNKNOWN_MODEL
+
+
+def test_without_its_pepper_no_key_is_known():
+    enforced = enforcement(peppers={})
+
+    assert enforced.keys.missing_peppers == {"p1"}
