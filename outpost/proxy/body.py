@@ -34,6 +34,10 @@ async def read_body(request: web.BaseRequest, limits: BodyLimits) -> bytes:
         raise Rejected(ErrorCode.UNSUPPORTED_ENCODING, message)
     if (request.content_length or 0) > limits.max_bytes:
         raise _too_large(limits)
+    if request.headers.get("Expect", "").lower() == "100-continue" and not request.content.is_eof():
+        # RFC 9110 §10.1.1: the client waits to be told. Only now, so that a refusal spares it the body.
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
     raw = await _receive(request, limits)
     return raw if encoding == "identity" else _inflate(raw, _WINDOW_BITS[encoding], limits)
 

@@ -325,6 +325,19 @@ async def test_a_body_that_does_not_come_is_not_waited_for(start):
     assert refusals(received) == [(408, ErrorCode.REQUEST_TIMEOUT)]
 
 
+async def test_a_client_that_asks_first_is_told_to_go_on_or_why_not(outpost, upstream):
+    refused, _ = await exchange_raw(outpost, head(outpost, "Expect: 100-continue", length=10_000_000), timeout_s=1)
+    assert refused.startswith(b"HTTP/1.1 413")
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(outpost))
+    writer.write(head(outpost, "Expect: 100-continue", "Connection: close", length=len(GOOD)))
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(GOOD)
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.transport.abort()
+    assert upstream.requests[0].body == GOOD
+
+
 async def test_headers_that_never_end_are_not_waited_for(start):
     async def drip(writer):
         while not writer.is_closing():
