@@ -310,6 +310,8 @@ def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:
 
 def _print_status(status: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a key that is cut off cannot be copied
     state = "ready" if status["ready"] else "running, refusing requests" if status["running"] else "not running"
     table.add_row("state", state)
     table.add_row("outpost", f"{status['outpost_id']} of {status['org_id']}")

@@ -1,9 +1,10 @@
 """Decide what happens to a request or an answer: a pure function of facts, findings and a compiled policy.
 
 Order (design §7): packs by sequence, rules by sequence. Conditions of a rule are ANDed, entries of one list
-ORed. ``REDACT`` accumulates and goes on; ``ALLOW`` and ``BLOCK`` end the evaluation. A pack in which no rule
-matched applies its default: ``BLOCK`` ends, ``ALLOW`` hands on to the next pack. ``deny_overrides`` packs look
-for a matching ``BLOCK`` anywhere before any ``ALLOW`` counts. The simulator calls the very same function.
+ORed. ``REDACT`` accumulates and goes on; ``ALLOW`` and ``BLOCK`` end the evaluation. A pack in which no rule ended
+it applies its default: ``BLOCK`` ends, ``ALLOW`` hands on to the next pack. A redaction is no permission, so it
+does not keep a default ``BLOCK`` away. ``deny_overrides`` packs look for a matching ``BLOCK`` anywhere before any
+``ALLOW`` counts. The simulator calls the very same function.
 """
 
 from collections.abc import Sequence
@@ -98,12 +99,10 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
     redact: set[int] = set()
     redacted_by: CompiledRule | None = None
     for pack in policy.packs:
-        matched = False
         for rule in _in_order(pack):
             hits = _match(rule, facts, findings)
             if hits is None:
                 continue
-            matched = True
             if rule.action is Action.REDACT:
                 redact.update(hits)
                 redacted_by = redacted_by or rule
@@ -111,7 +110,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
                 return _decision(rule, hits, findings)
             else:
                 return _allowed(rule.rule_id, rule.reason, redact, redacted_by, findings)
-        if not matched and pack.default is Action.BLOCK:
+        if pack.default is Action.BLOCK:
             return Decision(Action.BLOCK, f"{pack.pack_id}/default", "no rule of the pack allows it")
     return _allowed(f"{policy.packs[-1].pack_id}/default", "no rule objects", redact, redacted_by, findings)
 

@@ -66,7 +66,7 @@ MAX_ANSWER_BYTES: Final = 1_048_576  # certificates and one root of at most 512 
 _log = structlog.get_logger(__name__)
 _ADVICE: Final = {
     ErrorCode.TOKEN_INVALID: "check that the whole token was copied and that this is the control plane that made it",
-    ErrorCode.TOKEN_USED: "ask for a new token; if it was not you who used it, have that outpost revoked",
+    ErrorCode.TOKEN_USED: "ask for a new token",
     ErrorCode.TOKEN_EXPIRED: "ask for a new token and use it within its lifetime",
     ErrorCode.OUTPOST_REVOKED: "this outpost was revoked; ask the operator of the control plane",
 }

@@ -176,11 +176,11 @@ TABLE = {
         [CARD],
         ("BLOCK", "p/default", ()),
     ),
-    # Design §7 to the letter: the default is for "no rule matched", and a REDACT matched.
-    "a matching REDACT keeps the pack's default BLOCK away": (
+    # Otherwise a text would pass for holding something to redact, and be blocked without it.
+    "a matching REDACT does not keep the pack's default BLOCK away": (
         [pack(MASK_EMAIL, default="BLOCK")],
         [EMAIL],
-        ("REDACT", "p/r2", (0,)),
+        ("BLOCK", "p/default", ()),
     ),
 }
 
