@@ -36,6 +36,7 @@ class Exchange:
     output_findings: Sequence[Finding] = ()
     code: str = ""
     """Why it was refused or ended early; empty if neither."""
+    detail: str | None = None
     answering: bool = False
     """The first byte of an answer may be out, so no refusal can take its place."""
     closed: bool = False
@@ -107,6 +108,7 @@ class Exchange:
             findings=findings,
             bundle_version=self.bundle_version,
             outcome=outcome,
+            detail=self.detail,
             status=status,
             input_bytes=self.input_bytes,
             output_bytes=self.output_bytes,

@@ -7,6 +7,7 @@ length headers, bad chunks, bad header bytes) get the same envelope.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -27,6 +28,7 @@ from outpost.proxy.errors import STATUS, openai_envelope
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.strangers import StrangerEvents
 from outpost.proxy.surfaces import openai_chat
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,7 @@ class ProxyServer:
         self._max_concurrent = max_concurrent
         self._in_flight = 0
         self._chat = ChatSurface(parts)
+        self._strangers = StrangerEvents()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request."""
@@ -139,6 +142,12 @@ class ProxyServer:
 
     async def _refuse(self, exchange: Exchange, refusal: Rejected) -> web.StreamResponse:
         """Audit a refusal, then answer it; if it cannot be audited, that is the refusal."""
+        if exchange.caller is None:
+            uncounted = self._strangers.admit(time.monotonic())
+            if uncounted is None:
+                return self._answer(exchange, refusal)
+            if uncounted:
+                exchange.detail = f"{uncounted} more refusals of unknown callers before this one"
         status = _status(refusal)
         event = exchange.refusal_event(self._parts.clock(), refusal.code, status)
         if refusal.code is not ErrorCode.AUDIT_UNAVAILABLE:
