@@ -93,15 +93,23 @@ def parse_json(raw: bytes) -> JsonDocument:
     return JsonDocument(raw, value)
 
 
-def walk(document: JsonDocument, *, embedded: bool = True) -> list[Leaf]:
-    """Every string, name and number in the order of the document's bytes.
+def walk(document: JsonDocument, *, embedded: bool = True, left_out: frozenset[str] = frozenset()) -> list[Leaf]:
+    """Every string, name and number in the order of the document's bytes, but for the names in ``left_out``.
 
     A string that is itself a JSON object or array is replaced by its own leaves if ``embedded``, so that escapes
     inside it hide nothing and a replacement keeps it valid JSON.
     """
     leaves: list[Leaf] = []
-    _collect(document.value, (), count(), MAX_EMBEDDED if embedded else 0, leaves)
+    _collect(document.value, (), _Walk(count(), left_out, leaves), MAX_EMBEDDED if embedded else 0)
     return leaves
+
+
+class _Walk(NamedTuple):
+    """What stays the same throughout one document."""
+
+    ordinals: Iterator[int]
+    left_out: frozenset[str]
+    out: list[Leaf]
 
 
 def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> bytes:
@@ -132,24 +140,27 @@ def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> by
     return b"".join(pieces)
 
 
-def _collect(value: Any, path: tuple[str | int, ...], ordinals: Iterator[int], embed: int, out: list[Leaf]) -> None:
+def _collect(value: Any, path: tuple[str | int, ...], walk: _Walk, embed: int) -> None:
     """Append the leaves of ``value``. The order of tests is the order of how often each kind occurs."""
+    ordinals, left_out, out = walk
     if isinstance(value, str):
         ordinal = next(ordinals)
         if embed and value.lstrip(_JSON_SPACE).startswith(("{", "[")) and (inner := _embedded(value)) is not None:
             within: list[Leaf] = []
-            _collect(inner, path, count(), embed - 1, within)
+            _collect(inner, path, _Walk(count(), left_out, within), embed - 1)
             out.extend(leaf._replace(ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner)) for leaf in within)
         else:
             out.append(Leaf(ordinal, path, value))
     elif isinstance(value, dict):
         for name, member in value.items():
             inside = (*path, name)
-            out.append(Leaf(next(ordinals), inside, name, True))
-            _collect(member, inside, ordinals, embed, out)
+            ordinal = next(ordinals)
+            if name not in left_out:
+                out.append(Leaf(ordinal, inside, name, True))
+            _collect(member, inside, walk, embed)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _collect(item, (*path, index), ordinals, embed, out)
+            _collect(item, (*path, index), walk, embed)
     elif isinstance(value, Number):
         out.append(Leaf(next(ordinals), path, _digits(value.text), is_number=True))
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -206,9 +217,7 @@ def _check_depth(value: Any) -> None:
 
 
 def _check_surrogates(value: Any) -> None:
-    leaves: list[Leaf] = []
-    _collect(value, (), count(), 0, leaves)
-    for leaf in leaves:
+    for leaf in walk(JsonDocument(b"", value), embedded=False):
         try:
             leaf.text.encode()
         except UnicodeEncodeError:

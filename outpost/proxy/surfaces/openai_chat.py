@@ -227,7 +227,7 @@ def _segments(document: JsonDocument, units: str, skip: Callable[[Leaf], bool]) 
     """One segment per item of the top-level array ``units``, one for the rest, one for each message's seams."""
     rest: list[Leaf] = []
     items: dict[int, list[Leaf]] = {}
-    for leaf in walk(document):
+    for leaf in walk(document, left_out=_VOCABULARY):
         path = leaf.path
         if skip(leaf) or _is_vocabulary(leaf):
             continue
