@@ -7,17 +7,14 @@ calls but parsed forms of the trust store's own certificates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
-from OpenSSL import crypto
 
 from pki.conformity import (
     require_conforming_authority,
@@ -26,12 +23,13 @@ from pki.conformity import (
 )
 from pki.errors import CertificateInvalid, Reason
 from pki.names import SpiffeId, parse_server_name, parse_spiffe_id
+from pki.path import UNREADABLE, Path, TrustStore, find_path
 from pki.revocation import require_not_revoked
 
 MAX_EXTRA_INTERMEDIATES = 8  # ours sends one, two in the middle of a rotation; bounds the work a stranger can ask for
 
-# What cryptography raises, lazily, for a certificate whose inside does not parse.
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+__all__ = ["MAX_EXTRA_INTERMEDIATES", "Purpose", "TrustStore", "verify_chain", "verify_outpost", "verify_server"]
 
 
 class Purpose(StrEnum):
@@ -48,66 +46,6 @@ _EXTENDED_KEY_USAGE: Final = {
 _SIGNATURE_ALGORITHMS: Final = frozenset(
     {SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA384},
 )
-
-# X509_V_ERR_* of OpenSSL's <openssl/x509_vfy.h>, whose numbers never change. All others are a broken chain.
-_REASONS: Final = {
-    9: (Reason.NOT_YET_VALID, "is not valid yet"),
-    10: (Reason.EXPIRED, "has expired"),
-    13: (Reason.MALFORMED, "has an unreadable start of validity"),
-    14: (Reason.MALFORMED, "has an unreadable end of validity"),
-    41: (Reason.MALFORMED, "has an invalid extension"),
-    47: (Reason.NAME, "has a name its authority may not certify"),
-    48: (Reason.NAME, "has a name its authority may not certify"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TrustStore:
-    """What we trust, and what helps to get there.
-
-    Args:
-        anchors: self-signed roots; the only certificates a path may end in.
-        intermediates: authorities whose certificates a peer need not send; trusted no further than their path.
-        crls: when any is given, a leaf must be cleared by a current list of its issuer (see ``require_not_revoked``).
-
-    Raises:
-        CertificateInvalid: there is no anchor, or OpenSSL cannot read one.
-    """
-
-    anchors: tuple[x509.Certificate, ...]
-    intermediates: tuple[x509.Certificate, ...] = ()
-    crls: tuple[x509.CertificateRevocationList, ...] = ()
-    _anchors: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
-    _intermediates: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if not self.anchors:
-            raise CertificateInvalid(Reason.CHAIN, "there is no trust anchor, so nothing can be trusted")
-        object.__setattr__(self, "_anchors", tuple(_to_openssl(anchor) for anchor in self.anchors))
-        object.__setattr__(self, "_intermediates", tuple(_to_openssl(other) for other in self.intermediates))
-
-    def build_path(
-        self,
-        leaf: x509.Certificate,
-        at: datetime,
-        extra_intermediates: Sequence[x509.Certificate],
-    ) -> tuple[x509.Certificate, ...]:
-        """The path OpenSSL validated at ``at`` (aware UTC), leaf first, anchor last. Says nothing about purpose."""
-        # A store per call: its time is part of it, and calls come from several threads.
-        store = crypto.X509Store()
-        for anchor in self._anchors:
-            store.add_cert(anchor)
-        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
-        store.set_time(at)
-        untrusted = [*self._intermediates, *(_to_openssl(other) for other in extra_intermediates)]
-        context = crypto.X509StoreContext(store, _to_openssl(leaf), untrusted)
-        try:
-            path = context.get_verified_chain()
-        except crypto.X509StoreContextError as err:
-            code, depth = err.errors[0], err.errors[1]
-            reason, what = _REASONS.get(code, (Reason.CHAIN, f"does not lead to a trust anchor (OpenSSL error {code})"))
-            raise CertificateInvalid(reason, f"certificate {depth} of the path {what}") from err
-        return (leaf, *(certificate.to_cryptography() for certificate in path[1:]))
 
 
 def verify_chain(
@@ -132,16 +70,14 @@ def verify_chain(
         raise CertificateInvalid(Reason.CHAIN, "too many intermediates were sent")
     try:
         _ = leaf.extensions  # parsed on first use: what cannot be read is malformed, whoever signed it
-        path = trust.build_path(leaf, at.astimezone(UTC), extra_intermediates)
-        for certificate in path:
-            _require_known_algorithms(certificate)
-        for authority in path[1:]:
-            require_conforming_authority(authority, is_anchor=authority is path[-1])
-        for authority in path[1:-1]:
-            _require_authority_for(authority, purpose)
-        _require_leaf_for(leaf, purpose)
-        require_conforming_leaf(leaf)
-    except _UNREADABLE as err:
+        path = find_path(
+            leaf,
+            trust,
+            at.astimezone(UTC),
+            lambda path: _require_profile(path, purpose),
+            extra_intermediates=extra_intermediates,
+        )
+    except UNREADABLE as err:
         raise CertificateInvalid(Reason.MALFORMED, "a certificate of the path cannot be read") from err
     require_not_revoked(path, trust.crls, at)
     return path
@@ -173,11 +109,16 @@ def verify_server(leaf: x509.Certificate, *, trust: TrustStore, at: datetime, na
         raise CertificateInvalid(Reason.NAME, "the certificate is not for this server")
 
 
-def _to_openssl(certificate: x509.Certificate) -> crypto.X509:
-    try:
-        return crypto.X509.from_cryptography(certificate)
-    except crypto.Error as err:
-        raise CertificateInvalid(Reason.MALFORMED, "OpenSSL cannot read a certificate") from err
+def _require_profile(path: Path, purpose: Purpose) -> None:
+    """What OpenSSL does not decide for us, of every certificate of ``path``."""
+    for certificate in path:
+        _require_known_algorithms(certificate)
+    for authority in path[1:]:
+        require_conforming_authority(authority, is_anchor=authority is path[-1])
+    for authority in path[1:-1]:
+        _require_authority_for(authority, purpose)
+    _require_leaf_for(path[0], purpose)
+    require_conforming_leaf(path[0])
 
 
 def _require_known_algorithms(certificate: x509.Certificate) -> None:
