@@ -31,6 +31,7 @@ UNREADABLE: Final = (
     TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
+    x509.ExtensionNotFound,
     x509.UnsupportedGeneralNameType,
 )
 

@@ -13,8 +13,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from pki.conformity import (
     require_conforming_authority,
@@ -29,7 +30,15 @@ from pki.revocation import require_not_revoked
 MAX_EXTRA_INTERMEDIATES = 8  # ours sends one, two in the middle of a rotation; bounds the work a stranger can ask for
 
 
-__all__ = ["MAX_EXTRA_INTERMEDIATES", "Purpose", "TrustStore", "verify_chain", "verify_outpost", "verify_server"]
+__all__ = [
+    "MAX_EXTRA_INTERMEDIATES",
+    "Purpose",
+    "TrustStore",
+    "require_cross_certified",
+    "verify_chain",
+    "verify_outpost",
+    "verify_server",
+]
 
 
 class Purpose(StrEnum):
@@ -107,6 +116,89 @@ def verify_server(leaf: x509.Certificate, *, trust: TrustStore, at: datetime, na
     wanted: str | IPv4Address | IPv6Address = parse_server_name(name)
     if not any(entry.value == wanted for entry in _alternative_names(leaf)):
         raise CertificateInvalid(Reason.NAME, "the certificate is not for this server")
+
+
+def require_cross_certified(
+    new_anchor: x509.Certificate,
+    cross_certificates: Sequence[x509.Certificate],
+    trusted_anchors: Sequence[x509.Certificate],
+    at: datetime,
+) -> None:
+    """Return only if ``new_anchor`` may become an anchor because one that is trusted says so.
+
+    One of ``cross_certificates`` has its name, its key and exactly its limits, and leads, if need be through others of
+    them (a verifier may have slept through several rotations), to one of ``trusted_anchors``, all at ``at``. An
+    intermediate's certificate never does: it is narrower than a root, and its key cannot be made one.
+
+    Raises:
+        CertificateInvalid: with the first reason found.
+        ValueError: ``at`` has no time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("the time of verification needs a time zone")
+    if len(cross_certificates) > MAX_EXTRA_INTERMEDIATES:
+        raise CertificateInvalid(Reason.CHAIN, "too many cross certificates were sent")
+    trust = TrustStore(tuple(trusted_anchors), tuple(cross_certificates))
+    refusal = CertificateInvalid(Reason.CHAIN, "no cross certificate vouches for the new anchor")
+    try:
+        _require_root(new_anchor, at)
+        for cross in cross_certificates:
+            if not _vouches(cross, new_anchor):
+                continue
+            try:
+                find_path(cross, trust, at.astimezone(UTC), _require_unlimited)
+            except CertificateInvalid as err:
+                refusal = err
+            else:
+                return
+    except UNREADABLE as err:
+        raise CertificateInvalid(Reason.MALFORMED, "a cross certificate or the new anchor cannot be read") from err
+    raise refusal
+
+
+def _require_root(anchor: x509.Certificate, at: datetime) -> None:
+    _require_known_algorithms(anchor)
+    require_conforming_authority(anchor, is_anchor=True)
+    if at < anchor.not_valid_before_utc:
+        raise CertificateInvalid(Reason.NOT_YET_VALID, "the new anchor is not valid yet")
+    if at > anchor.not_valid_after_utc:
+        raise CertificateInvalid(Reason.EXPIRED, "the new anchor has expired")
+    try:
+        anchor.verify_directly_issued_by(anchor)
+    except InvalidSignature as err:
+        raise CertificateInvalid(Reason.CHAIN, "the new anchor is not signed by itself") from err
+
+
+def _vouches(cross: x509.Certificate, anchor: x509.Certificate) -> bool:
+    """Same name, key and extensions. A narrower certificate of the same key would widen when the key becomes a root."""
+    own = {extension.oid: extension for extension in cross.extensions}
+    own.pop(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None)
+    theirs = {extension.oid: extension for extension in anchor.extensions}
+    theirs.pop(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None)
+    return cross.subject == anchor.subject and cross.public_key() == anchor.public_key() and own == theirs
+
+
+_CROSS_EXTENSIONS: Final = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    },
+)
+
+
+def _require_unlimited(path: Path) -> None:
+    """Every certificate below the anchor is a whole root's: an authority that nothing narrows."""
+    for certificate in path:
+        _require_known_algorithms(certificate)
+        require_conforming_authority(certificate, is_anchor=certificate is path[-1])
+    for cross in path[:-1]:
+        key_usage = cross.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not _is_authority(cross) or not key_usage.key_cert_sign:
+            raise CertificateInvalid(Reason.PURPOSE, "a cross certificate is not an authority's")
+        if not {extension.oid for extension in cross.extensions} <= _CROSS_EXTENSIONS:
+            raise CertificateInvalid(Reason.PURPOSE, "a cross certificate limits what it vouches for")
 
 
 def _require_profile(path: Path, purpose: Purpose) -> None:
