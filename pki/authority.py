@@ -1,7 +1,8 @@
 """An authority: a certificate, and a signer for its key. Nothing leaves it that has not passed ``check_issued``.
 
-A root signs intermediates only, an intermediate signs leaves only. Serial numbers are 159 random bits (RFC 5280
-§4.1.2.2: positive, at most 20 octets), so two never meet and none can be guessed before it is signed.
+A root signs intermediates and vouches for the next root, an intermediate signs leaves only. Serial numbers are 159
+random bits (RFC 5280 §4.1.2.2: positive, at most 20 octets), so two never meet and none can be guessed before it is
+signed.
 """
 
 import os
@@ -9,14 +10,23 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pki.check import MAX_SERIAL_BITS, MIN_SERIAL_BITS, check_issued
+from pki.check import MAX_SERIAL_BITS, MIN_SERIAL_BITS, check_cross_signed, check_issued
 from pki.errors import IssuanceRefused
 from pki.issue import Issuer, issue
 from pki.keys import spki_sha256
 from pki.names import SpiffeId
-from pki.profiles import Profile, intermediate_profile, outpost_profile, root_profile, server_profile
+from pki.profiles import (
+    Profile,
+    cross_profile,
+    ingress_profile,
+    intermediate_profile,
+    outpost_profile,
+    root_profile,
+    server_profile,
+)
 from pki.revocation import CRL_LIFETIME, Revoked, build_crl, verify_crl
 from pki.signer import Signer
 
@@ -82,6 +92,48 @@ class Authority:
     ) -> x509.Certificate:
         """Certify a server's key for these DNS names and addresses."""
         return self._release_leaf(server_profile(names), public_key, at)
+
+    def issue_ingress(
+        self,
+        names: Sequence[str],
+        public_key: ec.EllipticCurvePublicKey,
+        at: datetime,
+    ) -> x509.Certificate:
+        """Certify the key of an ingress that ends TLS for these DNS names and addresses."""
+        return self._release_leaf(ingress_profile(names), public_key, at)
+
+    def cross_sign(self, new_root: x509.Certificate, at: datetime) -> x509.Certificate:
+        """Vouch for ``new_root``: its name, key and limits, signed by this root, valid while both are.
+
+        Whoever trusts this root can then build a path to what ``new_root`` issues (RFC 4210 §4.4, NewWithOld).
+
+        Raises:
+            IssuanceRefused: this is no root, ``new_root`` is not a valid root of ours at ``at``, or this root's own
+                path length leaves no room for it.
+        """
+        problems = self._cross_problems(new_root, at)
+        public_key = new_root.public_key()
+        if problems or not isinstance(public_key, ec.EllipticCurvePublicKey):
+            raise IssuanceRefused(problems or ["the new root's key is not ECDSA"])
+        certificate = self._release(cross_profile(new_root), public_key, at)
+        check_cross_signed(certificate, new_root, self.certificate, at)
+        return certificate
+
+    def _cross_problems(self, new_root: x509.Certificate, at: datetime) -> list[str]:
+        problems = []
+        if self._signs_leaves:
+            problems.append("an intermediate signs leaves only")
+        if not new_root.not_valid_before_utc <= at < new_root.not_valid_after_utc:
+            problems.append("the new root is not valid now")
+        try:
+            new_root.verify_directly_issued_by(new_root)
+        except (InvalidSignature, ValueError, TypeError):
+            problems.append("the new root is not signed by itself")
+        limit = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+        # A self-issued certificate does not count (RFC 5280 §6.1.4 l); any other does, and an intermediate follows it.
+        if limit == 1 and new_root.subject != self.certificate.subject:
+            problems.append("this root's path length (1) allows the next root only under the same name")
+        return problems
 
     def issue_crl(
         self,

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier, SignatureAlgorithmOID
 
 from pki.errors import IssuanceRefused
-from pki.profiles import BACKDATE, Profile
+from pki.profiles import BACKDATE, Kind, Profile, cross_profile
 
 MAX_SERIAL_BITS = 159  # RFC 5280 §4.1.2.2: positive and at most 20 octets, of which the first bit is the sign
 MIN_SERIAL_BITS = 64  # CA/B Baseline Requirements §7.1: at least 64 bits from a generator, so never a small number
 
+_AUTHORITIES = frozenset({Kind.ROOT, Kind.INTERMEDIATE, Kind.CROSS})
 _SECOND = timedelta(seconds=1)  # certificates carry whole seconds
 
 
@@ -48,6 +49,33 @@ def check_issued(
         ]
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.ExtensionNotFound) as err:
         raise IssuanceRefused(["the certificate cannot be read back"]) from err
+    if problems:
+        raise IssuanceRefused(problems)
+
+
+def check_cross_signed(
+    certificate: x509.Certificate,
+    new_root: x509.Certificate,
+    issuer_certificate: x509.Certificate,
+    at: datetime,
+) -> None:
+    """Return only if ``certificate`` is ``new_root``'s name, key and limits, vouched for by ``issuer_certificate``.
+
+    Raises:
+        IssuanceRefused: ``problems`` lists every field that is off.
+    """
+    public_key = new_root.public_key()
+    if not isinstance(public_key, ec.EllipticCurvePublicKey):
+        raise IssuanceRefused(["the new root's key is not ECDSA"])
+    check_issued(certificate, cross_profile(new_root), public_key, issuer_certificate, at)
+    problems = []
+    if certificate.subject.public_bytes() != new_root.subject.public_bytes():
+        problems.append("subject is not the new root's")
+    own = {extension.oid: extension for extension in certificate.extensions}
+    own.pop(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None)
+    theirs = {extension.oid: extension for extension in new_root.extensions}
+    if own != theirs:
+        problems.append("extensions are not the new root's")
     if problems:
         raise IssuanceRefused(problems)
 
@@ -94,13 +122,19 @@ def _validity_problems(
         problems.append("backdated too far")
     if not_after > at + profile.lifetime:
         problems.append("lives longer than the profile allows")
-    if issuer is None:
-        full_not_before, full_not_after = at - BACKDATE, at + profile.lifetime
-    else:
+    full_not_before, full_not_after = at - BACKDATE, at + profile.lifetime
+    if issuer is not None:
         if not_before < issuer.not_valid_before_utc or not_after > issuer.not_valid_after_utc:
             problems.append("outlives its issuer")
-        full_not_before = max(at - BACKDATE, issuer.not_valid_before_utc)
-        full_not_after = min(at + profile.lifetime, issuer.not_valid_after_utc)
+        full_not_before = max(full_not_before, issuer.not_valid_before_utc)
+        full_not_after = min(full_not_after, issuer.not_valid_after_utc)
+    if profile.within is not None:
+        if not_before < profile.within[0] or not_after > profile.within[1]:
+            problems.append("leaves the validity it must stay in")
+        full_not_before, full_not_after = (
+            max(full_not_before, profile.within[0]),
+            min(full_not_after, profile.within[1]),
+        )
     if abs(not_before - full_not_before) >= _SECOND or abs(not_after - full_not_after) >= _SECOND:
         problems.append("validity is not what profile and issuer give")
     return problems
@@ -144,7 +178,7 @@ def _expected_extensions(
     issuer: x509.Certificate | None,
 ) -> dict[ObjectIdentifier, tuple[bool, x509.ExtensionType]]:
     """OID → (critical, value). RFC 5280: §4.2.1.9 and §4.2.1.3 critical, §4.2.1.10 critical, the rest not."""
-    authority = profile.path_length is not None
+    authority = profile.kind in _AUTHORITIES
     expected: dict[ObjectIdentifier, tuple[bool, x509.ExtensionType]] = {
         ExtensionOID.BASIC_CONSTRAINTS: (True, x509.BasicConstraints(authority, profile.path_length)),
         ExtensionOID.KEY_USAGE: (True, _key_usage(authority=authority)),

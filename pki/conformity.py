@@ -44,8 +44,12 @@ def require_conforming_server_names(leaf: x509.Certificate, names: list[x509.Gen
 
 
 def require_conforming_authority(authority: x509.Certificate, *, is_anchor: bool) -> None:
-    """§4.1.2.2, criticality, and constraints that mean something; an anchor is limited by us, not by itself."""
-    _require_serial(authority)
+    """§4.1.2.2, criticality, and constraints that mean something; an anchor is limited by us, not by itself.
+
+    An anchor's serial number is nobody's name (§6.1.1 d), and public roots with number 0 exist.
+    """
+    if not is_anchor:
+        _require_serial(authority)
     extensions = {extension.oid: extension for extension in authority.extensions}
     for oid in _CRITICAL_IN_AUTHORITIES:
         if oid in extensions and not extensions[oid].critical:
@@ -55,9 +59,23 @@ def require_conforming_authority(authority: x509.Certificate, *, is_anchor: bool
     if is_anchor:
         if ExtensionOID.EXTENDED_KEY_USAGE in extensions:  # CA/B Baseline Requirements §7.1.2.1.2: a root has none
             raise CertificateInvalid(Reason.MALFORMED, "an anchor limits its own usage")
-        aki = extensions.get(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
-        if aki is not None and aki.value.key_identifier is None:
-            raise CertificateInvalid(Reason.MALFORMED, "an anchor's authority key identifier is empty")
+        _require_anchor_identifiers(authority)
+
+
+def _require_anchor_identifiers(anchor: x509.Certificate) -> None:
+    """§4.2.1.1: only a self-signed one may leave its issuer's key unsaid. CA/B §7.1.2.1.3: if said, it is its own."""
+    try:
+        aki = anchor.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except x509.ExtensionNotFound as err:
+        if anchor.subject != anchor.issuer:
+            raise CertificateInvalid(Reason.MALFORMED, "an anchor does not say which key signed it") from err
+        return
+    if aki.key_identifier is None:
+        raise CertificateInvalid(Reason.MALFORMED, "an anchor's authority key identifier is empty")
+    if anchor.subject == anchor.issuer:
+        own = anchor.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        if aki != x509.AuthorityKeyIdentifier(own, None, None):
+            raise CertificateInvalid(Reason.MALFORMED, "a self-signed anchor names another key as its issuer's")
 
 
 def _require_plain_constraints(constraints: x509.NameConstraints) -> None:

@@ -55,7 +55,8 @@ def issue(
 ) -> x509.Certificate:
     """Sign a certificate as ``profile`` says, valid from five minutes before ``at`` (aware UTC).
 
-    Both ends of the validity are cut to the issuer's own, so a path never has a hole that a leaf does not show.
+    Both ends of the validity are cut to the issuer's own and the profile's ``within``, so a path never has a hole that
+    a leaf does not show.
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, profile.common_name)])
     issuer_name = subject if issuer.certificate is None else issuer.certificate.subject
@@ -77,9 +78,11 @@ def issue(
 def _validity(profile: Profile, issuer: x509.Certificate | None, at: datetime) -> tuple[datetime, datetime]:
     not_before = at.replace(microsecond=0) - BACKDATE
     not_after = at.replace(microsecond=0) + profile.lifetime
-    if issuer is None:
-        return not_before, not_after
-    return max(not_before, issuer.not_valid_before_utc), min(not_after, issuer.not_valid_after_utc)
+    limits = [] if issuer is None else [(issuer.not_valid_before_utc, issuer.not_valid_after_utc)]
+    if profile.within is not None:
+        limits.append(profile.within)
+    starts, ends = [start for start, _ in limits], [end for _, end in limits]
+    return max([not_before, *starts]), min([not_after, *ends])
 
 
 def _extensions(

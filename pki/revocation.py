@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from pki.errors import CertificateInvalid, Reason
+from pki.errors import CertificateInvalid, IssuanceRefused, Reason
 from pki.issue import Issuer
 from pki.signer import SIGNATURE_HASH, as_private_key
 
@@ -24,6 +24,7 @@ from pki.signer import SIGNATURE_HASH, as_private_key
 CRL_LIFETIME = timedelta(days=7)
 MAX_CRL_BYTES = 16 * 1024 * 1024  # about 400,000 entries
 
+_NUMBER_LIMIT: Final = 1 << 159  # RFC 5280 §5.2.3: not longer than 20 octets, of which the first bit is the sign
 _PARTIAL: Final = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT, ExtensionOID.DELTA_CRL_INDICATOR})
 _READ_ENTRY_EXTENSIONS: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 
@@ -45,9 +46,17 @@ def build_crl(
     at: datetime,
     lifetime: timedelta = CRL_LIFETIME,
 ) -> x509.CertificateRevocationList:
-    """Sign the full list of ``issuer``. ``number`` only ever grows (RFC 5280 §5.2.3)."""
+    """Sign the full list of ``issuer``. ``number`` only ever grows (RFC 5280 §5.2.3).
+
+    Raises:
+        IssuanceRefused: ``number`` has more than 20 octets, or an entry's reason belongs in a delta list (§5.3.1).
+    """
     if issuer.certificate is None:
         raise ValueError("a list is signed by an authority that has a certificate")
+    if not 0 <= number < _NUMBER_LIMIT:
+        raise IssuanceRefused(["the list's number is negative or too long"])
+    if any(entry.reason is x509.ReasonFlags.remove_from_crl for entry in revoked):
+        raise IssuanceRefused(["a full list does not take anything off a list"])
     this_update = at.replace(microsecond=0)
     issuer_ski = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (

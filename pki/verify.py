@@ -7,17 +7,15 @@ calls but parsed forms of the trust store's own certificates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
-from OpenSSL import crypto
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from pki.conformity import (
     require_conforming_authority,
@@ -26,12 +24,21 @@ from pki.conformity import (
 )
 from pki.errors import CertificateInvalid, Reason
 from pki.names import SpiffeId, parse_server_name, parse_spiffe_id
+from pki.path import UNREADABLE, Path, TrustStore, find_path
 from pki.revocation import require_not_revoked
 
 MAX_EXTRA_INTERMEDIATES = 8  # ours sends one, two in the middle of a rotation; bounds the work a stranger can ask for
 
-# What cryptography raises, lazily, for a certificate whose inside does not parse.
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+__all__ = [
+    "MAX_EXTRA_INTERMEDIATES",
+    "Purpose",
+    "TrustStore",
+    "require_cross_certified",
+    "verify_chain",
+    "verify_outpost",
+    "verify_server",
+]
 
 
 class Purpose(StrEnum):
@@ -48,66 +55,6 @@ _EXTENDED_KEY_USAGE: Final = {
 _SIGNATURE_ALGORITHMS: Final = frozenset(
     {SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA384},
 )
-
-# X509_V_ERR_* of OpenSSL's <openssl/x509_vfy.h>, whose numbers never change. All others are a broken chain.
-_REASONS: Final = {
-    9: (Reason.NOT_YET_VALID, "is not valid yet"),
-    10: (Reason.EXPIRED, "has expired"),
-    13: (Reason.MALFORMED, "has an unreadable start of validity"),
-    14: (Reason.MALFORMED, "has an unreadable end of validity"),
-    41: (Reason.MALFORMED, "has an invalid extension"),
-    47: (Reason.NAME, "has a name its authority may not certify"),
-    48: (Reason.NAME, "has a name its authority may not certify"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TrustStore:
-    """What we trust, and what helps to get there.
-
-    Args:
-        anchors: self-signed roots; the only certificates a path may end in.
-        intermediates: authorities whose certificates a peer need not send; trusted no further than their path.
-        crls: when any is given, a leaf must be cleared by a current list of its issuer (see ``require_not_revoked``).
-
-    Raises:
-        CertificateInvalid: there is no anchor, or OpenSSL cannot read one.
-    """
-
-    anchors: tuple[x509.Certificate, ...]
-    intermediates: tuple[x509.Certificate, ...] = ()
-    crls: tuple[x509.CertificateRevocationList, ...] = ()
-    _anchors: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
-    _intermediates: tuple[crypto.X509, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if not self.anchors:
-            raise CertificateInvalid(Reason.CHAIN, "there is no trust anchor, so nothing can be trusted")
-        object.__setattr__(self, "_anchors", tuple(_to_openssl(anchor) for anchor in self.anchors))
-        object.__setattr__(self, "_intermediates", tuple(_to_openssl(other) for other in self.intermediates))
-
-    def build_path(
-        self,
-        leaf: x509.Certificate,
-        at: datetime,
-        extra_intermediates: Sequence[x509.Certificate],
-    ) -> tuple[x509.Certificate, ...]:
-        """The path OpenSSL validated at ``at`` (aware UTC), leaf first, anchor last. Says nothing about purpose."""
-        # A store per call: its time is part of it, and calls come from several threads.
-        store = crypto.X509Store()
-        for anchor in self._anchors:
-            store.add_cert(anchor)
-        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
-        store.set_time(at)
-        untrusted = [*self._intermediates, *(_to_openssl(other) for other in extra_intermediates)]
-        context = crypto.X509StoreContext(store, _to_openssl(leaf), untrusted)
-        try:
-            path = context.get_verified_chain()
-        except crypto.X509StoreContextError as err:
-            code, depth = err.errors[0], err.errors[1]
-            reason, what = _REASONS.get(code, (Reason.CHAIN, f"does not lead to a trust anchor (OpenSSL error {code})"))
-            raise CertificateInvalid(reason, f"certificate {depth} of the path {what}") from err
-        return (leaf, *(certificate.to_cryptography() for certificate in path[1:]))
 
 
 def verify_chain(
@@ -132,16 +79,14 @@ def verify_chain(
         raise CertificateInvalid(Reason.CHAIN, "too many intermediates were sent")
     try:
         _ = leaf.extensions  # parsed on first use: what cannot be read is malformed, whoever signed it
-        path = trust.build_path(leaf, at.astimezone(UTC), extra_intermediates)
-        for certificate in path:
-            _require_known_algorithms(certificate)
-        for authority in path[1:]:
-            require_conforming_authority(authority, is_anchor=authority is path[-1])
-        for authority in path[1:-1]:
-            _require_authority_for(authority, purpose)
-        _require_leaf_for(leaf, purpose)
-        require_conforming_leaf(leaf)
-    except _UNREADABLE as err:
+        path = find_path(
+            leaf,
+            trust,
+            at.astimezone(UTC),
+            lambda path: _require_profile(path, purpose),
+            extra_intermediates=extra_intermediates,
+        )
+    except UNREADABLE as err:
         raise CertificateInvalid(Reason.MALFORMED, "a certificate of the path cannot be read") from err
     require_not_revoked(path, trust.crls, at)
     return path
@@ -173,11 +118,99 @@ def verify_server(leaf: x509.Certificate, *, trust: TrustStore, at: datetime, na
         raise CertificateInvalid(Reason.NAME, "the certificate is not for this server")
 
 
-def _to_openssl(certificate: x509.Certificate) -> crypto.X509:
+def require_cross_certified(
+    new_anchor: x509.Certificate,
+    cross_certificates: Sequence[x509.Certificate],
+    trusted_anchors: Sequence[x509.Certificate],
+    at: datetime,
+) -> None:
+    """Return only if ``new_anchor`` may become an anchor because one that is trusted says so.
+
+    One of ``cross_certificates`` has its name, its key and exactly its limits, and leads, if need be through others of
+    them (a verifier may have slept through several rotations), to one of ``trusted_anchors``, all at ``at``. An
+    intermediate's certificate never does: it is narrower than a root, and its key cannot be made one.
+
+    Raises:
+        CertificateInvalid: with the first reason found.
+        ValueError: ``at`` has no time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("the time of verification needs a time zone")
+    if len(cross_certificates) > MAX_EXTRA_INTERMEDIATES:
+        raise CertificateInvalid(Reason.CHAIN, "too many cross certificates were sent")
+    trust = TrustStore(tuple(trusted_anchors), tuple(cross_certificates))
+    refusal = CertificateInvalid(Reason.CHAIN, "no cross certificate vouches for the new anchor")
     try:
-        return crypto.X509.from_cryptography(certificate)
-    except crypto.Error as err:
-        raise CertificateInvalid(Reason.MALFORMED, "OpenSSL cannot read a certificate") from err
+        _require_root(new_anchor, at)
+        for cross in cross_certificates:
+            if not _vouches(cross, new_anchor):
+                continue
+            try:
+                find_path(cross, trust, at.astimezone(UTC), _require_unlimited)
+            except CertificateInvalid as err:
+                refusal = err
+            else:
+                return
+    except UNREADABLE as err:
+        raise CertificateInvalid(Reason.MALFORMED, "a cross certificate or the new anchor cannot be read") from err
+    raise refusal
+
+
+def _require_root(anchor: x509.Certificate, at: datetime) -> None:
+    _require_known_algorithms(anchor)
+    require_conforming_authority(anchor, is_anchor=True)
+    if at < anchor.not_valid_before_utc:
+        raise CertificateInvalid(Reason.NOT_YET_VALID, "the new anchor is not valid yet")
+    if at > anchor.not_valid_after_utc:
+        raise CertificateInvalid(Reason.EXPIRED, "the new anchor has expired")
+    try:
+        anchor.verify_directly_issued_by(anchor)
+    except InvalidSignature as err:
+        raise CertificateInvalid(Reason.CHAIN, "the new anchor is not signed by itself") from err
+
+
+def _vouches(cross: x509.Certificate, anchor: x509.Certificate) -> bool:
+    """Same name, key and extensions. A narrower certificate of the same key would widen when the key becomes a root."""
+    own = {extension.oid: extension for extension in cross.extensions}
+    own.pop(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None)
+    theirs = {extension.oid: extension for extension in anchor.extensions}
+    theirs.pop(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None)
+    return cross.subject == anchor.subject and cross.public_key() == anchor.public_key() and own == theirs
+
+
+_CROSS_EXTENSIONS: Final = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    },
+)
+
+
+def _require_unlimited(path: Path) -> None:
+    """Every certificate below the anchor is a whole root's: an authority that nothing narrows."""
+    for certificate in path:
+        _require_known_algorithms(certificate)
+        require_conforming_authority(certificate, is_anchor=certificate is path[-1])
+    for cross in path[:-1]:
+        key_usage = cross.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not _is_authority(cross) or not key_usage.key_cert_sign:
+            raise CertificateInvalid(Reason.PURPOSE, "a cross certificate is not an authority's")
+        if not {extension.oid for extension in cross.extensions} <= _CROSS_EXTENSIONS:
+            raise CertificateInvalid(Reason.PURPOSE, "a cross certificate limits what it vouches for")
+
+
+def _require_profile(path: Path, purpose: Purpose) -> None:
+    """What OpenSSL does not decide for us, of every certificate of ``path``."""
+    for certificate in path:
+        _require_known_algorithms(certificate)
+    for authority in path[1:]:
+        require_conforming_authority(authority, is_anchor=authority is path[-1])
+    for authority in path[1:-1]:
+        _require_authority_for(authority, purpose)
+    _require_leaf_for(path[0], purpose)
+    require_conforming_leaf(path[0])
 
 
 def _require_known_algorithms(certificate: x509.Certificate) -> None:

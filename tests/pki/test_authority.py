@@ -10,7 +10,9 @@ from pki.errors import CertificateInvalid, IssuanceRefused
 from pki.keys import generate_private_key
 from pki.names import SpiffeId
 from pki.signer import LocalSigner
+from pki.verify import verify_server
 from tests.fakes.clock import NOON
+from tests.fakes.forge import forge
 from tests.fakes.pki import BUILT_AT, TRUST_DOMAIN
 from tests.fakes.pki import test_authority as authority
 
@@ -42,6 +44,15 @@ def test_a_servers_certificate():
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
     assert list(_extension(certificate, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.SERVER_AUTH]
     assert certificate.not_valid_after_utc == NOON + timedelta(days=90)
+
+
+def test_an_ingress_serves_and_nothing_else():
+    certificate = CA.intermediate.issue_ingress(["edge.example.org"], PUBLIC_KEY, NOON)
+    assert list(_extension(certificate, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert certificate.not_valid_after_utc == NOON + timedelta(days=90)
+    verify_server(certificate, trust=CA.trust, at=NOON, name="edge.example.org")
+    with pytest.raises(IssuanceRefused):
+        CA.root.issue_ingress(["edge.example.org"], PUBLIC_KEY, NOON)
 
 
 def test_a_time_with_microseconds_is_fine():
@@ -156,3 +167,69 @@ def test_a_wrong_signature_never_leaves():
 def test_a_key_store_that_fails_says_so_itself():
     with pytest.raises(ConnectionError):
         Authority(CA.intermediate.certificate, BrokenSigner()).issue_outpost(SPIFFE_ID, PUBLIC_KEY, NOON)
+
+
+def _root(common_name, at=NOON, key=None):
+    signer = LocalSigner(key or generate_private_key())
+    return create_root(signer, trust_domain=TRUST_DOMAIN, common_name=common_name, at=at)
+
+
+@pytest.mark.parametrize("common_name", ["Test Root", "Test Root 2"], ids=["same name", "another name"])
+def test_a_root_vouches_for_the_next(common_name):
+    new_root = _root(common_name).certificate
+    cross = CA.root.cross_sign(new_root, NOON)
+    assert (cross.subject, cross.public_key()) == (new_root.subject, new_root.public_key())
+    assert _extension(cross, x509.SubjectKeyIdentifier) == _extension(new_root, x509.SubjectKeyIdentifier)
+    assert _extension(cross, x509.BasicConstraints) == x509.BasicConstraints(ca=True, path_length=None)
+    cross.verify_directly_issued_by(CA.root.certificate)
+    assert cross.not_valid_before_utc == new_root.not_valid_before_utc
+    assert cross.not_valid_after_utc == CA.root.certificate.not_valid_after_utc
+
+
+def _limited_root():
+    """A root made when roots still had a path length."""
+    limit = {ExtensionOID.BASIC_CONSTRAINTS: (x509.BasicConstraints(ca=True, path_length=1), True)}
+    return Authority(forge(CA.root.certificate, CA.root_key, extensions=limit), LocalSigner(CA.root_key))
+
+
+def test_a_root_with_a_path_length_vouches_under_its_own_name_only():
+    assert _limited_root().cross_sign(_root("Test Root").certificate, NOON)
+    with pytest.raises(IssuanceRefused, match="same name"):
+        _limited_root().cross_sign(_root("Test Root 2").certificate, NOON)
+
+
+NO_NEW_ROOTS = {
+    "a leaf": (lambda: CA.outpost().certificate, "signed by itself"),
+    "an intermediate": (lambda: CA.intermediate.certificate, "signed by itself"),
+    "a root that somebody else signed": (lambda: forge(_root("R").certificate, CA.root_key), "signed by itself"),
+    "a root of tomorrow": (lambda: _root("R", NOON + timedelta(days=1)).certificate, "not valid now"),
+    "a root of the past": (
+        lambda: _root("R", NOON - timedelta(days=20 * 365 + 1)).certificate,
+        "not valid now",
+    ),
+    "itself": (lambda: CA.root.certificate, "issuer's own"),
+}
+
+
+@pytest.mark.parametrize(("make", "problem"), NO_NEW_ROOTS.values(), ids=NO_NEW_ROOTS.keys())
+def test_what_no_root_vouches_for(make, problem):
+    with pytest.raises(IssuanceRefused, match=problem):
+        CA.root.cross_sign(make(), NOON)
+
+
+def test_a_root_that_limits_itself_in_another_way_is_refused():
+    key = generate_private_key()
+    odd = {ExtensionOID.NAME_CONSTRAINTS: (x509.NameConstraints([x509.DNSName("a")], None), True)}
+    with pytest.raises(IssuanceRefused, match="extensions"):
+        CA.root.cross_sign(forge(_root("R", key=key).certificate, key, extensions=odd), NOON)
+
+
+def test_an_intermediate_vouches_for_no_root():
+    with pytest.raises(IssuanceRefused, match="leaves only"):
+        CA.intermediate.cross_sign(_root("R").certificate, NOON)
+
+
+def test_a_root_that_has_expired_vouches_for_nobody():
+    late = CA.root.certificate.not_valid_after_utc + timedelta(days=1)
+    with pytest.raises(IssuanceRefused, match="authority's own certificate"):
+        CA.root.cross_sign(_root("R", late).certificate, late)

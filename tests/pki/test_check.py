@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from pki.check import check_issued
+from pki.check import check_cross_signed, check_issued
 from pki.errors import IssuanceRefused
 from pki.issue import Issuer, issue
 from pki.keys import generate_private_key
@@ -174,7 +174,7 @@ def test_authorities_pass_and_their_forgeries_do_not(certificate, profile, key, 
     signing_key = CA.root_key
     _check(certificate, profile, key, issuer, at)
     forgeries = [
-        {"extensions": {BC: (x509.BasicConstraints(ca=True, path_length=None), True)}},
+        {"extensions": {BC: (x509.BasicConstraints(ca=True, path_length=7), True)}},
         {"extensions": {KU: (_usage(key_cert_sign=True, crl_sign=True), True)}},
         {"extensions": {SAN: (x509.SubjectAlternativeName([URI]), False)}},
         {"extensions": {ExtensionOID.NAME_CONSTRAINTS: (x509.NameConstraints([x509.DNSName("a")], None), True)}},
@@ -190,3 +190,36 @@ def test_a_root_signed_by_somebody_else_is_refused():
     certificate = forge(CA.root.certificate, stranger.root_key)
     with pytest.raises(IssuanceRefused, match="signature"):
         _check(certificate, profile, CA.root_key, None, certificate.not_valid_before_utc + timedelta(minutes=5))
+
+
+NEXT = TestAuthority.build()  # the root that comes after: same name, another key
+CROSS_AT = NEXT.root.certificate.not_valid_before_utc + timedelta(days=1)
+CROSS = CA.root.cross_sign(NEXT.root.certificate, CROSS_AT)
+CROSS_FORGERIES = {
+    "another name": {"subject": _name("Somebody")},
+    "another key": {"public_key": STRANGER.public_key()},
+    "a path length": {"extensions": {BC: (x509.BasicConstraints(ca=True, path_length=0), True)}},
+    "a name constraint": {
+        "extensions": {ExtensionOID.NAME_CONSTRAINTS: (x509.NameConstraints([x509.DNSName("a")], None), True)},
+    },
+    "another key identifier": {
+        "extensions": {ExtensionOID.SUBJECT_KEY_IDENTIFIER: (x509.SubjectKeyIdentifier(b"x" * 20), False)},
+    },
+    "earlier than the new root": {"not_before": NEXT.root.certificate.not_valid_before_utc - SECOND},
+    "later than the new root": {"not_after": NEXT.root.certificate.not_valid_after_utc + SECOND},
+}
+
+
+def test_a_cross_certificate_passes():
+    check_cross_signed(CROSS, NEXT.root.certificate, CA.root.certificate, CROSS_AT)
+
+
+@pytest.mark.parametrize("changes", CROSS_FORGERIES.values(), ids=CROSS_FORGERIES.keys())
+def test_a_cross_certificate_that_says_anything_else_is_refused(changes):
+    with pytest.raises(IssuanceRefused):
+        check_cross_signed(forge(CROSS, CA.root_key, **changes), NEXT.root.certificate, CA.root.certificate, CROSS_AT)
+
+
+def test_a_cross_certificate_stands_for_one_root_only():
+    with pytest.raises(IssuanceRefused):
+        check_cross_signed(CROSS, CA.root.certificate, CA.root.certificate, CROSS_AT)

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.errors import CertificateInvalid, Reason
+from pki.errors import CertificateInvalid, IssuanceRefused, Reason
 from pki.issue import Issuer
 from pki.revocation import (
     CRL_LIFETIME,
@@ -160,3 +160,14 @@ def test_a_list_with_one_byte_changed_clears_nobody(index, flip):
     with pytest.raises(CertificateInvalid) as refusal:
         require_not_revoked(PATH, (parse_crl(bytes(data)),), NOON)
     assert refusal.value.reason in {Reason.MALFORMED, Reason.CRL_UNAVAILABLE}
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 159])
+def test_a_number_that_does_not_fit_is_refused(number):
+    with pytest.raises(IssuanceRefused, match="number"):
+        CA.intermediate.issue_crl([], number, NOON)
+
+
+def test_a_reason_that_only_delta_lists_have_is_refused():
+    with pytest.raises(IssuanceRefused, match="full list"):
+        CA.intermediate.issue_crl([Revoked(1, NOON, x509.ReasonFlags.remove_from_crl)], 1, NOON)
