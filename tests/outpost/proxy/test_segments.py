@@ -10,6 +10,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import Leaf, parse_json, walk
 from outpost.proxy.segments import SEPARATOR, inspect, join, redact_document
+from tests.outpost.dlp import samples
 
 ENGINE = default_engine()
 EMAIL = "erika.mustermann@example.org"
@@ -82,3 +83,36 @@ def test_too_many_findings_in_all_are_refused():
         inspect(FindsMany(), [join(str(number), leaves("x")) for number in range(3)])
 
     assert refused.value.code is ErrorCode.INSPECTION_UNAVAILABLE
+
+
+SECRETS = [value for name, value in vars(samples).items() if name.isupper() and isinstance(value, str)]
+SNIPPETS = [
+    *SECRETS,
+    EMAIL,
+    "4111 1111 1111 1111",
+    "123-45-6789",
+    "my ssn is 123456789",
+    "order no ",
+    "[REDACTED:",
+    "[REDACTED:pii.ip]",
+    "ssn",
+    "123456789",
+    "call +49 30 901820",
+    "phone",
+    "030 901820",
+    "192.168.7.9",
+    "DE89370400440532013000",
+    "-----BEGIN ",
+]
+TEXTS = st.lists(
+    st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=5), max_size=3).map(" ".join), min_size=2, max_size=4
+)
+
+
+@given(TEXTS)
+def test_one_look_at_everything_sees_what_is_in_any_segment(texts):
+    """``inspect`` skips the segments if all of them together are clean; that must not lose a finding."""
+    segments = [join(str(number), leaves(text)) for number, text in enumerate(texts)]
+    one_by_one = [(number, f) for number, segment in enumerate(segments) for f in ENGINE.scan(segment.text)]
+
+    assert [(item.segment, item.finding) for item in inspect(ENGINE, segments)] == one_by_one
