@@ -24,6 +24,7 @@ from pkcs11.exceptions import (
     PinLocked,
     SessionClosed,
     SessionHandleInvalid,
+    UserAlreadyLoggedIn,
     UserNotLoggedIn,
 )
 from pkcs11.util.ec import encode_named_curve_parameters
@@ -68,7 +69,8 @@ class Pkcs11KeyStore:
 
     def check(self) -> None:
         """The module loads, the token is there and takes the PIN."""
-        self._with_session(lambda session: session.token.label)
+        # A search the device has to answer; that a session was once opened says nothing about now.
+        self._with_session(lambda session: list(session.get_objects({Attribute.LABEL: "check"})))
 
     def signer(self, label: str) -> "Pkcs11Signer":
         """The key pair labelled ``label``."""
@@ -131,7 +133,12 @@ class Pkcs11KeyStore:
 
     def _open(self) -> Session:
         token = pkcs11.lib(self._module_path).get_token(token_label=self._token)
-        return token.open(rw=True, user_pin=self._pin)
+        try:
+            return token.open(rw=True, user_pin=self._pin)
+        except (
+            UserAlreadyLoggedIn
+        ):  # a login is the process's, not a session's (PKCS #11 §5.6.8): another store's serves
+            return token.open(rw=True)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

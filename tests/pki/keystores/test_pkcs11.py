@@ -88,6 +88,15 @@ def test_a_session_that_ended_is_opened_again(store):
     signer.public_key.verify(signer.sign(b"data"), b"data", ec.ECDSA(hashes.SHA256()))
 
 
+def test_two_stores_share_a_token(store):
+    signer = store.create("root")
+    second = Pkcs11KeyStore(str(MODULE), "ours", PIN)
+    assert second.signer("root").public_key == signer.public_key
+    second.signer("root").sign(b"x")
+    second._session.close()
+    store.check()
+
+
 def test_signatures_from_many_threads(store):
     signer = store.create("root")
     with ThreadPoolExecutor(8) as pool:
