@@ -65,7 +65,7 @@ lock: $(VENV)/.installed ## Resolve dependencies again and export requirements/*
 	$(BIN)/uv export --quiet --frozen --no-emit-project --no-dev -o requirements/runtime.txt
 	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group build -o requirements/build.txt
 	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group uv -o requirements/uv.txt
-	$(BIN)/uv export --quiet --frozen --no-emit-project -o requirements/dev.txt
+	$(BIN)/uv export --quiet --frozen --no-emit-project --all-extras -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv included)

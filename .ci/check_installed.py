@@ -12,6 +12,8 @@ from pathlib import Path
 
 PACKAGES = ("pki", "outpost", "control_plane")
 NOT_SHIPPED = {"__pycache__"}
+# Modules that need an extra of the package, which the plain installation does not bring; the tests import them.
+OF_EXTRAS = {"pki.keystores.pkcs11", "pki.keystores.vault", "pki.keystores.azure"}
 
 
 def missing_from_wheel(names: set[str], checkout: Path) -> list[str]:
@@ -41,6 +43,8 @@ def import_everything(checkout: Path) -> int:
         for module in pkgutil.walk_packages(found.__path__, prefix=f"{package}."):
             if "__main__" in module.name or ".migrations." in module.name:
                 continue  # these run when imported
+            if module.name in OF_EXTRAS:
+                continue
             importlib.import_module(module.name)
             count += 1
     return count

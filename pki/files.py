@@ -97,6 +97,21 @@ def read_private_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePr
     return private_key_from_pem(content, passphrase)
 
 
+def read_private(path: Path, limit_bytes: int) -> bytes:
+    """The content of a secret's file.
+
+    Raises:
+        KeyFileError: the file cannot be read, is not a regular file, is open to group or others, or is too large.
+    """
+    try:
+        content = _read_bounded(path, limit_bytes, private=True)
+    except OSError as err:
+        raise KeyFileError(f"the key file cannot be read: {err.strerror}") from err
+    if content is None:
+        raise KeyFileError("the file is too large for a secret")
+    return content
+
+
 def _read_bounded(path: Path, limit_bytes: int, *, private: bool = False) -> bytes | None:
     """At most ``limit_bytes``, or None if there is more."""
     # O_NONBLOCK: opening a pipe put in the file's place must not hang the start; it changes nothing for a file.

@@ -11,7 +11,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -20,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pki.errors import KeyFileError
+from pki.sealing import seal_private_key
 
-# A P-256 key in PKCS #8 PEM is 241 bytes, encrypted about 380; anything far larger is some other file.
+# A P-256 key in PKCS #8 PEM is 241 bytes, encrypted about 410; anything far larger is some other file.
 MAX_KEY_PEM_BYTES = 16_384
 
 
@@ -31,14 +31,12 @@ def generate_private_key() -> ec.EllipticCurvePrivateKey:
 
 
 def private_key_to_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None) -> bytes:
-    """PKCS #8 PEM; AES-256-CBC under PBKDF2 with SHA-256 if ``passphrase`` is given.
-
-    The library fixes 2,048 rounds, so the passphrase itself has to carry the strength: generate it, do not invent it.
-    """
-    if passphrase is not None and not passphrase:
+    """PKCS #8 PEM; AES-256-CBC under scrypt if ``passphrase`` is given (``pki.sealing``)."""
+    if passphrase is None:
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    if not passphrase:
         raise KeyFileError("an empty passphrase protects nothing")
-    encryption = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return seal_private_key(key, passphrase)
 
 
 def private_key_from_pem(pem: bytes, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
