@@ -60,6 +60,26 @@ class Config(ProgramSettings):
     token_lifetime_s: int = Field(
         default=900, ge=30, le=86_400, description="How long an enrolment token can be used, in seconds."
     )
+    enrol_rate_per_minute: float = Field(
+        default=60.0,
+        gt=0,
+        le=60_000,
+        description="How often one address may enrol or recover, per minute, once enrol_burst is used up.",
+    )
+    enrol_burst: int = Field(
+        default=100, ge=1, le=100_000, description="How many enrolments and recoveries one address may ask for at once."
+    )
+    recovery_window_s: int = Field(
+        default=30 * 86_400,
+        ge=0,
+        le=365 * 86_400,
+        description="How long after its certificate ended an outpost can still recover, in seconds.",
+    )
+    recovery_approval: str = Field(
+        default="automatic",
+        pattern="^(automatic|operator)$",
+        description="Whether recovery needs `control-plane outpost approve-recovery` (operator) or not (automatic).",
+    )
     timestamp_lifetime_s: int = Field(
         default=86_400, ge=300, le=7 * 86_400, description="How long bundle timestamp metadata is fresh, in seconds."
     )
