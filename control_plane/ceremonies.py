@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
@@ -23,14 +22,12 @@ from control_plane.keyring import DataDir, Keyring, at_state
 from control_plane.operations import Operations
 from control_plane.root_key import (
     BroughtKey,
-    cross_sign,
     export_root,
     import_root,
     is_online,
     numbered,
     remove_root,
     root_authority,
-    root_key,
     write_export,
 )
 from control_plane.rotation import Member, Phase, Step
@@ -88,15 +85,14 @@ class Ceremonies:
             rotation.require_allowed(keyring.state, kind, Step.PREPARE)
             at, state = operations.clock(), keyring.state
             root = state.active(Kind.ROOT)
-            key = root_key(keyring.files, root, brought)
+            authority = root_authority(keyring.files, root, brought)
             additions: tuple[AuthorityRecord, ...] = ()
-            authority = Authority(root.certificate, LocalSigner(key))
             if kind is Kind.ROOT:
                 if new_root_export is None and not is_online(keyring.files, root):
                     raise InvalidRequest(
                         "the old root is offline, so the new one shall be too: add --new-root-export FILE"
                     )
-                root, authority = self._new_root(keyring, root, key, new_root_export, at)
+                root, authority = self._new_root(keyring, authority, new_root_export, at)
                 additions = (root,)
             additions = (*additions, self._new_intermediate(keyring, root.name, authority, at))
             after = rotation.prepare(state, kind, additions)
@@ -197,8 +193,7 @@ class Ceremonies:
     def _new_root(
         self,
         keyring: Keyring,
-        old: AuthorityRecord,
-        old_key: EllipticCurvePrivateKey,
+        old: Authority,
         export: BroughtKey | None,
         at: datetime,
     ) -> tuple[AuthorityRecord, Authority]:
@@ -206,11 +201,11 @@ class Ceremonies:
         authority = create_root(
             LocalSigner(key),
             trust_domain=trust_domain,
-            common_name=f"{trust_domain} root",  # the same name: see cross_sign
+            common_name=f"{trust_domain} root",  # the same name: a self-issued cross certificate costs no path length
             at=at,
             random_bytes=self._random_bytes,
         )
-        cross = cross_sign(old_key, old.certificate, authority.certificate, at, self._random_bytes)
+        cross = old.cross_sign(authority.certificate, at)
         name = f"root-{numbered(keyring.state, Kind.ROOT)}"
         if export is None:
             write_private(keyring.files.authority_key(name), private_key_to_pem(key, None))

@@ -7,27 +7,21 @@ The export is PKCS #8 under a passphrase that is generated here (160 random bits
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from control_plane.authorities import AuthorityRecord, Kind, TrustState
 from control_plane.errors import KeysUnsafe, RootOffline
 from control_plane.keyring import DataDir
 from pki.authority import Authority
-from pki.check import check_issued
 from pki.errors import KeyFileError
 from pki.files import read_private_key, write_private
-from pki.issue import Issuer, issue
 from pki.keys import private_key_to_pem, spki_sha256
-from pki.profiles import root_profile
 from pki.signer import LocalSigner
 
 _PASSPHRASE_BYTES = 20  # 160 bits: the file's 2,048 rounds need add nothing
 _GROUP_CHARS = 4
-_SERIAL_BYTES = 19  # below the 159 bits of RFC 5280 §4.1.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +117,6 @@ def import_root(files: DataDir, root: AuthorityRecord, export: BroughtKey) -> No
     """
     key = root_key(files, root, export)
     write_private(files.authority_key(root.name), private_key_to_pem(key, None))
-
-
-def cross_sign(
-    old_key: EllipticCurvePrivateKey,
-    old: x509.Certificate,
-    new_root: x509.Certificate,
-    at: datetime,
-    random_bytes: Callable[[int], bytes],
-) -> x509.Certificate:
-    """``new_root``'s name and key under the old root's signature (RFC 4210 §4.4, NewWithOld), checked before use.
-
-    Roots of one installation share their name, so the certificate is self-issued and takes nothing of the old root's
-    path length (RFC 5280 §6.1.4 l).
-    """
-    name = str(new_root.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
-    profile = root_profile("outpost.internal", name)  # the trust domain stands in no field of a root
-    public_key = new_root.public_key()
-    if not isinstance(public_key, EllipticCurvePublicKey):
-        raise KeysUnsafe("the new root's key is not ECDSA")
-    serial = int.from_bytes(random_bytes(_SERIAL_BYTES), "big")
-    cross = issue(profile, public_key, Issuer(old, LocalSigner(old_key)), at, serial)
-    check_issued(cross, profile, public_key, old, at)
-    return cross
 
 
 def numbered(state: TrustState, kind: Kind) -> int:

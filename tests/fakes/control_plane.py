@@ -46,7 +46,6 @@ from control_plane.outposts import OutpostRecord
 from control_plane.recovery import RecoveryPolicy, recover
 from control_plane.registration import TokenRecord, enroll
 from control_plane.renewal import renew
-from control_plane.root_key import cross_sign
 from control_plane.rotation import Step
 from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
@@ -222,7 +221,7 @@ class FakeControlPlane:
         if kind is Kind.ROOT:
             old, root = root, f"root-{len(self._keys)}"
             new = self._new_root(root, at)
-            cross = cross_sign(self._keys[old], self._authorities[old].certificate, new.certificate, at, os.urandom)
+            cross = self._authorities[old].cross_sign(new.certificate, at)
             cross_der = cross.public_bytes(Encoding.DER)
             additions.append(AuthorityRecord(root, kind, State.NEXT, root, _der(new.certificate), at, cross_der))
         name = f"intermediate-{len(self._keys)}"
