@@ -11,12 +11,15 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Self
 
 import structlog
 import uvloop
 from aiohttp import web
 
+from control_plane.api.ingress import UNIX_PREFIX, IngressPeer, parse_hops
 from control_plane.api.news import NewsBoard
 from control_plane.api.outpost import PeerCertificate, outpost_app, tls_peer_certificate
 from control_plane.api.platform import platform_app
@@ -34,6 +37,8 @@ from control_plane.store.engine import Database
 _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
 _LINGERING_S = 1.0  # how long the rest of a refused body is read, so that its sender sees why; aiohttp waits 10
+
+_INGRESS_SOCKET_MODE = 0o660  # the ingress is in the group; nobody else may claim to be an outpost
 
 _log = structlog.get_logger("control_plane.app")
 
@@ -107,22 +112,47 @@ class Server:
         board = NewsBoard(operations.snapshot_versions, config.watch_poll_s)
         limiter = RateLimiter(config.enrol_rate_per_minute / 60, config.enrol_burst)
         platform = platform_app(operations, config.sync_url(self._names), limiter)
-        outposts = outpost_app(
+        outposts = partial(
+            outpost_app,
             operations,
             board,
             heartbeat_interval_s=config.heartbeat_interval_s,
             watch_s=config.watch_timeout_s,
-            peer_certificate=self._peer_certificate,
         )
+        mutual = outposts(peer_certificate=self._peer_certificate)
         await self._listen("platform", platform, config.platform_host, config.platform_port, self.platform_tls)
-        await self._listen("outpost", outposts, config.outpost_host, config.outpost_port, self.outpost_tls)
+        await self._listen("outpost", mutual, config.outpost_host, config.outpost_port, self.outpost_tls)
+        if config.ingress_listen is not None:
+            hops = parse_hops(config.ingress_listen, config.trusted_ingress)
+            await self._listen_for_ingress(outposts(peer_certificate=IngressPeer(hops)), config.ingress_listen)
         await self._stack.enter_async_context(self._tasks)
         self._stack.callback(self._cancel_loops)
         loops = (board.run(), self._maintain(), self._follow_trust())
         self._loops = [self._tasks.create_task(loop) for loop in loops]
         self._stack.push_async_callback(board.close)  # before the runners, or they would wait for the watchers
 
-    async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext) -> None:
+    async def _listen_for_ingress(self, app: web.Application, listen: str) -> None:
+        if not listen.startswith(UNIX_PREFIX):
+            host, _, port = listen.rpartition(":")
+            await self._listen("ingress", app, host.strip("[]"), int(port), None)
+            return
+        path = Path(listen.removeprefix(UNIX_PREFIX))
+        runner = await self._runner(app)
+        await web.UnixSite(runner, path).start()
+        await asyncio.to_thread(path.chmod, _INGRESS_SOCKET_MODE)
+        self.urls["ingress"] = listen
+        _log.info("listening", listener="ingress", url=listen)
+
+    async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        runner = await self._runner(app)
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
+        await site.start()
+        bound_port = runner.addresses[0][1]
+        scheme = "http" if tls is None else "https"
+        self.urls[name] = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound_port}"
+        _log.info("listening", listener=name, url=self.urls[name])
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(
             app,
             access_log=None,  # the middleware logs, and knows what not to
@@ -133,11 +163,7 @@ class Server:
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port, ssl_context=tls)
-        await site.start()
-        bound_port = runner.addresses[0][1]
-        self.urls[name] = f"https://{f'[{host}]' if ':' in host else host}:{bound_port}"
-        _log.info("listening", listener=name, url=self.urls[name])
+        return runner
 
     async def _maintain(self) -> None:
         interval_s = min(_MAINTENANCE_MAX_S, self._config.timestamp_resign_s / 4)

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
 from control_plane import rotation
 from control_plane.authorities import AuthorityRecord, Kind, State, TrustState, presented_chain
-from control_plane.errors import InvalidRequest, RotationRefused
+from control_plane.errors import InvalidRequest, KeysUnsafe, RotationRefused
 from control_plane.events import IdentityEvent
 from control_plane.issuance import StoredCrl, current_crl, root_crl_is_due, sign_root_crl
 from control_plane.keyring import DataDir, Keyring, at_state
@@ -35,6 +37,7 @@ from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.events import SqlEventStore
 from control_plane.store.outposts import SqlCrlStore, SqlRegistryStore
 from pki.authority import Authority, create_intermediate, create_root
+from pki.errors import PkiError
 from pki.files import write_private, write_public
 from pki.keys import generate_private_key, private_key_to_pem
 from pki.pem import certificates_to_pem
@@ -157,6 +160,26 @@ class Ceremonies:
             authority = root_authority(keyring.files, root, brought)
             SqlEventStore(connection).record(IdentityEvent(at, "root_crl", detail={"root": root.name}))
             return sign_root_crl(SqlCrlStore(connection), keyring.state, root.name, authority, at)
+
+    def issue_ingress(self, names: list[str], path: Path) -> x509.Certificate:
+        """Write a new key and its certificate for an ingress to ``path``, with the chain that servers present.
+
+        Raises:
+            KeysUnsafe: A name cannot stand in a certificate.
+            OSError: The disk refuses.
+        """
+        operations = self._operations
+        with operations.database.write() as connection:
+            keyring, at, key = self._keyring(connection), operations.clock(), generate_private_key()
+            try:
+                leaf = keyring.intermediate.issue_ingress(names, key.public_key(), at)
+            except PkiError as err:
+                raise KeysUnsafe(f"{', '.join(names)}: {err}") from err
+            chain = certificates_to_pem([leaf, *presented_chain(keyring.state)])
+            write_private(path, private_key_to_pem(key, None) + chain)
+            detail = {"names": names, "serial": f"{leaf.serial_number:x}"}
+            SqlEventStore(connection).record(IdentityEvent(at, "ingress_issued", detail=detail))
+        return leaf
 
     def export(self, target: BroughtKey, name: str | None = None) -> str:
         """Write a root's key to a new encrypted file; it stays here too. Returns the root's name."""

@@ -2,7 +2,7 @@
 
 TLS has asked for a certificate; every request asks again: the whole chain, purpose, name and time, then the registry.
 So a revocation counts on the next request of an open connection, and a TLS layer that trusts too much lets nobody in.
-How the certificate is found is injected (the connection itself, later a trusted ingress).
+How the certificate is found is injected (the connection itself, or a trusted ingress).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from cryptography import x509
 
 from control_plane.api.crl import authority_key_id, crl_response
+from control_plane.api.ingress import refuse_header
 from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
 from control_plane.api.news import NewsBoard
 from control_plane.errors import CertificateRejected, InvalidRequest
@@ -33,7 +34,12 @@ _REVALIDATE = "no-cache"
 
 
 def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
-    """The client certificate of the TLS connection, or None."""
+    """The client certificate of the TLS connection, or None.
+
+    Raises:
+        CertificateRejected: It cannot be read, or somebody claims another one in a header.
+    """
+    refuse_header(request)
     tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
     der = None if tls is None else tls.getpeercert(binary_form=True)
     if not der:

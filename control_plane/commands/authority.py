@@ -76,6 +76,26 @@ def anchors(
     _write_pem(out, "".join(trust.anchors_pem).encode())
 
 
+@ca_commands.command("ingress")
+def ingress(
+    *,
+    name: Annotated[list[str], typer.Option("--name", help="DNS name or address that outposts use; may be repeated.")],
+    out: Annotated[Path, typer.Option("--out", help="Write key and chain to this file, mode 0600.")],
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Issue a key and certificate for an ingress in front of the outpost listener.
+
+    Example: control-plane ca ingress --name control.example.com --out /etc/nginx/outposts/server.pem
+    """
+    with opened(config, data_dir) as (loaded, installation):
+        certificate = Ceremonies(installation.operations, loaded.heartbeat_interval_s).issue_ingress(name, out)
+    until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    sentence = f"{out} holds the key and certificate of {', '.join(name)}, good until {until}."
+    print_done({"file": str(out), "names": name, "not_after": until}, sentence, as_json=as_json)
+
+
 @ca_commands.command("rotate")
 def rotate(  # noqa: PLR0913 - the options of one command
     kind: Annotated[Kind, typer.Argument(help="What to rotate.")],

@@ -1,6 +1,7 @@
 """``ca`` as an operator uses it: lists, a rotation, and the root's key out and in."""
 
 import json
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -99,3 +100,15 @@ def test_an_installation_can_begin_with_its_root_offline(run, tmp_path):
     code, _, err = run("init", "--data-dir", "other", "--offline-root", "root.pem")
     assert (code, "nothing was touched" in err) == (1, True)
     assert not (tmp_path / "other").exists()
+
+
+def test_an_ingress_gets_a_key_and_a_chain_that_openssl_verifies(run, ready, tmp_path):
+    code, out, _ = run("ca", "ingress", "--name", "control.example.com", "--out", "server.pem", "--json")
+    assert (code, json.loads(out)["names"]) == (0, ["control.example.com"])
+    assert (tmp_path / "server.pem").stat().st_mode & 0o777 == 0o600
+    assert run("ca", "anchors", "--out", "anchors.pem")[0] == 0
+    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "control.example.com"]
+    files = ["-CAfile", "anchors.pem", "-untrusted", "server.pem", "server.pem"]
+    verified = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert verified.stdout == "server.pem: OK\n", verified.stderr
+    assert run("ca", "ingress", "--name", "*.example.com", "--out", "server.pem")[0] == 1
