@@ -182,8 +182,9 @@ class FakeControlPlane:
         at = self.clock()
         self._keys: dict[str, EllipticCurvePrivateKey] = {}
         self._authorities: dict[str, Authority] = {}
-        root = self._new_root(FIRST_ROOT, at)
-        self.state = first_state(root.certificate, self._new_intermediate(FIRST_INTERMEDIATE, root, at).certificate)
+        self.root = self._new_root(FIRST_ROOT, at)
+        self.intermediate = self._new_intermediate(FIRST_INTERMEDIATE, self.root, at)
+        self.state = first_state(self.root.certificate, self.intermediate.certificate)
         self.recovery = RecoveryPolicy()
         self.receipt_signer = NoteSigner(receipt_signer_name(trust_domain), Ed25519PrivateKey.generate())
         self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
@@ -199,16 +200,6 @@ class FakeControlPlane:
         self.audit_heads: dict[str, list[tuple[StoredHead, list[bytes]]]] = {}
         bundles.create_repository(self.store, org_id, self.signers, at)
 
-    @property
-    def root(self) -> Authority:
-        """The root in use."""
-        return self._authorities[self.state.active(Kind.ROOT).name]
-
-    @property
-    def intermediate(self) -> Authority:
-        """The intermediate that issues now."""
-        return self._authorities[self.state.active(Kind.INTERMEDIATE).name]
-
     # What an operator does
 
     def rotate(self, kind: Kind, step: Step) -> int:
@@ -216,6 +207,8 @@ class FakeControlPlane:
         at = self.clock()
         if step is not Step.PREPARE:
             self.state = rotation.advance(self.state, kind, step, [], at=at, live_within=timedelta())
+            self.root = self._authorities[self.state.active(Kind.ROOT).name]
+            self.intermediate = self._authorities[self.state.active(Kind.INTERMEDIATE).name]
             return self.state.generation
         root, additions = self.state.active(Kind.ROOT).name, []
         if kind is Kind.ROOT:
@@ -491,7 +484,8 @@ class FakeControlPlane:
             and certificate.authority == record.name
         ]
         number = len(self.requests)
-        return self._authorities[record.name].issue_crl(revoked, number, self.clock()).public_bytes(Encoding.DER)
+        authority = self.intermediate if record is active else self._authorities[record.name]
+        return authority.issue_crl(revoked, number, self.clock()).public_bytes(Encoding.DER)
 
 
 def _der(certificate: x509.Certificate) -> bytes:
