@@ -11,25 +11,34 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Self
 
 import structlog
 import uvloop
 from aiohttp import web
 
+from control_plane.api.ingress import UNIX_PREFIX, IngressPeer, parse_hops
 from control_plane.api.news import NewsBoard
 from control_plane.api.outpost import PeerCertificate, outpost_app, tls_peer_certificate
 from control_plane.api.platform import platform_app
+from control_plane.ceremonies import ensure_crls
 from control_plane.config import Config
 from control_plane.errors import ControlPlaneError
 from control_plane.initialise import open_installation, require_initialised
 from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
 from control_plane.operations import Operations, utc_now
+from control_plane.rate_limit import RateLimiter
+from control_plane.recovery import RecoveryPolicy
+from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.engine import Database
 
 _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
 _LINGERING_S = 1.0  # how long the rest of a refused body is read, so that its sender sees why; aiohttp waits 10
+
+_INGRESS_SOCKET_MODE = 0o660  # the ingress is in the group; nobody else may claim to be an outpost
 
 _log = structlog.get_logger("control_plane.app")
 
@@ -56,12 +65,17 @@ def open_for(config: Config) -> Opened:
     database = Database(config.resolved_database_url())
     try:
         installation = open_installation(config.data_dir, database, config.trust_domain)
-        keyring = load_keyring(DataDir(config.data_dir), installation.trust_domain, utc_now())
+        with database.read() as connection:
+            state = SqlAuthorityStore(connection).load()
+        keyring = load_keyring(DataDir(config.data_dir), installation.trust_domain, utc_now(), state)
     except ControlPlaneError:
         database.close()
         raise
     lifetime = timedelta(seconds=config.timestamp_lifetime_s)
-    operations = Operations(database, keyring, installation.trust_domain, timestamp_lifetime=lifetime)
+    recovery = RecoveryPolicy(timedelta(seconds=config.recovery_window_s), config.recovery_approval == "operator")
+    operations = Operations(
+        database, keyring, installation.trust_domain, timestamp_lifetime=lifetime, recovery=recovery
+    )
     return Opened(operations, tuple(config.server_names or installation.server_names))
 
 
@@ -96,22 +110,49 @@ class Server:
     async def _start(self) -> None:
         config, operations = self._config, self._operations
         board = NewsBoard(operations.snapshot_versions, config.watch_poll_s)
-        platform = platform_app(operations, config.sync_url(self._names))
-        outposts = outpost_app(
+        limiter = RateLimiter(config.enrol_rate_per_minute / 60, config.enrol_burst)
+        platform = platform_app(operations, config.sync_url(self._names), limiter)
+        outposts = partial(
+            outpost_app,
             operations,
             board,
             heartbeat_interval_s=config.heartbeat_interval_s,
             watch_s=config.watch_timeout_s,
-            peer_certificate=self._peer_certificate,
         )
+        mutual = outposts(peer_certificate=self._peer_certificate)
         await self._listen("platform", platform, config.platform_host, config.platform_port, self.platform_tls)
-        await self._listen("outpost", outposts, config.outpost_host, config.outpost_port, self.outpost_tls)
+        await self._listen("outpost", mutual, config.outpost_host, config.outpost_port, self.outpost_tls)
+        if config.ingress_listen is not None:
+            hops = parse_hops(config.ingress_listen, config.trusted_ingress)
+            await self._listen_for_ingress(outposts(peer_certificate=IngressPeer(hops)), config.ingress_listen)
         await self._stack.enter_async_context(self._tasks)
         self._stack.callback(self._cancel_loops)
-        self._loops = [self._tasks.create_task(board.run()), self._tasks.create_task(self._maintain())]
+        loops = (board.run(), self._maintain(), self._follow_trust())
+        self._loops = [self._tasks.create_task(loop) for loop in loops]
         self._stack.push_async_callback(board.close)  # before the runners, or they would wait for the watchers
 
-    async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext) -> None:
+    async def _listen_for_ingress(self, app: web.Application, listen: str) -> None:
+        if not listen.startswith(UNIX_PREFIX):
+            host, _, port = listen.rpartition(":")
+            await self._listen("ingress", app, host.strip("[]"), int(port), None)
+            return
+        path = Path(listen.removeprefix(UNIX_PREFIX))
+        runner = await self._runner(app)
+        await web.UnixSite(runner, path).start()
+        await asyncio.to_thread(path.chmod, _INGRESS_SOCKET_MODE)
+        self.urls["ingress"] = listen
+        _log.info("listening", listener="ingress", url=listen)
+
+    async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        runner = await self._runner(app)
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
+        await site.start()
+        bound_port = runner.addresses[0][1]
+        scheme = "http" if tls is None else "https"
+        self.urls[name] = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound_port}"
+        _log.info("listening", listener=name, url=self.urls[name])
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(
             app,
             access_log=None,  # the middleware logs, and knows what not to
@@ -122,28 +163,47 @@ class Server:
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port, ssl_context=tls)
-        await site.start()
-        bound_port = runner.addresses[0][1]
-        self.urls[name] = f"https://{f'[{host}]' if ':' in host else host}:{bound_port}"
-        _log.info("listening", listener=name, url=self.urls[name])
+        return runner
 
     async def _maintain(self) -> None:
         interval_s = min(_MAINTENANCE_MAX_S, self._config.timestamp_resign_s / 4)
         while True:
             await asyncio.sleep(interval_s)
+            await self._renew_what_is_due()
+
+    async def _follow_trust(self) -> None:
+        """Present the new chain, and let TLS read the new authorities' certificates, as soon as a rotation moves."""
+        served = self._operations.keyring.state.generation
+        while True:
+            await asyncio.sleep(self._config.watch_poll_s)
             try:
-                if await asyncio.to_thread(self._refresh):
-                    self._load_certificate()
-            except (ControlPlaneError, OSError) as err:
-                _log.error("maintenance_failed", error=type(err).__name__)
+                newest = (await asyncio.to_thread(self._operations.newest_trust)).state.generation
+            except ControlPlaneError as err:
+                _log.warning("trust_unavailable", error=type(err).__name__)
+                continue
+            if newest != served and await self._renew_what_is_due():
+                served = newest
+                _log.info("trust_changed", generation=newest)
+
+    async def _renew_what_is_due(self) -> bool:
+        try:
+            if await asyncio.to_thread(self._refresh):
+                self._load_certificate()
+            _trust_authorities(self.outpost_tls, self._operations.keyring)
+        except (ControlPlaneError, OSError) as err:
+            _log.error("maintenance_failed", error=type(err).__name__)
+            return False
+        return True
 
     def _refresh(self) -> bool:
         """Re-sign what is due; True if the server has a new certificate."""
         renewed = self._operations.renew_bundles(timedelta(seconds=self._config.timestamp_resign_s))
         for org_id, roles in renewed.items():
             _log.info("metadata_signed", org=org_id, roles=list(roles))
-        return ensure_server_certificate(self._operations.keyring, list(self._names), self._operations.clock())
+        for name in ensure_crls(self._operations):
+            _log.warning("root_crl_is_due", authority=name, hint="control-plane ca root crl --root-key FILE")
+        keyring = self._operations.newest_trust()
+        return ensure_server_certificate(keyring, list(self._names), self._operations.clock())
 
     def _load_certificate(self) -> None:
         for context in (self.platform_tls, self.outpost_tls):
@@ -192,6 +252,15 @@ def _mutual_context(keyring: Keyring) -> ssl.SSLContext:
     context = _server_context()
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    for name in ("root.pem", "intermediate.pem"):  # the intermediate helps a client that sends its leaf alone
-        context.load_verify_locations(keyring.files.ca / name)
+    _trust_authorities(context, keyring)
     return context
+
+
+def _trust_authorities(context: ssl.SSLContext, keyring: Keyring) -> None:
+    """Let the handshake through for whatever any authority of ours signed: the application decides on every request.
+
+    So an outpost with a retired authority's certificate reads in the answer that it has to recover. Intermediates help
+    a client that sends its leaf alone.
+    """
+    for record in keyring.state.authorities:
+        context.load_verify_locations(cadata=record.certificate_der)

@@ -8,7 +8,8 @@ import sys
 import typer
 
 from control_plane.commands import installation
-from control_plane.commands.registry import ca_commands, outpost_commands
+from control_plane.commands.authority import ca_commands
+from control_plane.commands.registry import outpost_commands
 from control_plane.commands.tenants import (
     key_commands,
     org_commands,

@@ -5,10 +5,11 @@
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from control_plane.errors import ConfigError
@@ -60,6 +61,36 @@ class Config(ProgramSettings):
     token_lifetime_s: int = Field(
         default=900, ge=30, le=86_400, description="How long an enrolment token can be used, in seconds."
     )
+    ingress_listen: str | None = Field(
+        default=None,
+        pattern=r"^(?:unix:/.+|(?:[^\s/:]+|\[[0-9a-f:]+\]):[0-9]{1,5})$",
+        description="Where a trusted ingress hands requests on in clear: unix:/path, or host:port. Absent: nowhere. "
+        "See deploy/nginx/outpost-ingress.conf.",
+    )
+    trusted_ingress: list[str] = Field(
+        default=["127.0.0.1", "::1"],
+        description="Addresses and networks of the ingress, where ingress_listen is host:port.",
+    )
+    enrol_rate_per_minute: float = Field(
+        default=60.0,
+        gt=0,
+        le=60_000,
+        description="How often one address may enrol or recover, per minute, once enrol_burst is used up.",
+    )
+    enrol_burst: int = Field(
+        default=100, ge=1, le=100_000, description="How many enrolments and recoveries one address may ask for at once."
+    )
+    recovery_window_s: int = Field(
+        default=30 * 86_400,
+        ge=0,
+        le=365 * 86_400,
+        description="How long after its certificate ended an outpost can still recover, in seconds.",
+    )
+    recovery_approval: str = Field(
+        default="automatic",
+        pattern="^(automatic|operator)$",
+        description="Whether recovery needs `control-plane outpost approve-recovery` (operator) or not (automatic).",
+    )
     timestamp_lifetime_s: int = Field(
         default=86_400, ge=300, le=7 * 86_400, description="How long bundle timestamp metadata is fresh, in seconds."
     )
@@ -84,6 +115,13 @@ class Config(ProgramSettings):
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."
     )
+
+    @field_validator("trusted_ingress")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            ip_network(entry)
+        return value
 
     def resolved_database_url(self) -> str:
         """The database's URL, with the default filled in."""

@@ -8,9 +8,11 @@ ControlPlaneError
  │    ├── NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
  │    ├── TokenInvalid, TokenExpired, TokenUsed, CsrRejected        enrolment
  │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
+ │    ├── RecoveryInvalid, RecoveryExpired, RecoveryPending         recovery
+ │    ├── RateLimited                                               too many for now
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
-      └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe
+      └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe, RotationRefused, RootOffline
 
 ``control_plane/api/errors.py`` is the one table that turns these into HTTP. Messages name what to do and never
 hold a token, key or body.
@@ -105,6 +107,26 @@ class OutpostRevoked(Rejected):
     """The registry says this outpost is revoked."""
 
 
+class RecoveryInvalid(Rejected):
+    """The proof is not by the key of the certificate that it comes with."""
+
+
+class RecoveryExpired(Rejected):
+    """The certificate ended too long ago to be recovered."""
+
+
+class RecoveryPending(Rejected):
+    """Recovery waits for an operator's approval."""
+
+
+class RateLimited(Rejected):
+    """Too many requests of one source; good again after ``retry_after_s``."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class AuditInvalid(Rejected):
     """An audit batch does not match its checkpoint, signature or origin."""
 
@@ -151,3 +173,15 @@ class AlreadyInitialised(Refused):
 
 class KeysUnsafe(Refused):
     """A key file is missing, unreadable or readable by others."""
+
+
+class RotationRefused(Refused):
+    """A step of a rotation comes too early or out of order. ``unconfirmed`` lists the outposts waited for."""
+
+    def __init__(self, message: str, unconfirmed: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.unconfirmed = unconfirmed or []
+
+
+class RootOffline(Refused):
+    """The root's key is needed for this and is not here; says how to bring it."""

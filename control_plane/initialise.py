@@ -15,12 +15,14 @@ from datetime import datetime
 from pathlib import Path
 
 from control_plane.bundles import check_document
+from control_plane.ceremonies import Ceremonies, ensure_crls
 from control_plane.defaults import DEFAULT_PROVIDER_URL, default_routing
 from control_plane.errors import AlreadyInitialised, KeysUnsafe, NotInitialised
 from control_plane.keyring import DataDir, create_keys, ensure_server_certificate, load_keyring
 from control_plane.keys import KeyRequest
 from control_plane.operations import Operations, utc_now
 from control_plane.orgs import require_org_id
+from control_plane.root_key import BroughtKey, new_passphrase
 from control_plane.store.engine import Database
 from control_plane.store.orgs import Installation, SqlInstallationStore
 from outpost.protocol.documents import ROUTING_TARGET
@@ -44,6 +46,8 @@ class FirstSettings:
     server_names: tuple[str, ...]
     admin_name: str = "admin"
     provider_url: str = DEFAULT_PROVIDER_URL
+    root_export: Path | None = None
+    """Where the root's key goes, encrypted; it then stays nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class FirstSecrets:
     key_id: str
     virtual_key: str = field(repr=False)
     anchor_sha256: str
+    root_passphrase: str | None = field(default=None, repr=False)
+    """Opens the root's export, if one was asked for."""
 
 
 def initialise(
@@ -129,6 +135,8 @@ def open_installation(data_dir: Path, database: Database, expected_trust_domain:
 def _check_settings(settings: FirstSettings) -> None:
     require_org_id(settings.org_id)
     check_document(ROUTING_TARGET, default_routing(settings.provider_url))
+    if settings.root_export is not None and settings.root_export.exists():
+        raise KeysUnsafe(f"{settings.root_export} exists; nothing was touched. Choose another name for the root's key")
     try:
         require_trust_domain(settings.trust_domain)
         for name in settings.server_names:
@@ -157,6 +165,8 @@ def _build(
         key, text, _ = operations.create_key(settings.org_id, KeyRequest(name="first key"))
         with database.write() as connection:
             SqlInstallationStore(connection).save(Installation(settings.trust_domain, settings.server_names, at))
+        ensure_crls(operations)  # while the root's key is here
+        passphrase = None if settings.root_export is None else _take_root_offline(operations, settings.root_export)
     finally:
         database.close()
     if staging.database.exists():
@@ -169,7 +179,17 @@ def _build(
         key_id=key.id,
         virtual_key=text,
         anchor_sha256=keyring.anchor_sha256.hex(),
+        root_passphrase=passphrase,
     )
+
+
+def _take_root_offline(operations: Operations, path: Path) -> str:
+    passphrase = new_passphrase(os.urandom)
+    export = BroughtKey(path, passphrase.encode())
+    ceremonies = Ceremonies(operations, heartbeat_interval_s=1)
+    ceremonies.export(export)
+    ceremonies.remove(export)
+    return passphrase
 
 
 def _clear_unfinished(data_dir: Path) -> None:

@@ -1,16 +1,16 @@
 """The keys of this installation and where they lie: directories 0700, files 0600, refused when open to others.
 
-    data_dir/ca/{root,intermediate}.{pem,key}   data_dir/server/server.pem   data_dir/keys/{kek,receipt.key}
+    data_dir/ca/{root,intermediate}[-<id>].{pem,key}   data_dir/server/server.pem   data_dir/keys/{kek,receipt.key}
     data_dir/keys/orgs/<org>/{root,targets,snapshot,timestamp}.key           data_dir/control-plane.db
 
-Only this file reads or writes them (through ``pki.files``). The root's key is needed for ceremonies alone and is not
-loaded to serve.
+Only this file and ``root_key`` read or write them (through ``pki.files``). The root's key is needed for ceremonies
+alone and is not loaded to serve.
 """
 
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # re-exported without __all__
 
 from control_plane.audit import receipt_signer_name
+from control_plane.authorities import (
+    FIRST_INTERMEDIATE,
+    FIRST_ROOT,
+    AuthorityRecord,
+    Kind,
+    TrustState,
+    first_state,
+    presented_chain,
+    trust_store,
+)
 from control_plane.bundles import ROLES, RoleSigners
 from control_plane.errors import KeysUnsafe
 from control_plane.wrapping import KEK_BYTES, Wrapper
@@ -49,6 +59,10 @@ class DataDir:
         """Certificates and keys of the authorities."""
         return self.path / "ca"
 
+    def authority_key(self, name: str) -> Path:
+        """The key of one authority."""
+        return self.ca / f"{name}.key"
+
     @property
     def server(self) -> Path:
         """Certificate chain and key of this server, in one file so that they change together."""
@@ -71,9 +85,11 @@ class DataDir:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys that serving needs."""
+    """The keys that serving needs, at one generation of trust."""
 
     files: DataDir
+    state: TrustState
+    trust: TrustStore
     anchor: x509.Certificate
     intermediate: Authority
     receipts: NoteSigner
@@ -83,6 +99,17 @@ class Keyring:
     def anchor_sha256(self) -> bytes:
         """What an enrolment token carries."""
         return certificate_sha256(self.anchor)
+
+    def authority(self, name: str) -> Authority:
+        """An intermediate that may have stopped issuing, to sign its last revocation lists.
+
+        Raises:
+            KeysUnsafe: Its key is missing, damaged or open to others.
+        """
+        record = self.state.named(name)
+        if record is None:
+            raise KeysUnsafe(f"there is no authority called {name}")
+        return _load_authority(self.files, record)
 
     def signers(self, org_id: str) -> RoleSigners:
         """The bundle keys of an org.
@@ -130,27 +157,53 @@ def create_keys(files: DataDir, trust_domain: str, at: datetime, random_bytes: C
     write_private(files.keys / "kek", random_bytes(KEK_BYTES))
 
 
-def load_keyring(files: DataDir, trust_domain: str, at: datetime) -> Keyring:
-    """Load and check the keys that serving needs.
+def load_keyring(files: DataDir, trust_domain: str, at: datetime, state: TrustState | None = None) -> Keyring:
+    """Load and check the keys that serving needs. Without ``state``: as ``init`` made them.
 
     Raises:
         KeysUnsafe: A file is missing, damaged or open to others, or the authority's chain does not hold at ``at``.
     """
-    try:
-        (anchor,) = read_certificates(files.ca / "root.pem")
-        (certificate,) = read_certificates(files.ca / "intermediate.pem")
-        authority = Authority(certificate, LocalSigner(read_private_key(files.ca / "intermediate.key", None)))
-    except (PkiError, OSError, ValueError) as err:
-        raise KeysUnsafe(f"{files.ca}: {_why(err)}; restore it from a backup or set the modes to 0600") from err
+    state = state or _first_state(files)
     kek = _read_private(files.keys / "kek")
     if len(kek) != KEK_BYTES:
         raise KeysUnsafe(f"{files.keys / 'kek'}: not a key; restore it from a backup")
     receipt_key = _load_ed25519(files.keys / "receipt.key")
-    keyring = Keyring(
-        files, anchor, authority, NoteSigner(receipt_signer_name(trust_domain), receipt_key), Wrapper(kek)
-    )
+    receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
+    keyring = Keyring(files, state, *_issuing(files, state), receipts, Wrapper(kek))
     _require_valid_authority(keyring, at)
     return keyring
+
+
+def at_state(keyring: Keyring, state: TrustState) -> Keyring:
+    """The same keys with the authorities of ``state``.
+
+    Raises:
+        KeysUnsafe: The key of the authority that issues now cannot be loaded.
+    """
+    trust, anchor, intermediate = _issuing(keyring.files, state)
+    return replace(keyring, state=state, trust=trust, anchor=anchor, intermediate=intermediate)
+
+
+def _issuing(files: DataDir, state: TrustState) -> tuple[TrustStore, x509.Certificate, Authority]:
+    authority = _load_authority(files, state.active(Kind.INTERMEDIATE))
+    return trust_store(state), state.active(Kind.ROOT).certificate, authority
+
+
+def _first_state(files: DataDir) -> TrustState:
+    try:
+        (root,) = read_certificates(files.ca / f"{FIRST_ROOT}.pem")
+        (intermediate,) = read_certificates(files.ca / f"{FIRST_INTERMEDIATE}.pem")
+    except (PkiError, OSError, ValueError) as err:
+        raise KeysUnsafe(f"{files.ca}: {_why(err)}; restore it from a backup") from err
+    return first_state(root, intermediate)
+
+
+def _load_authority(files: DataDir, record: AuthorityRecord) -> Authority:
+    path = files.authority_key(record.name)
+    try:
+        return Authority(record.certificate, LocalSigner(read_private_key(path, None)))
+    except (PkiError, OSError, ValueError) as err:
+        raise KeysUnsafe(f"{path}: {_why(err)}; restore it from a backup or set its mode to 0600") from err
 
 
 def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) -> bool:
@@ -167,7 +220,7 @@ def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) 
         leaf = keyring.intermediate.issue_server(names, key.public_key(), at)
     except PkiError as err:
         raise KeysUnsafe(f"server_names {', '.join(names)}: {_why(err)}") from err
-    chain = certificates_to_pem([leaf, keyring.intermediate.certificate])
+    chain = certificates_to_pem([leaf, *presented_chain(keyring.state)])
     make_private_dir(path.parent)
     write_private(path, private_key_to_pem(key, None) + chain)
     return True
@@ -175,24 +228,19 @@ def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) 
 
 def _still_good(path: Path, keyring: Keyring, names: list[str], at: datetime) -> bool:
     try:
-        leaf = x509.load_pem_x509_certificates(_read_private(path))[0]
-        verify_chain(
-            leaf,
-            trust=trust_store(keyring),
-            at=at,
-            purpose=Purpose.SERVER,
-        )
+        leaf, *chain = x509.load_pem_x509_certificates(_read_private(path))
+        verify_chain(leaf, trust=keyring.trust, at=at, purpose=Purpose.SERVER)
+        leaf.verify_directly_issued_by(keyring.intermediate.certificate)
         alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (CertificateInvalid, ValueError, x509.ExtensionNotFound):
+    except (CertificateInvalid, InvalidSignature, ValueError, x509.ExtensionNotFound):
         return False
     lifetime = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     lasts = leaf.not_valid_after_utc - at > lifetime * SERVER_RENEW_BELOW
-    return lasts and {str(name.value) for name in alternative} == set(names)
-
-
-def trust_store(keyring: Keyring) -> TrustStore:
-    """What client certificates are verified against. Revocation is the registry's word, asked on every request."""
-    return TrustStore(anchors=(keyring.anchor,), intermediates=(keyring.intermediate.certificate,))
+    return (
+        lasts
+        and chain == list(presented_chain(keyring.state))
+        and {str(name.value) for name in alternative} == set(names)
+    )
 
 
 def _require_valid_authority(keyring: Keyring, at: datetime) -> None:
@@ -200,10 +248,12 @@ def _require_valid_authority(keyring: Keyring, at: datetime) -> None:
     try:
         certificate.verify_directly_issued_by(keyring.anchor)
     except (InvalidSignature, ValueError, TypeError) as err:
-        raise KeysUnsafe(f"{keyring.files.ca}: intermediate.pem was not issued by root.pem") from err
+        raise KeysUnsafe(f"{keyring.files.ca}: the intermediate was not issued by the root") from err
     for name, checked in (("root", keyring.anchor), ("intermediate", certificate)):
         if not checked.not_valid_before_utc <= at < checked.not_valid_after_utc:
-            raise KeysUnsafe(f"{keyring.files.ca / name}.pem is not valid now; check this machine's clock")
+            raise KeysUnsafe(
+                f"the certificate of the {name} is not valid now; check this machine's clock, then rotate the {name}"
+            )
 
 
 def _new_ed25519_pem() -> bytes:
@@ -230,7 +280,9 @@ def _read_private(path: Path) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
             raise KeysUnsafe(f"{path}: a key file must be readable by its owner only; run `chmod 600 {path}`")
-        return file.read(_MAX_KEY_FILE_BYTES * 4)
+        return file.read(
+            _MAX_KEY_FILE_BYTES * 4
+        )  # the server's chain is in one file with its key; two crosses more fit
 
 
 def _why(err: Exception) -> str:

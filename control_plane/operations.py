@@ -7,39 +7,62 @@ Methods are synchronous and may block on the database; the API calls them in a t
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import structlog
 from cryptography import x509
+from sqlalchemy import Connection
 
 from control_plane import bundles
 from control_plane.audit import take_batch
-from control_plane.errors import CertificateRejected
+from control_plane.authorities import Kind, trust_update
+from control_plane.errors import CertificateRejected, NotFound
+from control_plane.events import IdentityEvent
 from control_plane.heartbeat import record_heartbeat
-from control_plane.issuance import StoredCrl, current_crl, outpost_issuer
-from control_plane.keyring import Keyring, trust_store
+from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
+from control_plane.keyring import Keyring, at_state
 from control_plane.keys import KeyRequest, VirtualKey, create_key, keys_document, revoke_key
 from control_plane.orgs import OrgStores, User, create_org, create_user, require_org, require_org_id
 from control_plane.outposts import (
     OutpostRecord,
     OutpostStatus,
     admit,
+    approve_recovery,
     create_outpost,
     create_token,
     revoke_outpost,
 )
+from control_plane.recovery import APPROVED, RecoveryPolicy, recover
+from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
+from control_plane.renewal import renew
 from control_plane.secrets import newest_pepper, seal_for, set_secret
 from control_plane.store.audit import SqlAuditStore
+from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.bundles import SqlBundleStore
 from control_plane.store.engine import Database
+from control_plane.store.events import SqlEventStore
 from control_plane.store.keys import SqlKeyStore
 from control_plane.store.orgs import SqlOrgStore, SqlSecretStore
 from control_plane.store.outposts import SqlCrlStore, SqlRegistrationStore, SqlRegistryStore
 from control_plane.tokens import EnrolmentToken
 from outpost.protocol.documents import KEYS_TARGET
-from outpost.protocol.messages import AuditBatch, AuditReceipt, EnrolRequest, Heartbeat, HeartbeatReply, SealedSecrets
+from outpost.protocol.messages import (
+    AuditBatch,
+    AuditReceipt,
+    CertificateResponse,
+    EnrolRequest,
+    Heartbeat,
+    HeartbeatReply,
+    RecoverRequest,
+    SealedSecrets,
+    TrustUpdate,
+)
 from pki.errors import CertificateInvalid
 from pki.keys import certificate_sha256
 from pki.verify import verify_outpost
+
+_log = structlog.get_logger("control_plane.operations")
 
 
 def utc_now() -> datetime:
@@ -50,13 +73,14 @@ def utc_now() -> datetime:
 class Operations:
     """The control plane's operations over one database and one set of keys."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test exchanges
         self,
         database: Database,
         keyring: Keyring,
         trust_domain: str,
         *,
         timestamp_lifetime: timedelta = bundles.TIMESTAMP_LIFETIME,
+        recovery: RecoveryPolicy = RecoveryPolicy(),  # noqa: B008 - immutable
         clock: Callable[[], datetime] = utc_now,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -66,7 +90,7 @@ class Operations:
         self.clock = clock
         self._timestamp_lifetime = timestamp_lifetime
         self._random_bytes = random_bytes
-        self._trust = trust_store(keyring)
+        self._recovery = recovery
 
     # Orgs, people, keys, policy: what an operator does
 
@@ -168,21 +192,43 @@ class Operations:
             return SqlRegistryStore(connection).outposts(org_id)
 
     def revoke_outpost(self, outpost_id: str) -> None:
-        """Revoke an outpost and sign a CRL that says so, both or neither."""
+        """Revoke an outpost and sign CRLs that say so, all or nothing."""
         with self.database.write() as connection:
-            revoke_outpost(SqlRegistryStore(connection), outpost_id, self.clock())
-            current_crl(SqlCrlStore(connection), self.keyring.intermediate, self.clock())
+            keyring, at = self.at_newest_trust(connection), self.clock()
+            revoke_outpost(SqlRegistryStore(connection), outpost_id, at)
+            SqlEventStore(connection).record(IdentityEvent(at, "revoked", outpost_id))
+            for record in keyring.state.authorities:
+                if record.kind is Kind.INTERMEDIATE and keyring.files.authority_key(record.name).exists():
+                    current_crl(SqlCrlStore(connection), partial(keyring.authority, record.name), record.name, at)
+
+    def approve_recovery(self, outpost_id: str) -> None:
+        """Let an outpost recover once, where settings ask for an operator's word."""
+        with self.database.write() as connection:
+            approve_recovery(SqlRegistryStore(connection), outpost_id, self.clock())
+            SqlEventStore(connection).record(IdentityEvent(self.clock(), APPROVED, outpost_id))
+
+    def registry_notes(self) -> tuple[dict[str, int], dict[str, str]]:
+        """By outpost: how often spent tokens were tried again, and what came of the newest attempt to recover."""
+        with self.database.read() as connection:
+            replays = SqlRegistryStore(connection).replays()
+            return replays, SqlEventStore(connection).newest_of_kinds(RECOVERY_EVENTS)
+
+    def events(self, limit: int, outpost_id: str | None = None) -> list[IdentityEvent]:
+        """The newest identity events (of one outpost), newest first."""
+        with self.database.read() as connection:
+            return SqlEventStore(connection).newest(limit, outpost_id)
 
     # What outposts ask for
 
     def enroll(self, request: EnrolRequest) -> tuple[Enrolment, bytes]:
         """Enrol an outpost; returns the enrolment and the org's first root metadata. See ``registration.enroll``."""
         with self.database.write() as connection:
+            keyring = self.at_newest_trust(connection)
             result = enroll(
                 request,
                 store=SqlRegistrationStore(connection),
-                issuer=outpost_issuer(self.keyring.intermediate, self.trust_domain),
-                anchor_sha256=self.keyring.anchor_sha256,
+                issuer=self._issuer(keyring),
+                anchors_sha256=[certificate_sha256(anchor) for anchor in keyring.trust.anchors],
                 at=self.clock(),
             )
             if isinstance(result, Enrolment):
@@ -197,18 +243,83 @@ class Operations:
         Raises:
             CertificateRejected, UnknownOutpost, OutpostRevoked: It may not come in.
         """
-        try:
-            spiffe_id = verify_outpost(certificate, trust=self._trust, at=self.clock(), trust_domain=self.trust_domain)
-        except CertificateInvalid as err:
-            raise CertificateRejected(f"the client certificate is refused: {err.message}", err.reason.value) from err
+        at = self.clock()
         with self.database.read() as connection:
+            trust = self.at_newest_trust(connection).trust
+            try:
+                spiffe_id = verify_outpost(certificate, trust=trust, at=at, trust_domain=self.trust_domain)
+            except CertificateInvalid as err:
+                message = f"the client certificate is refused: {err.message}"
+                raise CertificateRejected(message, err.reason.value) from err
             store = SqlRegistryStore(connection)
-            return admit(store, spiffe_id.org_id, spiffe_id.outpost_id, certificate_sha256(certificate))
+            return admit(store, spiffe_id.org_id, spiffe_id.outpost_id, certificate_sha256(certificate), at)
 
-    def heartbeat(self, outpost: OutpostRecord, beat: Heartbeat, interval_s: int) -> HeartbeatReply:
-        """Record a heartbeat."""
+    def heartbeat(
+        self, outpost: OutpostRecord, beat: Heartbeat, interval_s: int, certificate_sha256: bytes | None = None
+    ) -> HeartbeatReply:
+        """Record a heartbeat that came over a connection with this certificate."""
         with self.database.write() as connection:
-            return record_heartbeat(SqlRegistryStore(connection), outpost, beat, self.clock(), interval_s)
+            keyring, at = self.at_newest_trust(connection), self.clock()
+            reply, cloned = record_heartbeat(
+                SqlRegistryStore(connection),
+                outpost,
+                beat,
+                at,
+                interval_s,
+                certificate_sha256=certificate_sha256,
+                generation=keyring.state.generation,
+                active_authority=keyring.state.active(Kind.INTERMEDIATE).name,
+            )
+        if cloned:
+            _log.warning("cloned_identity", outpost=outpost.id, instance=beat.instance_id)
+        return reply
+
+    def trust(self) -> TrustUpdate:
+        """The authorities that count now."""
+        with self.database.read() as connection:
+            return trust_update(self.at_newest_trust(connection).state)
+
+    def renew(self, outpost: OutpostRecord, csr_pem: str, presented_sha256: bytes) -> CertificateResponse:
+        """A certificate for an outpost's new key. See ``renewal.renew``."""
+        with self.database.write() as connection:
+            keyring, at = self.at_newest_trust(connection), self.clock()
+            certificate, repeated = renew(
+                SqlRegistrationStore(connection),
+                outpost,
+                csr_pem=csr_pem,
+                presented_sha256=presented_sha256,
+                issuer=self._issuer(keyring),
+                authority=keyring.state.active(Kind.INTERMEDIATE).name,
+                at=at,
+            )
+            if not repeated:
+                detail = {"certificate_sha256": certificate.sha256.hex()}
+                SqlEventStore(connection).record(IdentityEvent(at, "renewed", outpost.id, detail))
+            return CertificateResponse(certificate_pem=certificate.pem, trust=trust_update(keyring.state))
+
+    def recover(self, request: RecoverRequest) -> tuple[str, CertificateResponse]:
+        """A certificate for an outpost whose own has ended; returns its id too. See ``recovery.recover``."""
+        with self.database.write() as connection:
+            keyring, at = self.at_newest_trust(connection), self.clock()
+            attempt = recover(
+                request,
+                store=SqlRegistrationStore(connection),
+                issuer=self._issuer(keyring),
+                authority=keyring.state.active(Kind.INTERMEDIATE).name,
+                retired_at={one.name: one.retired_at for one in keyring.state.authorities if one.retired_at},
+                policy=self._recovery,
+                at=at,
+            )
+            # A certificate that we never issued names no outpost of ours: anybody can make one, so it is only logged.
+            if attempt.outpost_id is not None and not attempt.repeated:
+                SqlEventStore(connection).record(attempt.event(at))
+        if attempt.certificate is None or attempt.outpost_id is None:
+            refusal = attempt.refusal or NotFound("nothing to recover")
+            _log.warning("recovery_refused", outpost=attempt.outpost_id, why=type(refusal).__name__)
+            raise refusal
+        return attempt.outpost_id, CertificateResponse(
+            certificate_pem=attempt.certificate.pem, trust=trust_update(keyring.state)
+        )
 
     def take_batch(self, outpost: OutpostRecord, batch: AuditBatch) -> AuditReceipt:
         """Take an audit batch. See ``audit.take_batch``."""
@@ -227,10 +338,23 @@ class Operations:
         with self.database.read() as connection:
             return seal_for(SqlSecretStore(connection), self.keyring.wrapper, outpost)
 
-    def current_crl(self) -> StoredCrl:
-        """The newest CRL, signed anew if it is due."""
+    def current_crl(self, key_id: str | None = None) -> StoredCrl:
+        """The newest CRL of the intermediate with this key identifier (or that issues now), signed anew if it is due.
+
+        Raises:
+            NotFound: There is no such intermediate.
+        """
+        with self.database.read() as connection:
+            keyring, at = self.at_newest_trust(connection), self.clock()
+            issuer = keyring.state.active(Kind.INTERMEDIATE) if key_id is None else keyring.state.with_key_id(key_id)
+            if issuer is None or issuer.kind is not Kind.INTERMEDIATE:
+                raise NotFound("no authority has this key identifier")
+            name = issuer.name
+            fresh = fresh_crl(SqlCrlStore(connection), name, at)
+        if fresh is not None:
+            return fresh  # the usual case takes no lock: anybody may ask
         with self.database.write() as connection:
-            return current_crl(SqlCrlStore(connection), self.keyring.intermediate, self.clock())
+            return current_crl(SqlCrlStore(connection), partial(keyring.authority, name), name, at)
 
     def metadata(self, org_id: str, filename: str) -> bytes:
         """One TUF metadata file."""
@@ -260,6 +384,25 @@ class Operations:
             if roles:
                 renewed[org_id] = roles
         return renewed
+
+    def newest_trust(self) -> Keyring:
+        """The keys at the newest generation of trust; another process may have moved it on."""
+        with self.database.read() as connection:
+            return self.at_newest_trust(connection)
+
+    def at_newest_trust(self, connection: Connection) -> Keyring:
+        """The keys at the newest generation of trust, inside a transaction of the caller's."""
+        store = SqlAuthorityStore(connection)
+        generation = store.generation()
+        if generation is not None and generation != self.keyring.state.generation:
+            state = store.load()
+            if state is not None:
+                self.keyring = at_state(self.keyring, state)
+        return self.keyring
+
+    def _issuer(self, keyring: Keyring) -> OutpostIssuer:
+        name = keyring.state.active(Kind.INTERMEDIATE).name
+        return outpost_issuer(keyring.intermediate, self.trust_domain, name)
 
     def _known_org(self, org_id: str) -> str:
         with self.database.read() as connection:

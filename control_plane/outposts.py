@@ -31,6 +31,7 @@ class OutpostRecord:
     revoked_at: datetime | None = None
     hpke_public_key: bytes | None = None
     audit_public_key: bytes | None = None
+    recovery_approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ class OutpostStatus:
     refused_reason: str | None
     audit_size: int
     audit_delivered: int
+    certificate_sha256: str | None = None
+    """Hexadecimal, the certificate of the connection."""
+    authority: str | None = None
+    """Which intermediate issued it."""
+    trust_generation: int | None = None
+    instance_id: str | None = None
+    earlier_instances: tuple[str, ...] = ()
+    """Instance ids seen before this one, newest first."""
+    cloned_at: datetime | None = None
+    """When an earlier instance was last heard again: two machines share this identity."""
 
 
 class RegistryStore(Protocol):
@@ -75,8 +86,20 @@ class RegistryStore(Protocol):
         """Revoke an outpost and its certificates; False if it was revoked already."""
         ...
 
-    def certificate_is_live(self, outpost_id: str, certificate_sha256: bytes) -> bool:
-        """True if this certificate was issued to this outpost and not revoked."""
+    def certificate_is_live(self, outpost_id: str, certificate_sha256: bytes, at: datetime) -> bool:
+        """True if this certificate was issued to this outpost, has not ended at ``at`` and is not revoked."""
+        ...
+
+    def authority_of(self, certificate_sha256: bytes) -> str | None:
+        """The name of the authority that issued a recorded certificate."""
+        ...
+
+    def status(self, outpost_id: str) -> OutpostStatus | None:
+        """What the outpost last reported."""
+        ...
+
+    def set_recovery_approval(self, outpost_id: str, at: datetime | None) -> None:
+        """Set or clear an operator's approval of a recovery."""
         ...
 
     def save_status(self, outpost_id: str, status: OutpostStatus) -> None:
@@ -137,7 +160,7 @@ def require_active(store: RegistryStore, outpost_id: str) -> OutpostRecord:
     return record
 
 
-def admit(store: RegistryStore, org_id: str, outpost_id: str, certificate_sha256: bytes) -> OutpostRecord:
+def admit(store: RegistryStore, org_id: str, outpost_id: str, certificate_sha256: bytes, at: datetime) -> OutpostRecord:
     """The outpost behind a verified certificate, if the registry knows exactly this certificate as live.
 
     Raises:
@@ -148,9 +171,19 @@ def admit(store: RegistryStore, org_id: str, outpost_id: str, certificate_sha256
     record = require_active(store, outpost_id)
     if record.org_id != org_id:
         raise CertificateRejected("the certificate names another org than the registry", "name")
-    if not store.certificate_is_live(outpost_id, certificate_sha256):
+    if not store.certificate_is_live(outpost_id, certificate_sha256, at):
         raise CertificateRejected("the registry has no live record of this certificate", "revoked")
     return record
+
+
+def approve_recovery(store: RegistryStore, outpost_id: str, at: datetime) -> None:
+    """Let an outpost whose certificate has ended recover once.
+
+    Raises:
+        UnknownOutpost, OutpostRevoked: There is no such outpost, or it may not come back.
+    """
+    require_active(store, outpost_id)
+    store.set_recovery_approval(outpost_id, at)
 
 
 def revoke_outpost(store: RegistryStore, outpost_id: str, at: datetime) -> None:

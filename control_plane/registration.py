@@ -7,15 +7,14 @@ an outpost); with any other key it is a replay, which is counted. No message say
 """
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from control_plane.errors import (
-    CsrRejected,
     InvalidRequest,
     OutpostRevoked,
     TokenExpired,
@@ -24,11 +23,10 @@ from control_plane.errors import (
 )
 from control_plane.issuance import IssuedCertificate, OutpostIssuer
 from control_plane.outposts import OutpostRecord
+from control_plane.renewal import parse_request
 from control_plane.tokens import EnrolmentToken, parse_token
 from outpost.protocol.messages import EnrolRequest
 from outpost.protocol.sealing import SealingError, seal_secrets
-from pki.csr import parse_csr
-from pki.errors import CsrInvalid
 from pki.keys import spki_sha256
 
 _ED25519_BYTES = 32  # RFC 8032 §5.1.5
@@ -87,9 +85,14 @@ class RegistrationStore(Protocol):
 
 
 def enroll(
-    request: EnrolRequest, *, store: RegistrationStore, issuer: OutpostIssuer, anchor_sha256: bytes, at: datetime
+    request: EnrolRequest,
+    *,
+    store: RegistrationStore,
+    issuer: OutpostIssuer,
+    anchors_sha256: Collection[bytes],
+    at: datetime,
 ) -> Enrolment | TokenUsed:
-    """Enrol one outpost: the sequence of the design, in order.
+    """Enrol one outpost: the sequence of the design, in order. A token may carry any anchor that counts now.
 
     A replay is *returned*, not raised, so that the caller's transaction commits its record; the caller raises it.
 
@@ -99,11 +102,11 @@ def enroll(
         CsrRejected, InvalidRequest: A key is malformed or unproven; no state changes, the token stays good.
     """
     token = parse_token(request.token)
-    record = _check_secret(token, store, anchor_sha256)
+    record = _check_secret(token, store, anchors_sha256)
     outpost = _require_outpost(store, record)
     if at >= record.expires_at:
         raise TokenExpired("the enrolment token has expired; make a new one with `control-plane outpost token`")
-    public_key = _parse_csr(request.csr_pem)
+    public_key = parse_request(request.csr_pem)
     _check_public_keys(request.hpke_public_key, request.audit_public_key)
     if record.spent_at is not None:
         return _answer_again(record, outpost, request, spki_sha256(public_key), store, at)
@@ -115,14 +118,14 @@ def enroll(
     return Enrolment(outpost, certificate, repeated=False)
 
 
-def _check_secret(token: EnrolmentToken, store: RegistrationStore, anchor_sha256: bytes) -> TokenRecord:
+def _check_secret(token: EnrolmentToken, store: RegistrationStore, anchors_sha256: Collection[bytes]) -> TokenRecord:
     record = store.token(token.secret_sha256)
     refused = TokenInvalid("the enrolment token is not one of this control plane's")
     if record is None:
         raise refused
     # The lookup by hash is what finds the secret; these compare in constant time what it is bound to.
     bound = hmac.compare_digest(record.outpost_id, token.outpost_id)
-    ours = hmac.compare_digest(token.anchor_sha256, anchor_sha256)
+    ours = any(hmac.compare_digest(token.anchor_sha256, anchor) for anchor in anchors_sha256)
     genuine = hmac.compare_digest(record.secret_sha256, token.secret_sha256)
     if not (bound and ours and genuine):
         raise refused
@@ -136,13 +139,6 @@ def _require_outpost(store: RegistrationStore, record: TokenRecord) -> OutpostRe
     if outpost.revoked_at is not None:
         raise OutpostRevoked("this outpost is revoked and cannot enrol")
     return outpost
-
-
-def _parse_csr(pem: str) -> EllipticCurvePublicKey:
-    try:
-        return parse_csr(pem.encode())
-    except CsrInvalid as err:
-        raise CsrRejected(f"the certificate signing request is refused: {err}") from err
 
 
 def _check_public_keys(hpke_public_key: bytes, audit_public_key: bytes) -> None:

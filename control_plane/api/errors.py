@@ -40,6 +40,10 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.CsrRejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.CSR_INVALID, "warning"),
     errors.CertificateRejected: Row(HTTPStatus.FORBIDDEN, ErrorCode.CERTIFICATE_INVALID, "warning"),
     errors.OutpostRevoked: Row(HTTPStatus.FORBIDDEN, ErrorCode.OUTPOST_REVOKED, "warning"),
+    errors.RecoveryInvalid: Row(HTTPStatus.FORBIDDEN, ErrorCode.RECOVERY_INVALID, "warning"),
+    errors.RecoveryExpired: Row(HTTPStatus.FORBIDDEN, ErrorCode.RECOVERY_EXPIRED, "warning"),
+    errors.RecoveryPending: Row(HTTPStatus.FORBIDDEN, ErrorCode.RECOVERY_PENDING, "warning"),
+    errors.RateLimited: Row(HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.RATE_LIMITED, "warning"),
     errors.AuditInvalid: Row(HTTPStatus.BAD_REQUEST, ErrorCode.AUDIT_INVALID, "warning"),
     errors.AuditOutOfOrder: Row(HTTPStatus.CONFLICT, ErrorCode.AUDIT_INVALID, "warning"),
     errors.AuditForeign: Row(HTTPStatus.FORBIDDEN, ErrorCode.AUDIT_INVALID, "error"),
@@ -50,6 +54,8 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.NotInitialised: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.AlreadyInitialised: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.KeysUnsafe: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    errors.RotationRefused: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    errors.RootOffline: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
 }
 
 

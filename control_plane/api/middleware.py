@@ -16,6 +16,7 @@ from control_plane.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    RateLimited,
     RequestTimeout,
     RequestTooLarge,
     UnsupportedEncoding,
@@ -99,6 +100,8 @@ def _error_response(err: ControlPlaneError) -> tuple[web.Response, str, str]:
     )
     if row.status == web.HTTPServiceUnavailable.status_code:
         response.headers[hdrs.RETRY_AFTER] = str(_RETRY_AFTER_S)
+    if isinstance(err, RateLimited):
+        response.headers[hdrs.RETRY_AFTER] = str(err.retry_after_s)
     return response, row.level, row.code.value
 
 

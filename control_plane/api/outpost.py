@@ -2,7 +2,7 @@
 
 TLS has asked for a certificate; every request asks again: the whole chain, purpose, name and time, then the registry.
 So a revocation counts on the next request of an open connection, and a TLS layer that trusts too much lets nobody in.
-How the certificate is found is injected (the connection itself, later a trusted ingress).
+How the certificate is found is injected (the connection itself, or a trusted ingress).
 """
 
 import asyncio
@@ -11,17 +11,21 @@ from collections.abc import Callable
 from aiohttp import hdrs, web
 from cryptography import x509
 
+from control_plane.api.crl import authority_key_id, crl_response
+from control_plane.api.ingress import refuse_header
 from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
 from control_plane.api.news import NewsBoard
 from control_plane.errors import CertificateRejected, InvalidRequest
 from control_plane.operations import Operations
 from control_plane.outposts import OutpostRecord
 from outpost.protocol import routes
-from outpost.protocol.messages import AuditBatch, Heartbeat, WatchReply
+from outpost.protocol.messages import AuditBatch, Heartbeat, RenewRequest, WatchReply
+from pki.keys import certificate_sha256
 
 PeerCertificate = Callable[[web.Request], x509.Certificate | None]
 
 OUTPOST = web.RequestKey("outpost", OutpostRecord)
+CERTIFICATE = web.RequestKey("certificate", x509.Certificate)
 MESSAGE_LIMIT_BYTES = 64 * 1024  # a heartbeat has about 1 KB
 AUDIT_LIMIT_BYTES = 8 * 1024 * 1024  # 1 MiB of events (outpost.audit.delivery); JSON may escape a byte into six
 _MAX_VERSION = 2**63 - 1  # a 64-bit column
@@ -30,7 +34,12 @@ _REVALIDATE = "no-cache"
 
 
 def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
-    """The client certificate of the TLS connection, or None."""
+    """The client certificate of the TLS connection, or None.
+
+    Raises:
+        CertificateRejected: It cannot be read, or somebody claims another one in a header.
+    """
+    refuse_header(request)
     tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
     der = None if tls is None else tls.getpeercert(binary_form=True)
     if not der:
@@ -76,8 +85,25 @@ class OutpostApi:
     async def heartbeat(self, request: web.Request) -> web.Response:
         """Records what the outpost says about itself."""
         beat = await read_message(request, Heartbeat, MESSAGE_LIMIT_BYTES)
-        reply = await asyncio.to_thread(self._operations.heartbeat, request[OUTPOST], beat, self._heartbeat_interval_s)
+        presented = certificate_sha256(request[CERTIFICATE])
+        interval_s = self._heartbeat_interval_s
+        reply = await asyncio.to_thread(self._operations.heartbeat, request[OUTPOST], beat, interval_s, presented)
         return json_response(reply)
+
+    async def trust(self, request: web.Request) -> web.Response:
+        """The authorities that count now."""
+        del request
+        response = json_response(await asyncio.to_thread(self._operations.trust))
+        response.headers[hdrs.CACHE_CONTROL] = _REVALIDATE
+        return response
+
+    async def certificate(self, request: web.Request) -> web.Response:
+        """A certificate for a new key."""
+        message = await read_message(request, RenewRequest, MESSAGE_LIMIT_BYTES)
+        presented = certificate_sha256(request[CERTIFICATE])
+        return json_response(
+            await asyncio.to_thread(self._operations.renew, request[OUTPOST], message.csr_pem, presented)
+        )
 
     async def audit(self, request: web.Request) -> web.Response:
         """Takes an audit batch and gives a receipt."""
@@ -91,10 +117,8 @@ class OutpostApi:
         return response
 
     async def crl(self, request: web.Request) -> web.Response:
-        """The newest CRL, DER."""
-        del request
-        crl = await asyncio.to_thread(self._operations.current_crl)
-        return web.Response(body=crl.content, content_type="application/pkix-crl")  # RFC 2585 §4.2
+        """The newest CRL of whoever issued the caller's certificate, DER."""
+        return await crl_response(self._operations, request, authority_key_id(request[CERTIFICATE]))
 
 
 def outpost_app(
@@ -113,7 +137,7 @@ def outpost_app(
         if certificate is None:
             raise CertificateRejected("a client certificate is needed; enrol this outpost first", "missing")
         outpost = await asyncio.to_thread(operations.admit, certificate)
-        request[OUTPOST], request[OUTPOST_ID] = outpost, outpost.id
+        request[OUTPOST], request[OUTPOST_ID], request[CERTIFICATE] = outpost, outpost.id, certificate
         return await handler(request)
 
     api = OutpostApi(operations, board, heartbeat_interval_s, watch_s)
@@ -127,6 +151,8 @@ def outpost_app(
             web.post(routes.AUDIT, api.audit),
             web.get(routes.SECRETS, api.secrets),
             web.get(routes.CRL, api.crl),
+            web.get(routes.TRUST, api.trust),
+            web.post(routes.CERTIFICATE, api.certificate),
         ]
     )
     return app

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +33,10 @@ ServerNameOption = Annotated[
 ]
 FirstOrgOption = Annotated[str, typer.Option("--org", help="The first org's id.")]
 AdminOption = Annotated[str, typer.Option("--admin", help="The first admin's name.")]
+OfflineRootOption = Annotated[
+    Path | None,
+    typer.Option("--offline-root", help="Write the root's key to this new file, encrypted, and keep it nowhere else."),
+]
 ProviderUrlOption = Annotated[str, typer.Option("--provider-url", help="Where the first org's requests go.")]
 
 
@@ -43,6 +47,7 @@ def init(  # noqa: PLR0913 - the options of one command
     server_name: ServerNameOption = None,
     admin: AdminOption = "admin",
     provider_url: ProviderUrlOption = DEFAULT_PROVIDER_URL,
+    offline_root: OfflineRootOption = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -53,6 +58,7 @@ def init(  # noqa: PLR0913 - the options of one command
     """
     loaded = settings(config, data_dir)
     first = _first_settings(loaded, org, trust_domain, server_name, admin, provider_url)
+    first = replace(first, root_export=offline_root)
     secrets = initialise(loaded.data_dir, first, database_url=loaded.database_url)
     print_once(
         {**asdict(secrets), "data_dir": str(loaded.data_dir.resolve())},
@@ -63,6 +69,7 @@ def init(  # noqa: PLR0913 - the options of one command
             ("virtual key", secrets.virtual_key),
             ("trust domain", secrets.trust_domain),
             ("anchor SHA-256", secrets.anchor_sha256),
+            *([("root passphrase", secrets.root_passphrase)] if secrets.root_passphrase else []),
         ],
         as_json=as_json,
     )

@@ -1,12 +1,9 @@
-"""``outpost`` and ``ca``: who may come in."""
+"""``outpost``: who may come in."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from control_plane.commands.shared import (
     ConfigOption,
@@ -20,10 +17,8 @@ from control_plane.commands.shared import (
     print_table,
 )
 from control_plane.outposts import OutpostRecord, OutpostStatus
-from pki.files import write_public
 
 outpost_commands = typer.Typer(no_args_is_help=True, help="Register, list and revoke outposts.")
-ca_commands = typer.Typer(no_args_is_help=True, help="The certificate authority.")
 
 
 @outpost_commands.command("create")
@@ -78,8 +73,13 @@ def list_outposts(
     Example: control-plane outpost list --json
     """
     with opened(config, data_dir) as (_, installation):
-        found = installation.operations.outposts(org)
-    print_table([_row(record, status) for record, status in found], "There are no outposts yet.", as_json=as_json)
+        operations = installation.operations
+        found, (replays, recoveries) = operations.outposts(org), operations.registry_notes()
+    rows = [
+        _row(record, status) | {"replays": replays.get(record.id, 0), "recovery": recoveries.get(record.id)}
+        for record, status in found
+    ]
+    print_table(rows, "There are no outposts yet.", as_json=as_json)
 
 
 @outpost_commands.command("revoke")
@@ -99,24 +99,44 @@ def revoke(
     print_done({"outpost_id": outpost_id, "revoked": True}, f"Outpost {outpost_id} is revoked.", as_json=as_json)
 
 
-@ca_commands.command("crl")
-def crl(
+@outpost_commands.command("approve-recovery")
+def approve_recovery(
+    outpost_id: Annotated[str, typer.Argument(help="The outpost's id; see `outpost list`.")],
     *,
-    out: Annotated[Path | None, typer.Option("--out", help="Write PEM to this file instead of stdout.")] = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Print the current certificate revocation list, signed anew if it is due.
+    """Let an outpost whose certificate has ended recover once, where the settings ask for an operator's word.
 
-    Example: control-plane ca crl --out /etc/nginx/outposts.crl
+    Example: control-plane outpost approve-recovery berlin-1-0a1b2c3d
     """
     with opened(config, data_dir) as (_, installation):
-        content = installation.operations.current_crl().content
-    pem = x509.load_der_x509_crl(content).public_bytes(Encoding.PEM)
-    if out is None:
-        typer.echo(pem.decode(), nl=False)
-    else:
-        write_public(out, pem)
+        installation.operations.approve_recovery(outpost_id)
+    sentence = f"Outpost {outpost_id} may recover once; it asks again by itself."
+    print_done({"outpost_id": outpost_id, "recovery_approved": True}, sentence, as_json=as_json)
+
+
+@outpost_commands.command("events")
+def events(
+    outpost_id: Annotated[str | None, typer.Argument(help="Only of this outpost.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 50,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened to identities: renewals, recoveries and their refusals, revocations, rotations.
+
+    Example: control-plane outpost events berlin-1-0a1b2c3d
+    """
+    with opened(config, data_dir) as (_, installation):
+        found = installation.operations.events(limit, outpost_id)
+    rows = [
+        {"at": _seconds(event.at), "kind": event.kind, "outpost": event.outpost_id, "detail": event.detail}
+        for event in found
+    ]
+    print_table(rows, "Nothing has happened yet.", as_json=as_json)
 
 
 def _print_token(outpost_id: str, text: str, enrol_url: str, lifetime_s: int, *, as_json: bool) -> None:
@@ -148,6 +168,9 @@ def _row(record: OutpostRecord, status: OutpostStatus | None) -> dict[str, Any]:
         "bundle": status.snapshot_version if status else None,
         "refused": status.refused_reason if status else None,
         "audit": f"{status.audit_delivered}/{status.audit_size}" if status else None,
+        "authority": status.authority if status else None,
+        "trust": status.trust_generation if status else None,
+        "cloned": _seconds(status.cloned_at) if status and status.cloned_at else None,
     }
 
 

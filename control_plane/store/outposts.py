@@ -66,13 +66,37 @@ class SqlRegistryStore:
         self._connection.execute(update(certificates).where(live).values(revoked_at=at))
         return changed
 
-    def certificate_is_live(self, outpost_id: str, certificate_sha256: bytes) -> bool:
-        """True if this certificate was issued to this outpost and not revoked."""
+    def certificate_is_live(self, outpost_id: str, certificate_sha256: bytes, at: datetime) -> bool:
+        """True if this certificate was issued to this outpost, has not ended at ``at`` and is not revoked."""
         columns = certificates.c
         query = select(columns.sha256).where(
-            columns.sha256 == certificate_sha256, columns.outpost_id == outpost_id, columns.revoked_at.is_(None)
+            columns.sha256 == certificate_sha256,
+            columns.outpost_id == outpost_id,
+            columns.revoked_at.is_(None),
+            columns.not_after > at,
         )
         return self._connection.execute(query).first() is not None
+
+    def authority_of(self, certificate_sha256: bytes) -> str | None:
+        """The name of the authority that issued a recorded certificate."""
+        query = select(certificates.c.authority).where(certificates.c.sha256 == certificate_sha256)
+        return self._connection.execute(query).scalar()
+
+    def status(self, outpost_id: str) -> OutpostStatus | None:
+        """What the outpost last reported."""
+        query = select(outpost_status).where(outpost_status.c.outpost_id == outpost_id)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _status(row)
+
+    def set_recovery_approval(self, outpost_id: str, at: datetime | None) -> None:
+        """Set or clear an operator's approval of a recovery."""
+        _approve(self._connection, outpost_id, at)
+
+    def replays(self) -> dict[str, int]:
+        """How often tokens were used after they were spent, by outpost; those with none are left out."""
+        columns = enrolment_tokens.c
+        query = select(columns.outpost_id, func.sum(columns.replays)).group_by(columns.outpost_id)
+        return {outpost_id: int(count) for outpost_id, count in self._connection.execute(query) if count}
 
     def save_status(self, outpost_id: str, status: OutpostStatus) -> None:
         """Replace what the outpost last reported."""
@@ -109,15 +133,24 @@ class SqlRegistrationStore:
         row = self._connection.execute(select(certificates).where(certificates.c.sha256 == sha256)).one_or_none()
         if row is None:
             return None
-        return IssuedCertificate(
-            sha256=row.sha256,
-            outpost_id=row.outpost_id,
-            serial=row.serial,
-            spki_sha256=row.spki_sha256,
-            der=row.der,
-            not_after=row.not_after,
-            issued_at=row.issued_at,
-        )
+        return _issued(row)
+
+    def certificate_of_key(self, spki_sha256: bytes) -> IssuedCertificate | None:
+        """The newest certificate issued for this key, or None."""
+        columns = certificates.c
+        query = select(certificates).where(columns.spki_sha256 == spki_sha256).order_by(columns.issued_at.desc())
+        row = self._connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else _issued(row)
+
+    def issued_since(self, outpost_id: str, since: datetime) -> int:
+        """How many certificates the outpost got after ``since``."""
+        columns = certificates.c
+        query = select(func.count()).where(columns.outpost_id == outpost_id, columns.issued_at > since)
+        return self._connection.execute(query).scalar() or 0
+
+    def set_recovery_approval(self, outpost_id: str, at: datetime | None) -> None:
+        """Set or clear an operator's approval of a recovery."""
+        _approve(self._connection, outpost_id, at)
 
     def add_certificate(self, certificate: IssuedCertificate) -> None:
         """Record a certificate before it is given out."""
@@ -157,25 +190,33 @@ class SqlCrlStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def newest_crl(self) -> StoredCrl | None:
-        """The CRL of the highest number, or None."""
-        row = self._connection.execute(select(crls).order_by(crls.c.number.desc()).limit(1)).one_or_none()
-        return None if row is None else StoredCrl(row.number, row.content, row.issued_at, row.revoked_count)
+    def newest_crl(self, authority: str) -> StoredCrl | None:
+        """The authority's CRL of the highest number, or None."""
+        query = select(crls).where(crls.c.authority == authority).order_by(crls.c.number.desc()).limit(1)
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return StoredCrl(row.number, row.content, row.issued_at, row.revoked_count, row.authority)
+
+    def last_number(self) -> int:
+        """The highest number of any CRL; 0 if there is none."""
+        return self._connection.execute(select(func.max(crls.c.number))).scalar() or 0
 
     def add_crl(self, crl: StoredCrl) -> None:
         """Store a new CRL; its number must be new."""
         self._connection.execute(insert(crls).values(**asdict(crl)))
 
-    def revoked_count(self) -> int:
-        """How many certificates were ever revoked."""
-        query = select(func.count()).select_from(certificates).where(certificates.c.revoked_at.is_not(None))
+    def revoked_count(self, authority: str) -> int:
+        """How many certificates of this authority were ever revoked."""
+        columns = certificates.c
+        query = select(func.count()).where(columns.revoked_at.is_not(None), columns.authority == authority)
         return self._connection.execute(query).scalar() or 0
 
-    def revoked(self, unexpired_at: datetime) -> list[Revoked]:
-        """Revoked certificates that are not past their own end (RFC 5280 §3.3 lets the others go)."""
+    def revoked(self, authority: str, unexpired_at: datetime) -> list[Revoked]:
+        """The authority's revoked certificates that are not past their own end (RFC 5280 §3.3 lets the others go)."""
         columns = certificates.c
         query = select(columns.serial, columns.revoked_at).where(
-            columns.revoked_at.is_not(None), columns.not_after >= unexpired_at
+            columns.revoked_at.is_not(None), columns.authority == authority, columns.not_after >= unexpired_at
         )
         return [Revoked(int(row.serial, 16), row.revoked_at) for row in self._connection.execute(query)]
 
@@ -192,4 +233,13 @@ def _outpost_record(row: Row[Any]) -> OutpostRecord:
 def _status(row: Row[Any]) -> OutpostStatus:
     values = dict(row._mapping)  # noqa: SLF001 - likewise
     del values["outpost_id"]
+    values["earlier_instances"] = tuple(values["earlier_instances"])
     return OutpostStatus(**values)
+
+
+def _issued(row: Row[Any]) -> IssuedCertificate:
+    return IssuedCertificate(**row._mapping)  # noqa: SLF001 - likewise
+
+
+def _approve(connection: Connection, outpost_id: str, at: datetime | None) -> None:
+    connection.execute(update(outposts).where(outposts.c.id == outpost_id).values(recovery_approved_at=at))

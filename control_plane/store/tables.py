@@ -150,6 +150,7 @@ outposts = Table(
     Column("revoked_at", Utc),
     Column("hpke_public_key", LargeBinary),
     Column("audit_public_key", LargeBinary),
+    Column("recovery_approved_at", Utc),
     UniqueConstraint("org_id", "name"),
 )
 
@@ -177,6 +178,7 @@ certificates = Table(
     Column("not_after", Utc, nullable=False),
     Column("issued_at", Utc, nullable=False),
     Column("revoked_at", Utc),
+    Column("authority", String(80), nullable=False, server_default="intermediate"),
 )
 
 crls = Table(
@@ -186,6 +188,38 @@ crls = Table(
     Column("content", LargeBinary, nullable=False),
     Column("issued_at", Utc, nullable=False),
     Column("revoked_count", Integer, nullable=False),
+    Column("authority", String(80), nullable=False, server_default="intermediate"),
+)
+
+authorities = Table(
+    "authorities",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("issuer", String(80), nullable=False),
+    Column("certificate_der", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("cross_der", LargeBinary),
+    Column("retired_at", Utc),
+)
+
+trust = Table(
+    "trust",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, nullable=False),
+)
+
+identity_events = Table(
+    "identity_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("outpost_id", String(63), index=True),
+    Column("detail", JSON, nullable=False),
 )
 
 outpost_status = Table(
@@ -201,6 +235,12 @@ outpost_status = Table(
     Column("refused_reason", String(1024)),
     Column("audit_size", BigInteger, nullable=False),
     Column("audit_delivered", BigInteger, nullable=False),
+    Column("certificate_sha256", String(64)),
+    Column("trust_generation", BigInteger),
+    Column("instance_id", String(64)),
+    Column("earlier_instances", JSON, nullable=False, server_default="[]"),
+    Column("cloned_at", Utc),
+    Column("authority", String(80)),
 )
 
 audit_receipts = Table(

@@ -15,12 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from control_plane.app import Opened, Server, open_for
+from control_plane.authorities import Kind
+from control_plane.ceremonies import Ceremonies
 from control_plane.config import Config
 from control_plane.errors import NotInitialised
 from control_plane.operations import utc_now
-from tests.fakes.installation import installed
+from control_plane.rotation import Step
+from tests.fakes.installation import installed, reopened
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,3 +130,28 @@ def test_an_installation_opens_with_its_own_names_or_the_settings(plane):
         opened.close()
     with pytest.raises(NotInitialised):
         open_for(_config(plane, trust_domain="other.test"))
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_running_server_follows_a_rotation_of_another_process(tmp_path, kind):
+    """Every outpost verifies it at every moment: one that knows the old root only, and one that knows the new."""
+    with installed(tmp_path / "data", utc_now) as plane, reopened(plane.path, plane.first, utc_now) as other:
+        old_root = plane.operations.newest_trust().anchor
+        ceremonies = Ceremonies(other.operations, 30)
+        config = _config(plane, watch_poll_s=0.02)
+        async with Server(config, Opened(plane.operations, ("localhost", "127.0.0.1"))) as server:
+            before = await _served_certificate(server)
+            ceremonies.prepare(kind)
+            new_root = next(
+                one for one in other.operations.newest_trust().trust.anchors if one != old_root or kind is not Kind.ROOT
+            )
+            for step in (Step.ACTIVATE, Step.RETIRE):
+                ceremonies.advance(kind, step)
+                async with asyncio.timeout(10):
+                    while await _served_certificate(server) == before:  # noqa: ASYNC110 - it is asked from outside
+                        await asyncio.sleep(0.02)
+                for anchor in (old_root, new_root):
+                    context = ssl.create_default_context(cadata=anchor.public_bytes(Encoding.PEM).decode())
+                    port = int(server.urls["platform"].rpartition(":")[2])
+                    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+                    writer.transport.abort()

@@ -13,14 +13,20 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from tuf.api.metadata import Metadata
 
+from control_plane.api.crl import authority_key_id
+from control_plane.authorities import Kind
+from control_plane.recovery import RecoveryPolicy
+from control_plane.rotation import Step
 from outpost.audit.checkpoint import NoteSigner, NoteVerifier, sign_checkpoint, verify_note
 from outpost.audit.tree import Frontier, leaf_hash
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.sealing import hpke_public_key_bytes, open_secrets, secrets_info
 from pki.csr import make_csr
-from pki.keys import generate_private_key
+from pki.keys import certificate_sha256, generate_private_key
+from pki.revocation import is_revoked, parse_crl
 from tests.fakes.clock import FakeClock
 from tests.fakes.control_plane import FakeControlPlane
+from tests.fakes.installation import recover_message
 
 BASE = "https://control-plane.test:8443"
 
@@ -32,9 +38,10 @@ class Enrolled:
         self.client = httpx.Client(base_url=BASE, transport=plane.transport())
         self.mlkem, self.x25519 = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
         self.audit_key = Ed25519PrivateKey.generate()
+        self.private_key = generate_private_key()
         self.request = {
             "token": plane.create_token("edge-1"),
-            "csr_pem": make_csr(generate_private_key()).decode(),
+            "csr_pem": make_csr(self.private_key).decode(),
             "hpke_public_key": base64.b64encode(
                 hpke_public_key_bytes(self.mlkem.public_key(), self.x25519.public_key())
             ).decode(),
@@ -146,3 +153,48 @@ def test_an_expired_token_buys_nothing(plane):
     plane.clock.advance(timedelta(minutes=16))
     refused = client.post("/enroll/v1/outposts", json=Enrolled(plane).request | {"token": token})
     assert refused.json()["code"] == "token_expired"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_it_renews_recovers_and_rotates_like_the_real_one(plane, outpost, kind):
+    key, csr = generate_private_key(), make_csr(generate_private_key()).decode()
+    first = x509.load_pem_x509_certificate(outpost.body["certificate_pem"].encode())
+    for step, generation, anchors in (
+        (Step.PREPARE, 2, 2),
+        (Step.ACTIVATE, 3, 2),
+        (Step.RETIRE, 4, 1),
+    ):
+        assert plane.rotate(kind, step) == generation
+        trust = outpost.client.get("/outpost/v1/trust").json()
+        assert trust["generation"] == generation
+        assert len(trust["anchors_pem"]) == (anchors if kind is Kind.ROOT else 1)
+    beat = {
+        "outpost_version": "1",
+        "sent_at": plane.clock().isoformat(),
+        "bundle": None,
+        "audit_size": 0,
+        "audit_delivered": 0,
+        "certificate_sha256": certificate_sha256(first).hex(),
+    }
+    reply = outpost.client.post("/outpost/v1/heartbeat", content=json.dumps(beat)).json()
+    assert (reply["renew"], reply["trust_generation"]) == (True, 4)
+    renewed = outpost.client.post("/outpost/v1/certificate", json={"csr_pem": csr}).json()
+    new = x509.load_pem_x509_certificate(renewed["certificate_pem"].encode())
+    new.verify_directly_issued_by(plane.intermediate.certificate)
+    message = recover_message(first, outpost.private_key, key).model_dump_json()
+    assert outpost.client.post("/enroll/v1/recover", content=message).status_code == 200
+    plane.revoke("edge-1")
+    refused = outpost.client.post("/enroll/v1/recover", content=message)
+    assert (refused.status_code, refused.json()["code"]) == (403, "outpost_revoked")
+    for certificate in (first, new):
+        crl = outpost.client.get(f"/enroll/v1/crl?issuer={authority_key_id(certificate)}").content
+        assert is_revoked(parse_crl(crl), certificate.serial_number)
+
+
+def test_its_recovery_can_be_made_to_wait(plane, outpost):
+    plane.recovery = RecoveryPolicy(needs_operator=True)
+    certificate = x509.load_pem_x509_certificate(outpost.body["certificate_pem"].encode())
+    message = recover_message(certificate, outpost.private_key, generate_private_key()).model_dump_json()
+    assert outpost.client.post("/enroll/v1/recover", content=message).json()["code"] == "recovery_pending"
+    plane.approve_recovery("edge-1")
+    assert outpost.client.post("/enroll/v1/recover", content=message).status_code == 200

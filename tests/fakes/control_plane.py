@@ -5,8 +5,9 @@
     client = httpx.AsyncClient(transport=plane.transport())
 
 ``plane.down = True`` makes every request fail to connect; ``plane.revoke(outpost_id)`` answers 403
-``outpost_revoked``. Without TLS there is no client certificate, so ``plane.peer`` says who is calling: the last
-outpost that enrolled, unless a test sets it. Everything received is kept for asserting.
+``outpost_revoked``; ``plane.rotate(Kind.ROOT, Step.PREPARE)`` moves an authority. Without TLS there is no client
+certificate, so ``plane.peer`` says who is calling: the last outpost that enrolled, unless a test sets it. Everything
+received is kept for asserting.
 """
 
 import base64
@@ -18,21 +19,34 @@ from datetime import datetime, timedelta
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ValidationError
 from securesystemslib.signer import CryptoSigner
 
-from control_plane import bundles
+from control_plane import bundles, rotation
 from control_plane.api.errors import body_for, row_for
 from control_plane.audit import StoredEvent, StoredHead, receipt_signer_name, take_batch
+from control_plane.authorities import (
+    FIRST_INTERMEDIATE,
+    FIRST_ROOT,
+    AuthorityRecord,
+    Kind,
+    State,
+    first_state,
+    trust_update,
+)
 from control_plane.bundles import Publication, RoleSigners
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import ControlPlaneError, NotFound, OutpostRevoked, TokenUsed
-from control_plane.issuance import IssuedCertificate, outpost_issuer
+from control_plane.issuance import IssuedCertificate, OutpostIssuer, outpost_issuer
 from control_plane.keys import key_digest, key_prefix, keys_document, new_key_text
 from control_plane.outposts import OutpostRecord
+from control_plane.recovery import RecoveryPolicy, recover
 from control_plane.registration import TokenRecord, enroll
+from control_plane.renewal import renew
+from control_plane.rotation import Step
 from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
@@ -42,16 +56,19 @@ from outpost.protocol.ids import OrgId, OutpostId
 from outpost.protocol.messages import (
     Anchors,
     AuditBatch,
+    CertificateResponse,
     EnrolRequest,
     EnrolResponse,
     ErrorBody,
     Heartbeat,
     HeartbeatReply,
+    RecoverRequest,
+    RenewRequest,
     SealedSecrets,
     WatchReply,
 )
 from outpost.protocol.sealing import PEPPER_PREFIX, seal_secrets, secrets_info
-from pki.authority import create_intermediate, create_root
+from pki.authority import Authority, create_intermediate, create_root
 from pki.keys import certificate_sha256, generate_private_key
 from pki.revocation import Revoked
 from pki.signer import LocalSigner
@@ -118,6 +135,16 @@ class MemoryRegistrationStore:
     def record_replay(self, secret_sha256: bytes, at: datetime) -> None:
         self.replays.append(secret_sha256)
 
+    def certificate_of_key(self, spki_sha256: bytes) -> IssuedCertificate | None:
+        found = [one for one in self.certificates.values() if one.spki_sha256 == spki_sha256]
+        return found[-1] if found else None
+
+    def issued_since(self, outpost_id: str, since: datetime) -> int:
+        return sum(one.outpost_id == outpost_id and one.issued_at > since for one in self.certificates.values())
+
+    def set_recovery_approval(self, outpost_id: str, at: datetime | None) -> None:
+        self.outposts[outpost_id] = replace(self.outposts[outpost_id], recovery_approved_at=at)
+
 
 class MemoryAuditStore:
     """``control_plane.audit.AuditStore`` in dictionaries; a lost event is stored as empty bytes."""
@@ -153,16 +180,12 @@ class FakeControlPlane:
         self.down = False
         self.peer: str | None = None
         at = self.clock()
-        self.root = create_root(
-            LocalSigner(generate_private_key()), trust_domain=trust_domain, common_name="Test root", at=at
-        )
-        self.intermediate = create_intermediate(
-            self.root,
-            LocalSigner(generate_private_key()),
-            trust_domain=trust_domain,
-            common_name="Test intermediate",
-            at=at,
-        )
+        self._keys: dict[str, EllipticCurvePrivateKey] = {}
+        self._authorities: dict[str, Authority] = {}
+        self.root = self._new_root(FIRST_ROOT, at)
+        self.intermediate = self._new_intermediate(FIRST_INTERMEDIATE, self.root, at)
+        self.state = first_state(self.root.certificate, self.intermediate.certificate)
+        self.recovery = RecoveryPolicy()
         self.receipt_signer = NoteSigner(receipt_signer_name(trust_domain), Ed25519PrivateKey.generate())
         self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
         self.store = MemoryBundleStore()
@@ -178,6 +201,49 @@ class FakeControlPlane:
         bundles.create_repository(self.store, org_id, self.signers, at)
 
     # What an operator does
+
+    def rotate(self, kind: Kind, step: Step) -> int:
+        """Take one step of a rotation, whoever has confirmed; returns the new generation."""
+        at = self.clock()
+        if step is not Step.PREPARE:
+            self.state = rotation.advance(self.state, kind, step, [], at=at, live_within=timedelta())
+            self.root = self._authorities[self.state.active(Kind.ROOT).name]
+            self.intermediate = self._authorities[self.state.active(Kind.INTERMEDIATE).name]
+            return self.state.generation
+        root, additions = self.state.active(Kind.ROOT).name, []
+        if kind is Kind.ROOT:
+            old, root = root, f"root-{len(self._keys)}"
+            new = self._new_root(root, at)
+            cross = self._authorities[old].cross_sign(new.certificate, at)
+            cross_der = cross.public_bytes(Encoding.DER)
+            additions.append(AuthorityRecord(root, kind, State.NEXT, root, _der(new.certificate), at, cross_der))
+        name = f"intermediate-{len(self._keys)}"
+        new = self._new_intermediate(name, self._authorities[root], at)
+        additions.append(AuthorityRecord(name, Kind.INTERMEDIATE, State.NEXT, root, _der(new.certificate), at))
+        self.state = rotation.prepare(self.state, kind, additions)
+        return self.state.generation
+
+    def approve_recovery(self, outpost_id: str) -> None:
+        """What ``recovery = RecoveryPolicy(needs_operator=True)`` waits for."""
+        self.registry.set_recovery_approval(outpost_id, self.clock())
+
+    def _new_root(self, name: str, at: datetime) -> Authority:
+        self._keys[name] = generate_private_key()
+        self._authorities[name] = create_root(
+            LocalSigner(self._keys[name]), trust_domain=self.trust_domain, common_name="Test root", at=at
+        )
+        return self._authorities[name]
+
+    def _new_intermediate(self, name: str, root: Authority, at: datetime) -> Authority:
+        self._keys[name] = generate_private_key()
+        self._authorities[name] = create_intermediate(
+            root,
+            LocalSigner(self._keys[name]),
+            trust_domain=self.trust_domain,
+            common_name=f"Test {name}",
+            at=at,
+        )
+        return self._authorities[name]
 
     def publish(
         self,
@@ -278,9 +344,13 @@ class FakeControlPlane:
     def _answer(self, request: httpx.Request) -> Answer:
         route = (request.method, request.url.path)
         if route == ("GET", routes.ANCHORS):
-            return 200, Anchors(anchors_pem=[self.anchor_pem])
+            return 200, Anchors(anchors_pem=trust_update(self.state).anchors_pem)
         if route == ("POST", routes.ENROL):
             return 200, self._enrol(EnrolRequest.model_validate_json(request.content))
+        if route == ("POST", routes.RECOVER):
+            return 200, self._recover(RecoverRequest.model_validate_json(request.content))
+        if route == ("GET", routes.PUBLIC_CRL):
+            return 200, self._crl_of(request.url.params.get("issuer"))
         if not request.url.path.startswith(routes.OUTPOST_PREFIX):
             raise NotFound("no such route")
         outpost = self._require_peer()
@@ -300,14 +370,16 @@ class FakeControlPlane:
             ("POST", routes.AUDIT, self._audit),
             ("GET", routes.SECRETS, self._secrets),
             ("GET", routes.CRL, self._crl),
+            ("GET", routes.TRUST, self._trust),
+            ("POST", routes.CERTIFICATE, self._renew),
         ]
 
     def _enrol(self, request: EnrolRequest) -> EnrolResponse:
         enrolment = enroll(
             request,
             store=self.registry,
-            issuer=outpost_issuer(self.intermediate, self.trust_domain),
-            anchor_sha256=certificate_sha256(self.root.certificate),
+            issuer=self._issuer(),
+            anchors_sha256=[certificate_sha256(one.certificate) for one in self.state.trusted(Kind.ROOT)],
             at=self.clock(),
         )
         if isinstance(enrolment, TokenUsed):
@@ -318,8 +390,8 @@ class FakeControlPlane:
             outpost_id=enrolment.outpost.id,
             trust_domain=self.trust_domain,
             certificate_pem=enrolment.certificate.pem,
-            intermediates_pem=[_pem(self.intermediate.certificate)],
-            anchors_pem=[self.anchor_pem],
+            intermediates_pem=trust_update(self.state).intermediates_pem,
+            anchors_pem=trust_update(self.state).anchors_pem,
             tuf_root=base64.b64encode(self.tuf_root),
             receipt_vkey=self.receipt_signer.vkey,
             sync_url=self.sync_url,
@@ -343,8 +415,47 @@ class FakeControlPlane:
         return 200, WatchReply(snapshot_version=self.store.latest_version(self.org_id, "snapshot"))
 
     def _heartbeat(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
-        self.heartbeats.append(Heartbeat.model_validate_json(request.content))
-        return 200, HeartbeatReply(server_time=self.clock(), interval_s=30)
+        beat = Heartbeat.model_validate_json(request.content)
+        self.heartbeats.append(beat)
+        used = self.registry.certificate(bytes.fromhex(beat.certificate_sha256 or ""))
+        renew = used is not None and used.authority != self.state.active(Kind.INTERMEDIATE).name
+        return 200, HeartbeatReply(
+            server_time=self.clock(), interval_s=30, trust_generation=self.state.generation, renew=renew
+        )
+
+    def _trust(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        return 200, trust_update(self.state)
+
+    def _renew(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        certificate, _ = renew(
+            self.registry,
+            outpost,
+            csr_pem=RenewRequest.model_validate_json(request.content).csr_pem,
+            presented_sha256=b"",  # without TLS nobody knows
+            issuer=self._issuer(),
+            authority=self.state.active(Kind.INTERMEDIATE).name,
+            at=self.clock(),
+        )
+        return 200, CertificateResponse(certificate_pem=certificate.pem, trust=trust_update(self.state))
+
+    def _recover(self, request: RecoverRequest) -> CertificateResponse:
+        attempt = recover(
+            request,
+            store=self.registry,
+            issuer=self._issuer(),
+            authority=self.state.active(Kind.INTERMEDIATE).name,
+            retired_at={one.name: one.retired_at for one in self.state.authorities if one.retired_at},
+            policy=self.recovery,
+            at=self.clock(),
+        )
+        if attempt.certificate is None:
+            assert attempt.refusal is not None
+            raise attempt.refusal
+        self.peer = attempt.outpost_id
+        return CertificateResponse(certificate_pem=attempt.certificate.pem, trust=trust_update(self.state))
+
+    def _issuer(self) -> OutpostIssuer:
+        return outpost_issuer(self.intermediate, self.trust_domain, self.state.active(Kind.INTERMEDIATE).name)
 
     def _audit(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
         batch = AuditBatch.model_validate_json(request.content)
@@ -359,13 +470,26 @@ class FakeControlPlane:
         return 200, SealedSecrets(version=self.secrets_version, sealed=base64.b64encode(sealed))
 
     def _crl(self, outpost: OutpostRecord, request: httpx.Request) -> Answer:
+        issued = [one for one in self.registry.certificates.values() if one.outpost_id == outpost.id]
+        issuer = self.state.named(issued[-1].authority) if issued else None
+        return 200, self._crl_of(issuer.key_id if issuer else None)
+
+    def _crl_of(self, key_id: str | None) -> bytes:
+        active = self.state.active(Kind.INTERMEDIATE)
+        record = (self.state.with_key_id(key_id) if key_id else None) or active
         revoked = [
             Revoked(int(certificate.serial, 16), self.clock())
             for certificate in self.registry.certificates.values()
             if self.registry.outposts[certificate.outpost_id].revoked_at is not None
+            and certificate.authority == record.name
         ]
         number = len(self.requests)
-        return 200, self.intermediate.issue_crl(revoked, number, self.clock()).public_bytes(Encoding.DER)
+        authority = self.intermediate if record is active else self._authorities[record.name]
+        return authority.issue_crl(revoked, number, self.clock()).public_bytes(Encoding.DER)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def _pem(certificate: x509.Certificate) -> str:

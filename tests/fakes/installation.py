@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from control_plane.audit import audit_origin
 from control_plane.initialise import FirstSecrets, FirstSettings, initialise
@@ -21,7 +25,8 @@ from control_plane.operations import Operations
 from control_plane.store.engine import Database
 from outpost.audit.checkpoint import NoteSigner, sign_checkpoint
 from outpost.audit.tree import Frontier, leaf_hash
-from outpost.protocol.messages import AuditBatch, EnrolRequest
+from outpost.protocol.messages import AuditBatch, EnrolRequest, RecoverRequest
+from outpost.protocol.recovery import recovery_statement
 from outpost.protocol.sealing import hpke_public_key_bytes
 from pki.csr import make_csr
 from pki.keys import generate_private_key
@@ -91,3 +96,18 @@ class OutpostKeys:
         tree.extend(leaf_hash(event.encode()) for event in log)
         note = sign_checkpoint(origin, tree.size, tree.root(), NoteSigner(origin, self.audit_key))
         return AuditBatch(first_seq=first, events=log[first:], checkpoint=note)
+
+
+def recover_message(
+    certificate: x509.Certificate, old_key: EllipticCurvePrivateKey, new_key: EllipticCurvePrivateKey
+) -> RecoverRequest:
+    """What an outpost with an ended certificate sends."""
+    csr_pem = make_csr(new_key)
+    csr_der = x509.load_pem_x509_csr(csr_pem).public_bytes(Encoding.DER)
+    statement = recovery_statement(certificate.public_bytes(Encoding.DER), csr_der)
+    proof = old_key.sign(statement, ec.ECDSA(hashes.SHA256()))
+    return RecoverRequest(
+        certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
+        csr_pem=csr_pem.decode(),
+        proof=base64.b64encode(proof),
+    )

@@ -17,7 +17,8 @@ from control_plane.secrets import PEPPER_PREFIX
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.sealing import open_secrets, secrets_info
 from pki.authority import create_intermediate, create_root
-from pki.keys import generate_private_key
+from pki.csr import make_csr
+from pki.keys import certificate_sha256, generate_private_key
 from pki.names import SpiffeId
 from pki.pem import certificates_to_pem
 from pki.revocation import is_revoked, parse_crl, verify_crl
@@ -295,3 +296,23 @@ async def test_no_protocol_below_tls_1_2(serving):
     async with serving() as site:
         assert site.server.outpost_tls.minimum_version is ssl.TLSVersion.TLSv1_2
         assert site.server.outpost_tls.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_an_outpost_renews_over_its_connection_and_both_certificates_open_the_door(serving):
+    async with serving() as site:
+        outpost, key = site.enrol(), generate_private_key()
+        async with site.outpost(outpost.certificate, outpost.keys.private_key) as client:
+            trust = (await client.get("/outpost/v1/trust")).json()
+            answer = await client.post("/outpost/v1/certificate", json={"csr_pem": make_csr(key).decode()})
+            assert (answer.status_code, answer.json()["trust"]) == (200, trust)
+            refused = await client.post(
+                "/outpost/v1/certificate", json={"csr_pem": make_csr(outpost.keys.private_key).decode()}
+            )
+            assert (refused.status_code, refused.json()["code"]) == (400, "csr_invalid")
+            assert (await client.post("/outpost/v1/heartbeat", content=_beat())).json()["renew"] is False
+        new = x509.load_pem_x509_certificate(answer.json()["certificate_pem"].encode())
+        for certificate, private_key in ((new, key), (outpost.certificate, outpost.keys.private_key)):
+            async with site.outpost(certificate, private_key) as client:
+                assert (await client.post("/outpost/v1/heartbeat", content=_beat())).status_code == 200
+        ((_, status),) = site.operations.outposts("acme")
+        assert status.certificate_sha256 == certificate_sha256(outpost.certificate).hex()

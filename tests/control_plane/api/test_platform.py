@@ -12,8 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
+from control_plane.operations import utc_now
 from control_plane.tokens import parse_token
-from tests.fakes.installation import OutpostKeys
+from pki.keys import generate_private_key
+from tests.fakes.installation import OutpostKeys, recover_message
 
 
 async def test_first_contact_is_authenticated_by_the_tokens_fingerprint(serving):
@@ -114,3 +116,30 @@ async def test_of_simultaneous_requests_with_one_token_one_wins(serving):
         requests = [OutpostKeys().request(token.text) for _ in range(6)]
         answers = await asyncio.gather(*(client.post("/enroll/v1/outposts", json=request) for request in requests))
         assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
+
+
+async def test_an_ended_certificate_recovers_where_only_the_server_shows_one(serving):
+    async with serving() as site, site.platform() as client:
+        outpost, key = site.enrol(), generate_private_key()
+        site.operations.clock = lambda: utc_now() + timedelta(days=10)
+        message = recover_message(outpost.certificate, outpost.keys.private_key, key)
+        answer = await client.post("/enroll/v1/recover", content=message.model_dump_json())
+        assert (answer.status_code, answer.json()["trust"]["generation"]) == (200, 1)
+        stranger = recover_message(outpost.certificate, key, generate_private_key())
+        refused = await client.post("/enroll/v1/recover", content=stranger.model_dump_json())
+        assert (refused.status_code, refused.json()["code"]) == (403, "recovery_invalid")
+        site.operations.revoke_outpost(outpost.id)
+        refused = await client.post("/enroll/v1/recover", content=message.model_dump_json())
+        assert (refused.status_code, refused.json()["code"]) == (403, "outpost_revoked")
+
+
+async def test_one_address_is_slowed_down_and_told_for_how_long(serving):
+    async with serving(enrol_burst=3, enrol_rate_per_minute=6) as site, site.platform() as client:
+        for path in ("/enroll/v1/outposts", "/enroll/v1/recover", "/enroll/v1/outposts"):
+            assert (await client.post(path, content=b"{}")).status_code == 400
+        for path in ("/enroll/v1/outposts", "/enroll/v1/recover"):
+            limited = await client.post(path, content=b"{}")
+            assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
+            assert 1 <= int(limited.headers["Retry-After"]) <= 10
+        assert (await client.get("/enroll/v1/crl")).status_code == 200
+        assert (await client.get("/healthz")).status_code == 200

@@ -1,9 +1,5 @@
 import json
 
-from cryptography import x509
-
-from pki.revocation import verify_crl
-
 
 def test_an_outposts_life_at_the_command_line(run, ready, tmp_path):
     code, out, _ = run("outpost", "create", "berlin", "--json")
@@ -25,10 +21,18 @@ def test_a_new_outpost_is_told_how_to_register(run, ready):
     assert "docker run -e OUTPOST_ENROLMENT_TOKEN=<token>" in out
 
 
-def test_the_crl_is_pem_and_verifies(run, ready, tmp_path):
-    _, out, _ = run("ca", "crl")
-    crl = x509.load_pem_x509_crl(out.encode())
-    issuer = x509.load_pem_x509_certificate((tmp_path / "control-plane-data/ca/intermediate.pem").read_bytes())
-    verify_crl(crl, issuer=issuer, at=crl.last_update_utc)
-    assert run("ca", "crl", "--out", tmp_path / "x.crl") == (0, "", "")
-    assert (tmp_path / "x.crl").read_text() == out
+def test_replays_and_recoveries_are_shown(run, ready):
+    outpost_id = json.loads(run("outpost", "create", "berlin", "--json")[1])["outpost_id"]
+    (row,) = json.loads(run("outpost", "list", "--json")[1])
+    assert {name: row[name] for name in ("replays", "recovery", "cloned", "authority")} == {
+        "replays": 0,
+        "recovery": None,
+        "cloned": None,
+        "authority": None,
+    }
+    assert run("outpost", "approve-recovery", outpost_id)[0] == 0
+    assert json.loads(run("outpost", "list", "--json")[1])[0]["recovery"] == "recovery_approved"
+    assert run("outpost", "approve-recovery", "nobody")[0] == 1
+    (event,) = json.loads(run("outpost", "events", outpost_id, "--json")[1])
+    assert event["kind"] == "recovery_approved"
+    assert "Nothing has happened" in run("outpost", "events", "other")[1]

@@ -36,24 +36,24 @@ def test_a_token_is_spent_once(connection, registry):
 def test_a_certificate_is_live_for_its_own_outpost_until_revoked(connection, registry):
     registry.add_outpost(OutpostRecord("edge-2", "acme", "other", AT))
     SqlRegistrationStore(connection).add_certificate(CERTIFICATE)
-    assert registry.certificate_is_live("edge-1", CERTIFICATE.sha256)
-    assert not registry.certificate_is_live("edge-2", CERTIFICATE.sha256)
-    assert not registry.certificate_is_live("edge-1", b"x" * 32)
+    assert registry.certificate_is_live("edge-1", CERTIFICATE.sha256, AT)
+    assert not registry.certificate_is_live("edge-2", CERTIFICATE.sha256, AT)
+    assert not registry.certificate_is_live("edge-1", b"x" * 32, AT)
     assert registry.mark_revoked("edge-1", AT)
     assert not registry.mark_revoked("edge-1", AT)
-    assert not registry.certificate_is_live("edge-1", CERTIFICATE.sha256)
+    assert not registry.certificate_is_live("edge-1", CERTIFICATE.sha256, AT)
     crls = SqlCrlStore(connection)
-    assert crls.revoked_count() == 1
-    assert [entry.serial for entry in crls.revoked(AT)] == [255]
-    assert crls.revoked(AT + timedelta(8)) == []
+    assert crls.revoked_count("intermediate") == 1
+    assert [entry.serial for entry in crls.revoked("intermediate", AT)] == [255]
+    assert crls.revoked("intermediate", AT + timedelta(8)) == []
 
 
 def test_crl_numbers_are_used_once(connection):
     store = SqlCrlStore(connection)
-    assert store.newest_crl() is None
+    assert store.newest_crl("intermediate") is None
     for number in (9, 10):
         store.add_crl(StoredCrl(number, b"crl", AT, 0))
-    assert store.newest_crl().number == 10
+    assert store.newest_crl("intermediate").number == 10
     with pytest.raises(IntegrityError):
         store.add_crl(StoredCrl(10, b"other", AT, 0))
 

@@ -1,0 +1,132 @@
+"""The root's private key: in the data directory, or exported to one encrypted file and brought back per operation.
+
+A key that is brought is used in memory and never stored. Nothing is removed before its export has been read back.
+The export is PKCS #8 under a passphrase that is generated here (160 random bits) and shown once.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from control_plane.authorities import AuthorityRecord, Kind, TrustState
+from control_plane.errors import KeysUnsafe, RootOffline
+from control_plane.keyring import DataDir
+from pki.authority import Authority
+from pki.errors import KeyFileError
+from pki.files import read_private_key, write_private
+from pki.keys import private_key_to_pem, spki_sha256
+from pki.signer import LocalSigner
+
+_PASSPHRASE_BYTES = 20  # 160 bits: the file's 2,048 rounds need add nothing
+_GROUP_CHARS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtKey:
+    """An exported root key, brought for one operation."""
+
+    path: Path
+    passphrase: bytes = field(repr=False)
+
+
+def new_passphrase(random_bytes: Callable[[int], bytes]) -> str:
+    """A passphrase to write down: base32 in groups, nothing that reads as something else."""
+    text = base64.b32encode(random_bytes(_PASSPHRASE_BYTES)).decode().lower()
+    return "-".join(text[start : start + _GROUP_CHARS] for start in range(0, len(text), _GROUP_CHARS))
+
+
+def is_online(files: DataDir, root: AuthorityRecord) -> bool:
+    """True if the root's key lies in the data directory."""
+    return files.authority_key(root.name).exists()
+
+
+def root_key(files: DataDir, root: AuthorityRecord, brought: BroughtKey | None) -> EllipticCurvePrivateKey:
+    """The root's key: the one brought, else the one in the data directory.
+
+    Raises:
+        RootOffline: It is nowhere; says how to bring it.
+        KeysUnsafe: What is there cannot be used, or is another key.
+    """
+    path = brought.path if brought else files.authority_key(root.name)
+    if brought is None and not path.exists():
+        raise RootOffline(
+            f"the key of {root.name} is not here. Bring its export for this one operation: "
+            "add --root-key FILE --passphrase-file FILE"
+        )
+    try:
+        key = read_private_key(path, brought.passphrase if brought else None)
+    except KeyFileError as err:
+        raise KeysUnsafe(f"{path}: {err}") from err
+    if spki_sha256(key.public_key()) != spki_sha256(root.certificate.public_key()):
+        raise KeysUnsafe(f"{path}: this is not the key of {root.name}")
+    return key
+
+
+def root_authority(files: DataDir, root: AuthorityRecord, brought: BroughtKey | None) -> Authority:
+    """The root, able to sign. Raises as ``root_key``."""
+    return Authority(root.certificate, LocalSigner(root_key(files, root, brought)))
+
+
+def export_root(files: DataDir, root: AuthorityRecord, target: BroughtKey) -> None:
+    """Write the root's key to a new file, encrypted, and read it back.
+
+    Raises:
+        RootOffline, KeysUnsafe: There is no key here, or the file is there already or does not read back.
+        OSError: The disk refuses.
+    """
+    write_export(root_key(files, root, None), target)
+
+
+def write_export(key: EllipticCurvePrivateKey, target: BroughtKey) -> None:
+    """Write ``key`` to a new file, encrypted, and read it back. Raises as ``export_root``."""
+    if target.path.exists():
+        raise KeysUnsafe(f"{target.path} exists; nothing was written. Choose another name")
+    write_private(target.path, private_key_to_pem(key, target.passphrase))
+    try:
+        reread = read_private_key(target.path, target.passphrase)
+    except KeyFileError as err:
+        raise KeysUnsafe(f"{target.path}: {err}") from err
+    if spki_sha256(reread.public_key()) != spki_sha256(key.public_key()):
+        raise KeysUnsafe(f"{target.path}: does not read back as what was written")
+
+
+def remove_root(files: DataDir, root: AuthorityRecord, export: BroughtKey) -> None:
+    """Take the root's key out of the data directory, if ``export`` opens and holds it.
+
+    Raises:
+        KeysUnsafe: It does not; nothing was removed.
+        RootOffline: There is no key here.
+    """
+    root_key(files, root, export)
+    if not is_online(files, root):
+        raise RootOffline(f"the key of {root.name} is not here already")
+    path = files.authority_key(root.name)
+    with path.open("r+b") as file:  # of use on disks that write in place; copies elsewhere are the operator's
+        file.write(b"\0" * path.stat().st_size)
+    path.unlink()
+
+
+def import_root(files: DataDir, root: AuthorityRecord, export: BroughtKey) -> None:
+    """Put the root's key back into the data directory.
+
+    Raises:
+        KeysUnsafe: The export does not open, or holds another key.
+    """
+    key = root_key(files, root, export)
+    write_private(files.authority_key(root.name), private_key_to_pem(key, None))
+
+
+def numbered(state: TrustState, kind: Kind) -> int:
+    """The number of the next authority of ``kind``; the first, which has none in its name, was 1."""
+    return 1 + sum(one.kind is kind for one in state.authorities)
+
+
+def describe(files: DataDir, roots: Sequence[AuthorityRecord]) -> list[dict[str, str]]:
+    """Each root with its state and where its key is."""
+    return [
+        {"name": root.name, "state": root.state.value, "key": "here" if is_online(files, root) else "offline"}
+        for root in roots
+    ]
