@@ -104,6 +104,12 @@ class Heartbeat(Message):
     bundle: BundleReport | None
     audit_size: Count
     audit_delivered: Count
+    certificate_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The certificate in use."""
+    trust_generation: Count | None = None
+    """The generation whose anchors it trusts."""
+    instance_id: str | None = Field(default=None, min_length=1, max_length=64)
+    """Random per process start; two that alternate are two machines with one identity."""
 
 
 class HeartbeatReply(Message):
@@ -111,6 +117,42 @@ class HeartbeatReply(Message):
 
     server_time: UtcTime
     interval_s: int = Field(ge=1, le=86_400)
+    trust_generation: Count | None = None
+    """The newest generation; ``GET /outpost/v1/trust`` has it."""
+    renew: bool = False
+    """Renew now, do not wait for half-life."""
+
+
+class TrustUpdate(Message):
+    """``GET /outpost/v1/trust``: the authorities that count now. During a rotation old and new overlap."""
+
+    generation: Positive
+    anchors_pem: list[Pem] = Field(min_length=1, max_length=8)
+    intermediates_pem: list[Pem] = Field(max_length=8)
+    cross_certificates_pem: list[Pem] = Field(default=[], max_length=8)
+    """Each new root certified by an older one (RFC 4210 §4.4, NewWithOld): what makes a new anchor acceptable."""
+
+
+class RenewRequest(Message):
+    """``POST /outpost/v1/certificate``: a certificate for a new key, asked for with the current one."""
+
+    csr_pem: Pem
+
+
+class RecoverRequest(Message):
+    """``POST /enroll/v1/recover``: a certificate that no longer opens the mutual-TLS door buys a new one."""
+
+    certificate_pem: Pem
+    csr_pem: Pem
+    proof: Base64 = Field(max_length=512)
+    """DER ECDSA-SHA256 by the old certificate's key over ``recovery_statement`` (outpost/protocol/recovery.py)."""
+
+
+class CertificateResponse(Message):
+    """A new certificate, and the authorities to check it and the control plane with."""
+
+    certificate_pem: Pem
+    trust: TrustUpdate
 
 
 class WatchReply(Message):

@@ -3,6 +3,8 @@
 # 8100, server TLS: first contact
 ANCHORS = "/enroll/v1/anchors"
 ENROL = "/enroll/v1/outposts"
+RECOVER = "/enroll/v1/recover"
+PUBLIC_CRL = "/enroll/v1/crl"
 
 # 8443, mutual TLS
 OUTPOST_PREFIX = "/outpost/v1"
@@ -13,6 +15,8 @@ HEARTBEAT = "/outpost/v1/heartbeat"
 AUDIT = "/outpost/v1/audit"
 SECRETS = "/outpost/v1/secrets"
 CRL = "/outpost/v1/crl"
+TRUST = "/outpost/v1/trust"
+CERTIFICATE = "/outpost/v1/certificate"
 
 # both sides
 HEALTHZ = "/healthz"

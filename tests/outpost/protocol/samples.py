@@ -22,6 +22,10 @@ from outpost.protocol.documents import (
 AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 
+TRUST = messages.TrustUpdate(
+    generation=2, anchors_pem=[PEM, PEM], intermediates_pem=[PEM], cross_certificates_pem=[PEM]
+)
+
 MESSAGES: dict[str, BaseModel] = {
     "anchors": messages.Anchors(anchors_pem=[PEM]),
     "enrol_request": messages.EnrolRequest(
@@ -50,11 +54,18 @@ MESSAGES: dict[str, BaseModel] = {
         ),
         audit_size=12,
         audit_delivered=11,
+        certificate_sha256="ab" * 32,
+        trust_generation=2,
+        instance_id="instance-1",
     ),
     "heartbeat_without_bundle": messages.Heartbeat(
         outpost_version="0.1.0", sent_at=AT, bundle=None, audit_size=0, audit_delivered=0
     ),
-    "heartbeat_reply": messages.HeartbeatReply(server_time=AT, interval_s=30),
+    "heartbeat_reply": messages.HeartbeatReply(server_time=AT, interval_s=30, trust_generation=2, renew=True),
+    "trust_update": TRUST,
+    "renew_request": messages.RenewRequest(csr_pem=PEM),
+    "recover_request": messages.RecoverRequest(certificate_pem=PEM, csr_pem=PEM, proof=b"BAUG"),
+    "certificate_response": messages.CertificateResponse(certificate_pem=PEM, trust=TRUST),
     "watch_reply": messages.WatchReply(snapshot_version=7),
     "audit_batch": messages.AuditBatch(
         first_seq=10,
