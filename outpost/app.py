@@ -12,9 +12,10 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from outpost.admin.health import OutpostHealth
+from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
@@ -49,9 +50,13 @@ from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.server import ProxyServer, make_server
 from outpost.sync.client import ControlPlaneClient
+from outpost.sync.clock import ClockWatch
+from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.enrol import register
 from outpost.sync.identity import Identity, is_enrolled, load_identity
+from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Applied, Effects, Stores, SyncLoop
+from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
 from pki.files import make_private_dir
@@ -135,12 +140,14 @@ class Outpost:
 
     config: Config
     identity: Identity
+    """As it was at the start; ``sync`` replaces certificate and authorities while running."""
     stores: Stores
     database: Database
     audit: AuditLog
     engine: Engine
     admission: Admission
     in_force: InForce
+    clock_watch: ClockWatch
     clock: Clock
 
     def close(self) -> None:
@@ -165,9 +172,11 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         database.close()
         raise
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
-    admission = Admission(audit_is_healthy=lambda: audit.healthy)
+    tolerance = timedelta(seconds=config.clock_tolerance_s)
+    admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
     in_force = InForce(identity, admission, local_keys, clock)
-    outpost = Outpost(config, identity, stores, database, audit, default_engine(), admission, in_force, clock)
+    watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
+    outpost = Outpost(config, identity, stores, database, audit, default_engine(), admission, in_force, watch, clock)
     try:
         _restore_state(outpost)
     except BaseException:
@@ -179,7 +188,12 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
 def _restore_state(outpost: Outpost) -> None:
     state, in_force = outpost.stores.state, outpost.in_force
     outpost.admission.revoked = bool(state.get(StateKey.REVOKED))
-    outpost.admission.clock_floor_at = state.get_time(StateKey.CLOCK_FLOOR_AT)
+    # An authority signed that this moment has come; the floor of the last run, that a later one has.
+    outpost.clock_watch.vouch(outpost.identity.certificate.not_valid_before_utc)
+    stored_floor_at = state.get_time(StateKey.CLOCK_FLOOR_AT)
+    if stored_floor_at is not None:
+        outpost.clock_watch.vouch(stored_floor_at)
+    outpost.admission.clock_floor_at = outpost.clock_watch.floor_at
     sealed = outpost.stores.secrets.load()
     if sealed is not None:
         try:
@@ -309,30 +323,40 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
     effects = Effects(
         apply=_audited_apply(outpost),
         apply_secrets=outpost.in_force.apply_secrets,
-        on_revoked=outpost.in_force.set_revoked,
         applied=lambda: outpost.in_force.applied,
     )
-    async with ControlPlaneClient(outpost.identity) as client, _listening(outpost) as sync_box:
-        sync = SyncLoop(client, outpost.identity, outpost.stores, outpost.audit, effects, clock=outpost.clock)
-        sync_box.append(sync)
-        await outpost.audit.append(_system_event(outpost, "start"))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sync.run(stop))
-            tasks.create_task(_keep_clock_floor(outpost, stop))
-        outpost.admission.draining = True
-        log.info("draining")
+    on_date = outpost.clock_watch.note_server_time
+    async with ControlPlaneClient(outpost.identity, on_date=on_date) as client:
+        doorstep = Doorstep(enrolment_url(outpost.identity, outpost.config.control_plane_url), on_date=on_date)
+        keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
+        revocations = RevocationWatch(
+            lambda: keeper.identity,
+            client,
+            doorstep,
+            outpost.stores.state,
+            outpost.in_force.set_revoked,
+            outpost.clock,
+        )
+        sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
+        standing = Standing(keeper, revocations, outpost.clock_watch)
+        async with _listening(outpost, sync, standing):
+            await outpost.audit.append(_system_event(outpost, "start"))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(sync.run(stop))
+                tasks.create_task(_keep_clock_floor(outpost, stop))
+            outpost.admission.draining = True
+            log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
         await outpost.audit.append(_system_event(outpost, "stop"))
 
 
 @contextlib.asynccontextmanager
-async def _listening(outpost: Outpost) -> AsyncIterator[list[SyncLoop]]:
-    """Both ports; yields the place where the sync loop is put for the health report."""
+async def _listening(outpost: Outpost, sync: SyncLoop, standing: Standing) -> AsyncIterator[None]:
+    """Both ports, open from entering to leaving."""
     config = outpost.config
-    sync_box: list[SyncLoop] = []
     metrics = ProxyMetrics()
     health = OutpostHealth(
-        outpost.identity, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync_box)
+        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync)
     )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
@@ -363,7 +387,7 @@ async def _listening(outpost: Outpost) -> AsyncIterator[list[SyncLoop]]:
                 admin=[_address(address) for address in admin.addresses],
                 ready=not health.ready_problems(),
             )
-            yield sync_box
+            yield
         finally:
             await runner.cleanup()
             await admin.cleanup()
@@ -390,14 +414,20 @@ def make_forwarder(
 
 
 async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Remember that time has passed, so that a clock turned back is noticed after a restart too."""
+    """Remember that time has passed, so that a clock turned back is noticed after a restart too.
+
+    Only times that a verified source vouches for count: this machine's own clock may be years ahead by mistake, and
+    the floor would refuse everything once it is put right.
+    """
     while not stop.is_set():
-        try:
-            outpost.admission.clock_floor_at = await asyncio.to_thread(
-                outpost.stores.state.raise_time, StateKey.CLOCK_FLOOR_AT, outpost.clock()
-            )
-        except OutpostError as err:
-            log.error("clock_floor_not_stored", reason=str(err))
+        floor_at = outpost.clock_watch.floor_at
+        if floor_at is not None:
+            try:
+                outpost.admission.clock_floor_at = await asyncio.to_thread(
+                    outpost.stores.state.raise_time, StateKey.CLOCK_FLOOR_AT, floor_at
+                )
+            except OutpostError as err:
+                log.error("clock_floor_not_stored", reason=str(err))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOCK_FLOOR_EVERY_S):
                 await stop.wait()
@@ -432,12 +462,12 @@ def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> 
     )
 
 
-def _sync_report(outpost: Outpost, sync_box: list[SyncLoop]) -> dict[str, Any]:
+def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
     state = outpost.stores.state
     times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
     report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
     report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
-    report["failing"] = {task.value: reason for box in sync_box for task, reason in box.errors.items()}
+    report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
     return report
 
 

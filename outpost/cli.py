@@ -1,5 +1,6 @@
 """The ``outpost`` command. Exit codes: 0 ok, 1 refused or failed, 2 usage. Secrets come by file, variable or prompt."""
 
+import asyncio
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from outpost import app as outpost_app
+from outpost.admin.doctor import Check, Status, Surroundings, examine
 from outpost.audit.checkpoint import NoteVerifier
 from outpost.audit.event import AuditEvent, encode
 from outpost.audit.read import read_events
@@ -147,6 +149,23 @@ def status_command(config: ConfigOption = None, data_dir: DataDirOption = None, 
         raise typer.Exit(1)
 
 
+@cli.command("doctor", epilog="Example: outpost doctor --json")
+def doctor_command(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """Check everything an outpost depends on and say how to repair it; exit code 1 if anything fails.
+
+    Works beside a running outpost and without one.
+    """
+    settings = _settings(config, data_dir)
+    around = Surroundings(clock=lambda: datetime.now(UTC), running=_running_report(settings))
+    checks = asyncio.run(examine(settings, around))
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        _print_checks(checks)
+    if any(check.status is Status.FAIL for check in checks):
+        raise typer.Exit(1)
+
+
 @cli.command("demo", epilog="Example: outpost demo --once")
 def demo_command(
     once: Annotated[bool, typer.Option("--once", help="End after the last line instead of staying up to try.")] = False,
@@ -258,16 +277,22 @@ def _status(settings: Config) -> dict[str, Any]:
     """What the running outpost says of itself; without one, what lies on disk."""
     identity = load_identity(settings.data_dir, datetime.now(UTC))
     keys = {"audit_vkey": identity.audit_signer().vkey, "receipt_vkey": identity.receipt_vkey}
+    report = _running_report(settings)
+    # Anything may listen on that port, and so may an outpost of another data directory.
+    if report is not None and report.get("outpost_id") == identity.outpost_id:
+        return {"running": True, **report, **keys}
+    return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
+
+
+def _running_report(settings: Config) -> dict[str, Any] | None:
+    """What listens on the admin port says of itself; None if nobody answers like an outpost."""
     host = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
     try:
         # The admin port is this machine's own: no proxy of the environment belongs between.
         report = httpx.get(f"http://{host}:{settings.admin_port}{HEALTH}", timeout=3, trust_env=False).json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        report = None
-    # Anything may listen on that port, and so may an outpost of another data directory.
-    if isinstance(report, dict) and report.get("outpost_id") == identity.outpost_id:
-        return {"running": True, **report, **keys}
-    return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
+        return None
+    return report if isinstance(report, dict) and "outpost_id" in report else None
 
 
 def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:
@@ -316,6 +341,8 @@ def _print_status(status: dict[str, Any]) -> None:
     table.add_row("state", state)
     table.add_row("outpost", f"{status['outpost_id']} of {status['org_id']}")
     table.add_row("certificate until", status["certificate_expires_at"])
+    skew_s = status.get("clock", {}).get("skew_s")
+    table.add_row("clock", "not compared yet" if skew_s is None else f"{skew_s:+.0f} s from the control plane's")
     bundle = status.get("bundle")
     if bundle:
         version, freshness = bundle["snapshot_version"], bundle["freshness"]
@@ -331,6 +358,15 @@ def _print_status(status: dict[str, Any]) -> None:
     for title in ("problems", "warnings"):
         for line in status.get(title, []):
             table.add_row(title.removesuffix("s"), line)
+    Console().print(table)
+
+
+def _print_checks(checks: list[Check]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for check in checks:
+        table.add_row(check.status.value, check.name, check.detail)
+        if check.fix:
+            table.add_row("", "", f"fix: {check.fix}")
     Console().print(table)
 
 

@@ -52,6 +52,9 @@ class Config(ProgramSettings):
     provider_key_files: dict[str, Path] = Field(
         default={}, description="File with the API key per provider id. Wins over provider_keys."
     )
+    clock_tolerance_s: Seconds = Field(
+        default=300, description="How far this machine's clock may be off before it is not trusted, in seconds."
+    )
     max_chat_bytes: int = Field(
         default=1_048_576, ge=1_024, le=33_554_432, description="Largest chat request body, decoded, in bytes."
     )

@@ -5,12 +5,14 @@ OutpostError
  │    ├── AuditUnavailable        the audit log cannot be made durable
  │    ├── CacheUnavailable        the local database cannot be opened, read or written
  │    └── ControlPlaneUnavailable no answer, or a 5xx, from the control plane
+ │         └── CertificateRefused      its TLS refuses our certificate
  ├── Rejected             the input is wrong and will stay wrong; ``code`` says how
  │    └── CouldNotInspect         the content cannot be inspected within its bounds
  ├── Untrusted            something signed or certified does not check out; stop
  │    ├── BundleRejected          a bundle failed verification or does not compile
  │    ├── CacheCorrupt            the local database is damaged or not ours
  │    ├── ControlPlaneUntrusted   the other end's certificate or answer does not check out
+ │    │    └── ControlPlaneOutOfTime  its certificate is not valid at our clock's time
  │    ├── IdentityInvalid         the stored identity is damaged, incomplete or open to others
  │    └── AuditCorrupt            the audit log does not match its own proofs
  ├── AlreadyEnrolled      there is an identity already; nothing was changed
@@ -47,6 +49,10 @@ class ControlPlaneUnavailable(Unavailable):
         self.retry_after_s = retry_after_s
 
 
+class CertificateRefused(ControlPlaneUnavailable):
+    """The control plane's TLS refuses our certificate: expired, or of an authority that was retired."""
+
+
 class Rejected(OutpostError):
     """The input is wrong and stays wrong. ``code`` is stable; the message holds no inspected text."""
 
@@ -74,6 +80,10 @@ class CacheCorrupt(Untrusted):
 
 class ControlPlaneUntrusted(Untrusted):
     """The other end's certificate or its answer does not check out: nothing of it is used."""
+
+
+class ControlPlaneOutOfTime(ControlPlaneUntrusted):
+    """The control plane's certificate leads to our anchors but is not valid at the time of our clock."""
 
 
 class IdentityInvalid(Untrusted):

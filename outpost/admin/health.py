@@ -1,17 +1,30 @@
 """What the probes say about this outpost: may it serve, how fresh is what it enforces, what expires when."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from outpost.audit.log import AuditLog
 from outpost.errors import Rejected
 from outpost.proxy.enforcement import Admission
-from outpost.sync.identity import Identity
+from outpost.sync.clock import ClockWatch
+from outpost.sync.keeper import IdentityKeeper
+from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.version import outpost_version
+from pki.keys import certificate_sha256
 
 # A day's notice is the least an operator needs before everything is refused.
 EXPIRY_WARNING: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the outpost stands with its control plane."""
+
+    keeper: IdentityKeeper
+    revocations: RevocationWatch
+    clock_watch: ClockWatch
 
 
 class OutpostHealth:
@@ -19,13 +32,13 @@ class OutpostHealth:
 
     def __init__(
         self,
-        identity: Identity,
+        standing: Standing,
         admission: Admission,
         audit: AuditLog,
         clock: Callable[[], datetime],
         sync_report: Callable[[], dict[str, Any]],
     ) -> None:
-        self._identity = identity
+        self._standing = standing
         self._admission = admission
         self._audit = audit
         self._clock = clock
@@ -45,9 +58,7 @@ class OutpostHealth:
     def warnings(self) -> list[str]:
         """What works now and will not for long."""
         at = self._clock()
-        found = []
-        if not self._identity.is_current(at):
-            found.append("the client certificate is out of its validity; the control plane cannot be reached")
+        found = self._standing_warnings(at)
         enforcement = self._admission.enforcement
         if enforcement is not None:
             bundle = enforcement.bundle
@@ -59,9 +70,34 @@ class OutpostHealth:
                 found.append(f"everything is refused from {bundle.enforceable_until:%Y-%m-%dT%H:%M:%SZ} on")
         return found
 
+    def _standing_warnings(self, at: datetime) -> list[str]:
+        found = []
+        standing = self._standing
+        if not standing.keeper.identity.is_current(at):
+            found.append("the client certificate is out of its validity; the control plane cannot be reached")
+        problem = standing.keeper.problem
+        if problem is not None:
+            found.append(f"{problem.code}: {problem.message}")
+        clock_problem = standing.clock_watch.problem()
+        if clock_problem is not None and (problem is None or problem.message != clock_problem):
+            found.append(clock_problem)
+        if standing.revocations.rumoured and not standing.revocations.revoked:
+            found.append("outpost_revoked: the control plane says so, but no signed list confirms it yet")
+        if not standing.revocations.is_list_current:
+            found.append("the revocation list is past its next update")
+        return found
+
+    def state(self) -> str:
+        """``green``; ``yellow`` for what works and soon will not; ``red`` if requests or the identity are refused."""
+        if self.ready_problems() or self._standing.keeper.problem is not None:
+            return "red"
+        return "yellow" if self.warnings() else "green"
+
     def report(self) -> dict[str, Any]:
         """Versions, freshness and expiry dates."""
         at = self._clock()
+        identity, problem = self._standing.keeper.identity, self._standing.keeper.problem
+        reading = self._standing.clock_watch.reading
         enforcement = self._admission.enforcement
         bundle = None
         if enforcement is not None:
@@ -75,9 +111,22 @@ class OutpostHealth:
             }
         return {
             "version": outpost_version(),
-            "org_id": self._identity.org_id,
-            "outpost_id": self._identity.outpost_id,
-            "certificate_expires_at": self._identity.certificate.not_valid_after_utc.isoformat(),
+            "state": self.state(),
+            "org_id": identity.org_id,
+            "outpost_id": identity.outpost_id,
+            "certificate_expires_at": identity.certificate.not_valid_after_utc.isoformat(),
+            "identity": {
+                "certificate_sha256": certificate_sha256(identity.certificate).hex(),
+                "trust_generation": identity.trust_generation,
+                "problem": None if problem is None else {"code": problem.code.value, "message": problem.message},
+                "revoked": self._standing.revocations.revoked,
+            },
+            "clock": {
+                "skew_s": None if reading is None else round(reading.skew_s, 1),
+                "measured_at": None if reading is None else reading.measured_at.isoformat(),
+                "verified": None if reading is None else reading.verified,
+                "problem": self._standing.clock_watch.problem(),
+            },
             "bundle": bundle,
             "audit": {
                 "healthy": self._audit.healthy,

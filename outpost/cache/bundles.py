@@ -24,6 +24,7 @@ class StateKey(StrEnum):
     LAST_DOWNLOADED_AT = "last_downloaded_at"
     LAST_APPLIED_AT = "last_applied_at"
     REVOKED = "revoked"
+    REVOKED_BY_NUMBER = "revoked_by_number"
     REFUSED_VERSION = "refused_version"
     REFUSED_REASON = "refused_reason"
 

@@ -59,6 +59,7 @@ class Admission:
     revoked: bool = False
     audit_is_healthy: Callable[[], bool] = lambda: True
     draining: bool = False
+    clock_tolerance: timedelta = CLOCK_TOLERANCE
 
     def admit(self, at: datetime) -> Enforcement:
         """The enforcement to use for a request at ``at``.
@@ -72,9 +73,9 @@ class Admission:
         if self.enforcement is None:
             raise Rejected(ErrorCode.NO_POLICY, "this outpost has no verified policy yet; nothing can pass")
         floor = self._floor(self.enforcement.bundle)
-        if at < floor - CLOCK_TOLERANCE:
+        if at < floor - self.clock_tolerance:
             behind = int((floor - at).total_seconds() // 60)
-            message = f"this outpost's clock is at least {behind} minutes behind; policy expiry cannot be judged"
+            message = f"your clock is at least {behind} minutes behind; policy expiry cannot be judged"
             raise Rejected(ErrorCode.CLOCK_UNTRUSTED, message)
         if self.enforcement.bundle.freshness(at) is Freshness.EXPIRED:
             until = self.enforcement.bundle.enforceable_until

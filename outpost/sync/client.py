@@ -1,39 +1,38 @@
-"""The control plane's mutual-TLS surface as async calls (``/outpost/v1/*``).
+"""The control plane's mutual-TLS surface as async calls (``/outpost/v1/*``), with an identity that may change.
 
-Every call has a timeout for each step and for the whole, and stops reading at its byte limit; compressed answers
-are refused, so the limit is what arrives and what is kept. 4xx is ``Rejected`` with the server's code; 5xx, 429
-and no answer are ``ControlPlaneUnavailable``; a certificate that does not verify or an answer that cannot be
-read is ``ControlPlaneUntrusted``. HTTP/1.1; proxies from the environment are honoured and see only TLS.
+``move_to`` makes new work use another identity's certificate at once; exchanges under way end on the connections they
+began on, which are closed after the last of them. Bounds and errors are those of ``exchange.py``. HTTP/1.1; proxies
+from the environment are honoured and see only TLS.
 """
 
-import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self
 
 import httpx
-from pydantic import ValidationError
 
-from outpost.errors import ControlPlaneUnavailable, ControlPlaneUntrusted, Rejected
+from outpost.errors import Rejected
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import (
     AuditBatch,
     AuditReceipt,
+    CertificateResponse,
     Heartbeat,
     HeartbeatReply,
     Message,
+    RenewRequest,
     SealedSecrets,
+    TrustUpdate,
     WatchReply,
 )
-from outpost.sync.http_errors import MAX_ERROR_BYTES, error_of
+from outpost.sync.exchange import OnDate, Transport, exchange, parse, transport_for
 from outpost.sync.identity import Identity
-from outpost.sync.limits import MESSAGE_BYTES, SECRETS_BYTES
-from outpost.sync.tls import is_verification_failure, mutual_context
-
-M = TypeVar("M", bound=Message)
-_NO_CONTENT: Final = 204
+from outpost.sync.limits import CERTIFICATES_BYTES, CRL_BYTES, MESSAGE_BYTES, SECRETS_BYTES
+from outpost.sync.tls import mutual_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +46,44 @@ class Timeouts:
     watch_s: float = 120.0  # above any hold of the long poll; proxies commonly cut at 60 s, which is only a retry
 
 
+@dataclass(slots=True)
+class _Pool:
+    """The connections made with one certificate, and how many exchanges are on them."""
+
+    http: httpx.AsyncClient
+    users: int = 0
+    retired: bool = False
+
+
 class ControlPlaneClient:
-    """One outpost's connection pool to its control plane."""
+    """One outpost's connections to its control plane. ``on_date`` is told the server's clock with every answer."""
 
     def __init__(
         self,
         identity: Identity,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
         timeouts: Timeouts | None = None,
+        on_date: OnDate | None = None,
     ) -> None:
         """Raises ``IdentityInvalid`` if the identity's files cannot be used for TLS."""
         self._timeouts = timeouts or Timeouts()
+        self._transport = transport
+        self._on_date = on_date
+        self._pool = self._connect(identity)
+
+    def _connect(self, identity: Identity) -> _Pool:
         context: ssl.SSLContext = mutual_context(identity)
-        self._http = httpx.AsyncClient(
-            base_url=identity.sync_url,
-            verify=context,
-            http2=False,
-            follow_redirects=False,
-            transport=transport,
-            timeout=httpx.Timeout(self._timeouts.read_s, connect=self._timeouts.connect_s),
-            headers={"Accept-Encoding": "identity"},
+        return _Pool(
+            httpx.AsyncClient(
+                base_url=identity.sync_url,
+                verify=context,
+                http2=False,
+                follow_redirects=False,
+                transport=transport_for(self._transport, identity),
+                timeout=httpx.Timeout(self._timeouts.read_s, connect=self._timeouts.connect_s),
+                headers={"Accept-Encoding": "identity"},
+            )
         )
 
     async def __aenter__(self) -> Self:
@@ -79,14 +95,44 @@ class ControlPlaneClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._http.aclose()
+        """Close the connections in use."""
+        await self._pool.http.aclose()
+
+    def another(self, identity: Identity) -> "ControlPlaneClient":
+        """A client of its own connections for ``identity``, to prove it with.
+
+        Raises:
+            IdentityInvalid: Its files cannot be used for TLS.
+        """
+        return ControlPlaneClient(identity, transport=self._transport, timeouts=self._timeouts, on_date=self._on_date)
+
+    async def move_to(self, identity: Identity) -> None:
+        """Use ``identity`` for every exchange that begins from now on; those under way end where they are.
+
+        Raises:
+            IdentityInvalid: Its files cannot be used for TLS; nothing was changed.
+        """
+        old, self._pool = self._pool, self._connect(identity)
+        old.retired = True
+        if old.users == 0:
+            await old.http.aclose()
+
+    @asynccontextmanager
+    async def _use(self) -> AsyncIterator[httpx.AsyncClient]:
+        pool = self._pool
+        pool.users += 1
+        try:
+            yield pool.http
+        finally:
+            pool.users -= 1
+            if pool.retired and pool.users == 0:
+                await pool.http.aclose()
 
     async def fetch_metadata(self, filename: str, max_bytes: int) -> bytes | None:
         """One metadata file as sent; None if there is none of this name.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         try:
             return await self._download(routes.TUF_METADATA.format(filename=filename), max_bytes)
@@ -99,7 +145,7 @@ class ControlPlaneClient:
         """One target by its content-addressed name.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         return await self._download(routes.TUF_TARGETS.format(filename=filename), max_bytes)
 
@@ -107,46 +153,72 @@ class ControlPlaneClient:
         """Wait for a snapshot version above ``after``; None if the wait ended without one.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         url = httpx.URL(routes.WATCH, params={"after": after})
         body = await self._exchange("GET", url, MESSAGE_BYTES, self._timeouts.watch_s, read_s=self._timeouts.watch_s)
         if not body:
             return None
-        version = _parse(WatchReply, body).snapshot_version
+        version = parse(WatchReply, body).snapshot_version
         return version if version > after else None
 
     async def heartbeat(self, message: Heartbeat) -> HeartbeatReply:
         """Report, and learn the control plane's clock and wish.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
-        return _parse(HeartbeatReply, await self._post(routes.HEARTBEAT, message))
+        return parse(HeartbeatReply, await self._post(routes.HEARTBEAT, message))
 
     async def push_audit(self, batch: AuditBatch) -> AuditReceipt:
         """Deliver consecutive events; the same batch twice gives a receipt twice. The receipt is not verified here.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
-        return _parse(AuditReceipt, await self._post(routes.AUDIT, batch))
+        return parse(AuditReceipt, await self._post(routes.AUDIT, batch))
 
     async def fetch_secrets(self) -> SealedSecrets:
         """The org's secrets, sealed to this outpost.
 
         Raises:
-            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         body = await self._exchange("GET", httpx.URL(routes.SECRETS), SECRETS_BYTES, self._timeouts.total_s)
-        return _parse(SealedSecrets, body)
+        return parse(SealedSecrets, body)
+
+    async def fetch_trust(self) -> TrustUpdate:
+        """The authorities that count now, not yet believed.
+
+        Raises:
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
+        """
+        body = await self._exchange("GET", httpx.URL(routes.TRUST), CERTIFICATES_BYTES, self._timeouts.total_s)
+        return parse(TrustUpdate, body)
+
+    async def renew(self, request: RenewRequest) -> CertificateResponse:
+        """A certificate for a new key, not yet verified.
+
+        Raises:
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
+        """
+        body = await self._post(routes.CERTIFICATE, request, CERTIFICATES_BYTES)
+        return parse(CertificateResponse, body)
+
+    async def fetch_crl(self) -> bytes:
+        """The revocation list as sent.
+
+        Raises:
+            Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
+        """
+        return await self._download(routes.CRL, CRL_BYTES)
 
     async def _download(self, path: str, max_bytes: int) -> bytes:
         return await self._exchange("GET", httpx.URL(path), max_bytes, self._timeouts.download_total_s)
 
-    async def _post(self, path: str, message: Message) -> bytes:
+    async def _post(self, path: str, message: Message, max_bytes: int = MESSAGE_BYTES) -> bytes:
         content = message.model_dump_json().encode()
-        return await self._exchange("POST", httpx.URL(path), MESSAGE_BYTES, self._timeouts.total_s, content=content)
+        return await self._exchange("POST", httpx.URL(path), max_bytes, self._timeouts.total_s, content=content)
 
     async def _exchange(
         self,
@@ -160,54 +232,6 @@ class ControlPlaneClient:
     ) -> bytes:
         headers = {} if content is None else {"Content-Type": "application/json"}
         timeout = httpx.Timeout(read_s or self._timeouts.read_s, connect=self._timeouts.connect_s)
-        request = self._http.build_request(method, url, content=content, headers=headers, timeout=timeout)
-        try:
-            async with asyncio.timeout(total_s):
-                response = await self._http.send(request, stream=True)
-                try:
-                    return await _body(response, max_bytes)
-                finally:
-                    await response.aclose()
-        except TimeoutError as err:
-            raise ControlPlaneUnavailable(f"no whole answer within {total_s:.0f} s") from err
-        except (httpx.HTTPError, OSError) as err:
-            # OSError: an ssl.SSLError in the middle of a read (TLS 1.3 refuses a client certificate only then) reaches
-            # us untranslated by httpx 0.28.
-            if is_verification_failure(err):
-                raise ControlPlaneUntrusted(
-                    "the control plane's TLS certificate does not lead to this outpost's anchors, or is for another "
-                    "name: an intercepting proxy may be in between"
-                ) from err
-            raise ControlPlaneUnavailable(f"no answer from the control plane ({type(err).__name__})") from err
-
-
-async def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    if response.status_code == _NO_CONTENT:
-        return b""
-    is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
-    if not response.is_success:
-        body = await _read(response, MAX_ERROR_BYTES) if is_plain else None
-        raise error_of(response.status_code, response.headers.get("Retry-After"), body or b"")
-    if not is_plain:
-        raise ControlPlaneUntrusted("the answer is compressed, which was not asked for and could hide its size")
-    body = await _read(response, max_bytes)
-    if body is None:
-        raise ControlPlaneUntrusted(f"the answer is larger than the {max_bytes} bytes it may have")
-    return body
-
-
-async def _read(response: httpx.Response, max_bytes: int) -> bytes | None:
-    """The body, which is not compressed, or None as soon as it passes ``max_bytes``."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > max_bytes:
-            return None
-    return bytes(body)
-
-
-def _parse(model: type[M], body: bytes) -> M:
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as err:
-        raise ControlPlaneUntrusted(f"the answer is not a {model.__name__} that this version can read") from err
+        async with self._use() as http:
+            request = http.build_request(method, url, content=content, headers=headers, timeout=timeout)
+            return await exchange(http, request, max_bytes=max_bytes, total_s=total_s, on_date=self._on_date)

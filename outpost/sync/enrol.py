@@ -12,6 +12,7 @@ import json
 import shutil
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -110,6 +111,7 @@ def register(
         anchor = _fetch_anchor(base_url, parsed, transport)
         answer = _request_certificate(base_url, parsed, keys, anchor, transport)
         identity = _verified_identity(answer, parsed, keys, anchor, data_dir / NEW_DIRECTORY, clock())
+        identity = replace(identity, enrol_url=base_url)
         save_public_parts(identity)
         return _move_into_place(data_dir, clock())
     except OSError as err:

@@ -3,10 +3,12 @@
 Guarantees: an identity is there whole or not at all (made as ``identity.new``, then renamed); one that loads has
 a key that matches its certificate, files nobody else can read, and a certificate that leads to its anchors and
 names it. An expired certificate still loads, because it can be recovered; ``is_current`` says so. Nothing here
-deletes an identity. Source: design §4.
+deletes an identity. The file ``current`` names the folder with the key, certificate and authorities in use; without
+it they are those of the enrolment, beside it (``credentials.py`` replaces them). Source: design §4.
 """
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,13 +24,14 @@ from pydantic import Field, ValidationError
 from outpost.audit.checkpoint import NoteSigner, NoteVerifier
 from outpost.errors import BundleRejected, IdentityInvalid, OutpostError
 from outpost.policy.trusted_metadata import TrustedMetadata
-from outpost.protocol.messages import Id, Message
+from outpost.protocol.messages import Count, Id, Message, Pem
 from outpost.sync.hpke_key import HpkeKey
+from outpost.sync.trust import Trust
 from pki.errors import CertificateInvalid, KeyFileError, PkiError, Reason
 from pki.files import make_private_dir, write_private
 from pki.keys import private_key_from_pem, private_key_to_pem, spki_sha256
 from pki.names import SpiffeId
-from pki.pem import certificates_to_pem, parse_certificates
+from pki.pem import certificates_to_pem, parse_certificate, parse_certificates
 from pki.verify import TrustStore, verify_outpost
 
 DIRECTORY: Final = "identity"
@@ -41,6 +44,12 @@ ANCHORS_FILE: Final = "anchors.pem"
 TUF_ROOT_FILE: Final = "tuf-root.json"
 FACTS_FILE: Final = "identity.json"
 """Written last: an ``identity.new`` that has it is complete."""
+CURRENT_FILE: Final = "current"
+"""Names the folder of the credentials in use; its atomic replacement is the moment of a swap."""
+TRUST_FILE: Final = "trust.json"
+"""The authorities of a later generation than the enrolment's."""
+
+_CREDENTIALS: Final = re.compile(rb"credentials-([1-9][0-9]{0,8})\n")
 
 _MAX_FILE_BYTES: Final = 1 << 20
 _OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -55,6 +64,16 @@ class Facts(Message):
     trust_domain: Annotated[str, Field(max_length=255)]
     sync_url: Annotated[str, Field(max_length=512)]
     receipt_vkey: Annotated[str, Field(max_length=512)]
+    enrol_url: Annotated[str | None, Field(max_length=512)] = None
+    """Where it enrolled, and recovers."""
+
+
+class StoredTrust(Message):
+    """``trust.json``: authorities, replaced whole."""
+
+    generation: Count
+    anchors_pem: list[Pem] = Field(min_length=1, max_length=8)
+    intermediates_pem: list[Pem] = Field(max_length=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,22 @@ class Identity:
     intermediates: tuple[x509.Certificate, ...]
     anchors: tuple[x509.Certificate, ...]
     tuf_root: bytes = field(repr=False)
+    enrol_url: str | None = None
+    credentials: int = 0
+    """Which credentials these are: 0 the enrolment's, one more with each swap."""
+    trust_generation: int = 0
+    trust_intermediates: tuple[x509.Certificate, ...] = ()
+    """Authorities of the control plane's other certificates; help for a path, trusted no further."""
+
+    @property
+    def credentials_directory(self) -> Path:
+        """Where key, certificate and authorities lie."""
+        return credentials_directory(self.directory, self.credentials)
+
+    @property
+    def trust(self) -> Trust:
+        """The authorities it believes."""
+        return Trust(self.trust_generation, self.anchors, self.trust_intermediates)
 
     @property
     def private_key(self) -> ec.EllipticCurvePrivateKey:
@@ -105,12 +140,12 @@ class Identity:
     @property
     def key_file(self) -> Path:
         """PEM of the private key."""
-        return self.directory / KEY_FILE
+        return self.credentials_directory / KEY_FILE
 
     @property
     def chain_file(self) -> Path:
         """PEM of the certificate, then its intermediates."""
-        return self.directory / CERTIFICATE_FILE
+        return self.credentials_directory / CERTIFICATE_FILE
 
     def audit_signer(self) -> NoteSigner:
         """Signs checkpoints of this outpost's audit log."""
@@ -123,6 +158,11 @@ class Identity:
     def is_current(self, at: datetime) -> bool:
         """True if ``at`` is within the certificate's validity."""
         return self.certificate.not_valid_before_utc <= at <= self.certificate.not_valid_after_utc
+
+
+def credentials_directory(directory: Path, number: int) -> Path:
+    """The folder of the ``number``-th credentials of the identity in ``directory``."""
+    return directory / f"credentials-{number}" if number else directory
 
 
 def is_enrolled(data_dir: Path) -> bool:
@@ -147,7 +187,7 @@ def save_keys(directory: Path, keys: Keys) -> None:
     write_private(directory / AUDIT_KEY_FILE, keys.audit.private_bytes_raw())
 
 
-def load_keys(directory: Path) -> Keys:
+def load_keys(directory: Path, credentials: int = 0) -> Keys:
     """Read the private keys.
 
     Raises:
@@ -155,7 +195,7 @@ def load_keys(directory: Path) -> Keys:
     """
     try:
         return Keys(
-            tls=private_key_from_pem(_read(directory, KEY_FILE), None),
+            tls=private_key_from_pem(_read(credentials_directory(directory, credentials), KEY_FILE), None),
             hpke=HpkeKey.from_bytes(_read(directory, HPKE_KEY_FILE)),
             audit=Ed25519PrivateKey.from_private_bytes(_read(directory, AUDIT_KEY_FILE)),
         )
@@ -179,6 +219,7 @@ def save_public_parts(identity: Identity) -> None:
         trust_domain=identity.trust_domain,
         sync_url=identity.sync_url,
         receipt_vkey=identity.receipt_vkey,
+        enrol_url=identity.enrol_url,
     )
     write_private(directory / FACTS_FILE, facts.model_dump_json(indent=2).encode())
 
@@ -199,11 +240,36 @@ def load_identity(data_dir: Path, at: datetime) -> Identity:
 def load_from(directory: Path, at: datetime) -> Identity:
     """``load_identity`` for a directory of any name."""
     _require_private_directory(directory)
-    keys = load_keys(directory)
+    return load_credentials(directory, current_credentials(directory), at)
+
+
+def current_credentials(directory: Path) -> int:
+    """The number of the credentials in use.
+
+    Raises:
+        IdentityInvalid: The file that names them is damaged or open to others.
+    """
+    if not (directory / CURRENT_FILE).is_symlink() and not (directory / CURRENT_FILE).exists():
+        return 0
+    match = _CREDENTIALS.fullmatch(_read(directory, CURRENT_FILE))
+    if match is None:
+        raise IdentityInvalid(f"{directory / CURRENT_FILE} is damaged; restore the identity from a backup")
+    return int(match[1])
+
+
+def load_credentials(directory: Path, number: int, at: datetime) -> Identity:
+    """The identity in ``directory`` with its ``number``-th credentials, in use or not, verified.
+
+    Raises:
+        IdentityInvalid: As for ``load_identity``.
+    """
+    place = credentials_directory(directory, number)
+    _require_private_directory(place)
+    keys = load_keys(directory, number)
     try:
         facts = Facts.model_validate_json(_read(directory, FACTS_FILE))
-        certificate, *intermediates = parse_certificates(_read(directory, CERTIFICATE_FILE))
-        anchors = parse_certificates(_read(directory, ANCHORS_FILE))
+        certificate, *intermediates = parse_certificates(_read(place, CERTIFICATE_FILE))
+        trust = _read_trust(directory, place)
     except (ValidationError, CertificateInvalid) as err:
         raise IdentityInvalid(f"the identity in {directory} is damaged; restore it from a backup") from err
     identity = Identity(
@@ -212,11 +278,27 @@ def load_from(directory: Path, at: datetime) -> Identity:
         keys=keys,
         certificate=certificate,
         intermediates=tuple(intermediates),
-        anchors=anchors,
+        anchors=trust.anchors,
         tuf_root=_read(directory, TUF_ROOT_FILE),
+        credentials=number,
+        trust_generation=trust.generation,
+        trust_intermediates=trust.intermediates,
     )
     verify_identity(identity, at)
     return identity
+
+
+def _read_trust(directory: Path, place: Path) -> Trust:
+    """The authorities of these credentials, else the enrolment's."""
+    first = parse_certificates(_read(directory, ANCHORS_FILE))
+    if place == directory and not (place / TRUST_FILE).exists():
+        return Trust(0, first)
+    stored = StoredTrust.model_validate_json(_read(place, TRUST_FILE))
+    return Trust(
+        stored.generation,
+        tuple(parse_certificate(pem.encode()) for pem in stored.anchors_pem),
+        tuple(parse_certificate(pem.encode()) for pem in stored.intermediates_pem),
+    )
 
 
 def verify_identity(identity: Identity, at: datetime) -> None:
@@ -228,7 +310,7 @@ def verify_identity(identity: Identity, at: datetime) -> None:
     where = f"the identity in {identity.directory}"
     try:
         matches = spki_sha256(identity.certificate.public_key()) == spki_sha256(identity.private_key.public_key())
-        trust = TrustStore(anchors=identity.anchors, intermediates=identity.intermediates)
+        trust = TrustStore(identity.anchors, (*identity.intermediates, *identity.trust_intermediates))
         name = _verified_name(identity, trust, at)
     except (PkiError, ValueError, UnsupportedAlgorithm) as err:
         raise IdentityInvalid(f"{where} does not verify: {err}") from err

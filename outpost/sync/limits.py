@@ -6,6 +6,8 @@ the TUF specification §1.5.2.
 
 from typing import Final
 
+from pki.revocation import MAX_CRL_BYTES
+
 ROOT_BYTES: Final = 512_000
 TIMESTAMP_BYTES: Final = 16_384
 SNAPSHOT_BYTES: Final = 2_000_000
@@ -16,6 +18,9 @@ DOCUMENT_BYTES: Final = 16 * 1_048_576
 MESSAGE_BYTES: Final = 65_536
 """Heartbeat replies, watch replies and receipts are below 10 KB."""
 SECRETS_BYTES: Final = 1_048_576
+CERTIFICATES_BYTES: Final = 524_288
+"""A certificate and at most 24 authorities of 16 KB each."""
+CRL_BYTES: Final = MAX_CRL_BYTES
 
 MAX_ROOT_ROTATIONS: Final = 32
 """Per refresh. A year of weekly rotations takes two refreshes; an endless chain ends here (TUF §5.3.3)."""

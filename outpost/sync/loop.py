@@ -2,8 +2,8 @@
 
 Nothing the control plane does or fails to do stops this loop or loosens anything: an error is noted, backed off
 from and reported. A new bundle is verified whole, then stored in one transaction, then applied; if it cannot be
-applied the previous one is put back and the reason goes into the next heartbeat. A revocation is stored and
-handed on, and so is its end. When to do what is decided in ``schedule.py``.
+applied the previous one is put back and the reason goes into the next heartbeat. The identity is kept alive by
+``keeper.py``, revocation obeyed by ``revocation_watch.py``; when to do what is decided in ``schedule.py``.
 """
 
 import asyncio
@@ -33,7 +33,6 @@ from outpost.errors import (
     ControlPlaneUntrusted,
     OutpostError,
     Rejected,
-    Unavailable,
     Untrusted,
 )
 from outpost.protocol.codes import ErrorCode
@@ -42,46 +41,27 @@ from outpost.protocol.messages import (
     AuditReceipt,
     BundleReport,
     Heartbeat,
-    HeartbeatReply,
-    SealedSecrets,
 )
+from outpost.sync.client import ControlPlaneClient
 from outpost.sync.identity import Identity
-from outpost.sync.refresh import Fetch, refresh, snapshot_version
+from outpost.sync.keeper import IdentityKeeper
+from outpost.sync.refresh import refresh, snapshot_version
+from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.schedule import Backoff, Schedule, Task
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
+from pki.keys import certificate_sha256
 
 MAX_BATCHES_PER_PASS: Final = 20
 """10,000 events; then the other tasks get their turn, however long the queue that an outage left."""
 _AT_ONCE_S: Final = 0.01  # there is more to deliver
 _MAX_REASON_CHARS: Final = 1024  # BundleReport.refused_reason
 _MIN_WATCH_PAUSE_S: Final = 1.0  # between two long polls, in case the other end answers at once
-_CLOCK_SKEW_WARNING_S: Final = 60.0
 _NOTHING_REFUSED: Final[Mapping[str, None]] = MappingProxyType(
     {StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: None}
 )
 
 _log = structlog.get_logger(__name__)
-
-
-class Client(Fetch, Protocol):
-    """What the loop needs of ``ControlPlaneClient``."""
-
-    async def watch(self, after: int) -> int | None:
-        """Wait for news."""
-        ...
-
-    async def heartbeat(self, message: Heartbeat) -> HeartbeatReply:
-        """Report."""
-        ...
-
-    async def push_audit(self, batch: AuditBatch) -> AuditReceipt:
-        """Deliver events."""
-        ...
-
-    async def fetch_secrets(self) -> SealedSecrets:
-        """Fetch the sealed secrets."""
-        ...
 
 
 class AuditQueue(Protocol):
@@ -130,13 +110,11 @@ class Effects:
     Attributes:
         apply: Put a verified and stored bundle in force, whole or (``BundleRejected``) not at all.
         apply_secrets: Put newly opened secrets in force.
-        on_revoked: True when the control plane says this outpost is revoked, False when it speaks to it again.
         applied: The bundle in force now, for reports.
     """
 
     apply: Callable[[StoredBundle], None]
     apply_secrets: Callable[[dict[str, str]], None]
-    on_revoked: Callable[[bool], None]
     applied: Callable[[], Applied | None]
 
 
@@ -148,10 +126,11 @@ def utc_now() -> datetime:
 class SyncLoop:
     """One outpost's synchronisation. ``run`` until told to stop, or ``run_once`` from a test."""
 
-    def __init__(  # noqa: PLR0913 - five collaborators, and time and chance to make it repeatable
+    def __init__(  # noqa: PLR0913 - six collaborators, and time and chance to make it repeatable
         self,
-        client: Client,
-        identity: Identity,
+        client: ControlPlaneClient,
+        keeper: IdentityKeeper,
+        revocations: RevocationWatch,
         stores: Stores,
         audit_log: AuditQueue,
         effects: Effects,
@@ -161,8 +140,9 @@ class SyncLoop:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._identity = identity
-        self._receipts = identity.receipt_verifier()
+        self._keeper = keeper
+        self._revocations = revocations
+        self._receipts = keeper.identity.receipt_verifier()
         self._stores = stores
         self._audit_log = audit_log
         self._effects = effects
@@ -173,9 +153,6 @@ class SyncLoop:
         self._watch_backoff = Backoff()
         self._wake = asyncio.Event()
         self._seen_version = 0
-        self._revoked = bool(stores.state.get(StateKey.REVOKED))
-        if self._revoked:
-            effects.on_revoked(True)
         self._errors: dict[Task, str] = {}
 
     @property
@@ -198,10 +175,12 @@ class SyncLoop:
 
     async def run_once(self) -> None:
         """Do everything that is due, in order. Raises for no fault of the control plane, network or disk."""
+        await self._attempt(Task.IDENTITY, self._keep_identity)
         await self._attempt(Task.SECRETS, self._sync_secrets)
         await self._attempt(Task.REFRESH, self._sync_bundle)
         await self._attempt(Task.AUDIT, self._push_audit)
         await self._attempt(Task.HEARTBEAT, self._report)
+        await self._attempt(Task.REVOCATION, self._check_revocation)
 
     async def watch_once(self) -> bool:
         """Wait for one piece of news; True if there is some, which is then due at once.
@@ -267,6 +246,15 @@ class SyncLoop:
             self._errors.pop(task, None)
             self._schedule = self._schedule.succeeded(task, self._monotonic(), self._random(), interval_s=interval_s)
 
+    async def _keep_identity(self) -> None:
+        before = self._keeper.identity.credentials
+        await self._keeper.keep(self._heartbeat)
+        if self._keeper.identity.credentials != before:
+            self._schedule = self._schedule.restart(self._monotonic())
+
+    async def _check_revocation(self) -> None:
+        await self._revocations.check()
+
     async def _sync_secrets(self) -> None:
         try:
             sealed = await self._client.fetch_secrets()
@@ -280,7 +268,7 @@ class SyncLoop:
             raise ControlPlaneUntrusted(f"secrets version {sealed.version} is older than the stored {stored.version}")
         if stored is not None and sealed.version == stored.version:
             return
-        secrets = open_secrets(self._identity, sealed)
+        secrets = open_secrets(self._keeper.identity, sealed)
         self._stores.secrets.save(StoredSecrets(sealed.version, sealed.sealed))
         self._effects.apply_secrets(secrets)
         _log.info("secrets_applied", version=sealed.version, count=len(secrets))
@@ -292,7 +280,7 @@ class SyncLoop:
         self._stores.state.set_time(StateKey.LAST_ASKED_AT, at)
         current = await asyncio.to_thread(self._stores.bundles.load)
         try:
-            news = await refresh(self._client, self._identity.tuf_root, current, at)
+            news = await refresh(self._client, self._keeper.identity.tuf_root, current, at)
         except Untrusted as err:
             self._note_refused_bundle(self._seen_version or None, err)
             raise
@@ -355,21 +343,23 @@ class SyncLoop:
         return _AT_ONCE_S
 
     async def _report(self) -> float:
-        at = self._clock()
-        reply = await self._client.heartbeat(
-            Heartbeat(
-                outpost_version=outpost_version(),
-                sent_at=at,
-                bundle=self._bundle_report(),
-                audit_size=self._audit_log.size,
-                audit_delivered=self._audit_log.delivered,
-            )
-        )
+        reply = await self._client.heartbeat(self._heartbeat(self._keeper.identity))
         self._note_accepted()
-        skew_s = (reply.server_time - at).total_seconds()
-        if abs(skew_s) > _CLOCK_SKEW_WARNING_S:
-            _log.warning("clock_differs_from_control_plane", skew_s=round(skew_s))
+        if self._keeper.note_reply(reply):
+            self._schedule = self._schedule.hasten(Task.IDENTITY, self._monotonic())
         return float(reply.interval_s)
+
+    def _heartbeat(self, identity: Identity) -> Heartbeat:
+        return Heartbeat(
+            outpost_version=outpost_version(),
+            sent_at=self._clock(),
+            bundle=self._bundle_report(),
+            audit_size=self._audit_log.size,
+            audit_delivered=self._audit_log.delivered,
+            certificate_sha256=certificate_sha256(identity.certificate).hex(),
+            trust_generation=identity.trust_generation,
+            instance_id=self._keeper.instance_id,
+        )
 
     def _bundle_report(self) -> BundleReport | None:
         applied = self._effects.applied()
@@ -392,21 +382,14 @@ class SyncLoop:
 
     def _note_refusal(self, err: OutpostError) -> None:
         if isinstance(err, Rejected) and err.code is ErrorCode.OUTPOST_REVOKED:
-            self._set_revoked(revoked=True)
+            self._revocations.rumoured = True
+            self._schedule = self._schedule.hasten(Task.REVOCATION, self._monotonic())
+        if self._keeper.note_refusal(err):
+            self._schedule = self._schedule.hasten(Task.IDENTITY, self._monotonic())
 
     def _note_accepted(self) -> None:
         """An answer over verified mutual TLS that is not a refusal: the registry knows this outpost as its own."""
-        self._set_revoked(revoked=False)
-
-    def _set_revoked(self, *, revoked: bool) -> None:
-        if self._revoked is revoked:
-            return
-        try:
-            self._stores.state.update({StateKey.REVOKED: revoked})
-        except (Unavailable, Untrusted) as err:
-            # In force now all the same. An unwritten revocation is heard again at the next start.
-            _log.error("revocation_state_not_stored", revoked=revoked, reason=str(err))
-        else:
-            self._revoked = revoked
-        self._effects.on_revoked(revoked)
-        _log.warning("revocation_changed", revoked=revoked)
+        self._keeper.note_accepted()
+        self._revocations.rumoured = False
+        if self._revocations.revoked:
+            self._schedule = self._schedule.hasten(Task.REVOCATION, self._monotonic())

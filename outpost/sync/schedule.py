@@ -16,14 +16,17 @@ from typing import Final
 class Task(StrEnum):
     """What can be due, in the order in which it is done.
 
-    Secrets come before the bundle, so that the keys of a new bundle find their pepper; audit and heartbeat come last,
-    so that they report what has just happened.
+    The identity comes first, since without it nothing else works. Secrets come before the bundle, so that the keys of a
+    new bundle find their pepper; audit and heartbeat come late, so that they report what has just happened; the
+    revocation list comes last, so that a refusal heard in the same pass is checked in it.
     """
 
+    IDENTITY = "identity"
     SECRETS = "secrets"
     REFRESH = "refresh"
     AUDIT = "audit"
     HEARTBEAT = "heartbeat"
+    REVOCATION = "revocation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,18 @@ class Intervals:
     refresh_s: float = 300.0  # the long poll brings news at once; this is for when it cannot
     audit_s: float = 2.0
     heartbeat_s: float = 30.0
+    identity_s: float = 60.0  # looks at the clock and the disk; asks only when something is due
+    revocation_s: float = 3600.0  # a refusal fetches the list at once; this is for lists that change without one
 
     def of(self, task: Task) -> float:
         """The interval of ``task``."""
         return {
+            Task.IDENTITY: self.identity_s,
             Task.SECRETS: self.secrets_s,
             Task.REFRESH: self.refresh_s,
             Task.AUDIT: self.audit_s,
             Task.HEARTBEAT: self.heartbeat_s,
+            Task.REVOCATION: self.revocation_s,
         }[task]
 
 
@@ -118,6 +125,10 @@ class Schedule:
         if due.failures or due.at_s <= now_s:
             return self
         return self._with(task, replace(due, at_s=now_s))
+
+    def restart(self, now_s: float) -> "Schedule":
+        """Everything is due at once and nothing has failed: the cause of the failures is gone."""
+        return Schedule.start(now_s, self.intervals, self.backoff)
 
     def _with(self, task: Task, due: Due) -> "Schedule":
         return replace(self, tasks=MappingProxyType({**self.tasks, task: due}))

@@ -15,9 +15,11 @@ from tests.fakes.control_plane import FakeControlPlane
 URL = "https://control-plane.test:8100"
 
 
-def enrol(plane: FakeControlPlane, data_dir: Path, clock: Callable[[], datetime]) -> Identity:
+def enrol(
+    plane: FakeControlPlane, data_dir: Path, clock: Callable[[], datetime], outpost_id: str = "edge-1"
+) -> Identity:
     """Enrol ``data_dir``."""
-    return register(URL, plane.create_token(), data_dir, transport=plane.transport(), clock=clock)
+    return register(URL, plane.create_token(outpost_id), data_dir, transport=plane.transport(), clock=clock)
 
 
 def stored_bundle(plane: FakeControlPlane) -> StoredBundle:

@@ -5,7 +5,7 @@ import signal
 import socket
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -251,29 +251,54 @@ def test_a_clock_turned_back_is_noticed_after_a_restart(opened, plane, identity,
     with open_database(data_dir / "outpost.db") as database:
         StateStore(database).set_time(StateKey.CLOCK_FLOOR_AT, later)
     outpost = opened()
-    assert outpost.admission.clock_floor_at == later
+    assert later <= outpost.admission.clock_floor_at < later + timedelta(minutes=1)
     assert refusal(outpost, NOON) is ErrorCode.CLOCK_UNTRUSTED
-    outpost.admission.admit(later)
+    outpost.admission.admit(later + timedelta(minutes=1))
 
 
-async def test_the_clock_floor_rises_while_running_and_never_sinks(opened, clock):
+async def keep_floor_once(outpost) -> None:
+    stop = asyncio.Event()
+    keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
+    await asyncio.sleep(0.1)
+    stop.set()
+    await keeper
+
+
+async def test_the_clock_floor_rises_with_the_control_planes_time_and_never_sinks(opened, clock):
     outpost = opened()
     later = NOON + timedelta(hours=1)
     for at, floor in [(NOON, NOON), (later, later), (NOON, later)]:
         clock.at = at
-        stop = asyncio.Event()
-        keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
-        await asyncio.sleep(0.1)
-        stop.set()
-        await keeper
-        assert outpost.stores.state.get_time(StateKey.CLOCK_FLOOR_AT) == floor
-        assert outpost.admission.clock_floor_at == floor
+        outpost.clock_watch.note_server_time(at)
+        await keep_floor_once(outpost)
+        stored = outpost.stores.state.get_time(StateKey.CLOCK_FLOOR_AT)
+        assert floor <= stored < floor + timedelta(minutes=1)
+        assert outpost.admission.clock_floor_at == stored
+
+
+async def test_a_clock_that_was_years_ahead_leaves_no_trace_in_the_floor(opened, filled, clock):
+    outpost = opened()
+    outpost.clock_watch.note_server_time(NOON)
+    clock.at = NOON + timedelta(days=4000)
+    await keep_floor_once(outpost)
+    assert refusal(outpost, clock.at) is ErrorCode.POLICY_EXPIRED
+    clock.at = NOON + timedelta(minutes=1)
+    await keep_floor_once(outpost)
+    outpost.admission.admit(clock.at)
+    assert outpost.stores.state.get_time(StateKey.CLOCK_FLOOR_AT) < NOON + timedelta(minutes=2)
+
+
+def test_a_first_start_long_before_its_own_certificate_is_a_wrong_clock(config, filled, clock):
+    clock.at = datetime(1970, 1, 1, tzinfo=UTC)
+    with closing(open_outpost(config, clock=clock)) as outpost:
+        assert refusal(outpost, clock.at) is ErrorCode.CLOCK_UNTRUSTED
 
 
 async def test_a_full_disk_does_not_end_the_keeper_of_the_floor(opened, clock):
     outpost = opened()
     outpost.admission.clock_floor_at = NOON
     clock.at = NOON + timedelta(hours=1)
+    outpost.clock_watch.note_server_time(clock.at)
     stop = asyncio.Event()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the captured output is a file, too
     with file_size_limit(1):

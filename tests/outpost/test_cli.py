@@ -455,3 +455,22 @@ def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(logged):
     os.close(writer)
     assert process.stderr == b""
     assert process.returncode == 1
+
+
+def test_the_doctor_examines_and_fails_with_a_fix(outpost, data_dir, monkeypatch):
+    monkeypatch.setenv("OUTPOST_LISTEN_PORT", "0")
+    monkeypatch.setenv("OUTPOST_ADMIN_PORT", "0")
+    result = outpost("doctor", "--data-dir", str(data_dir), "--json")
+    assert result.code == 1  # the control plane of this test has no socket
+    checks = {check["name"]: check for check in json.loads(result.out)}
+    assert checks["identity"]["status"] == "ok"
+    assert checks["TLS"]["status"] == "fail"
+    text = outpost("doctor", "--data-dir", str(data_dir))
+    assert text.code == 1
+    assert "fix: " in text.out
+
+
+def test_the_doctor_of_nothing_says_how_to_enrol(outpost, tmp_path):
+    result = outpost("doctor", "--data-dir", str(tmp_path))
+    assert result.code == 1
+    assert "outpost register" in result.out

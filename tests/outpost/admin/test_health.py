@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from outpost.admin.health import OutpostHealth
+from outpost.admin.health import OutpostHealth, Standing
 from outpost.protocol.documents import PolicyDocument, RoutingDocument
 from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.sync.clock import ClockWatch
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.enrolled import enrol
@@ -35,8 +36,15 @@ def parts(identity):
     audit = SimpleNamespace(healthy=True, size=12, delivered=9)
     admission = Admission(enforcement=enforcement(), audit_is_healthy=lambda: audit.healthy)
     clock = FakeClock()
-    health = OutpostHealth(identity, admission, audit, clock, lambda: {"last_asked_at": NOON, "failing": {}})
-    return SimpleNamespace(health=health, admission=admission, audit=audit, clock=clock, identity=identity)
+    standing = Standing(
+        SimpleNamespace(identity=identity, problem=None),
+        SimpleNamespace(revoked=False, rumoured=False, is_list_current=True),
+        ClockWatch(clock, lambda: 0.0),
+    )
+    health = OutpostHealth(standing, admission, audit, clock, lambda: {"last_asked_at": NOON, "failing": {}})
+    return SimpleNamespace(
+        standing=standing, health=health, admission=admission, audit=audit, clock=clock, identity=identity
+    )
 
 
 def test_ready(parts):

@@ -1,15 +1,20 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from outpost.cache.bundles import BundleStore, SecretStore, StateStore
 from outpost.cache.db import open_database
 from outpost.sync.client import ControlPlaneClient
+from outpost.sync.clock import ClockWatch
+from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.enrol import register
 from outpost.sync.identity import Identity
+from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Stores
+from outpost.sync.revocation_watch import RevocationWatch
 from tests.fakes.clock import FakeClock
-from tests.fakes.control_plane import FakeControlPlane
+from tests.fakes.rotating_plane import RotatingPlane
 
 
 @pytest.fixture
@@ -18,8 +23,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def plane(clock) -> FakeControlPlane:
-    return FakeControlPlane(clock)
+def plane(clock) -> RotatingPlane:
+    return RotatingPlane(clock)
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def identity(plane, clock, data_dir) -> Identity:
 
 @pytest.fixture
 async def client(identity, plane):
-    async with ControlPlaneClient(identity, transport=plane.transport()) as client:
+    async with ControlPlaneClient(identity, transport=plane.transport_for) as client:
         yield client
 
 
@@ -44,3 +49,22 @@ async def client(identity, plane):
 def stores(identity, data_dir):
     with open_database(data_dir / "outpost.db") as database:
         yield Stores(BundleStore(database), SecretStore(database), StateStore(database))
+
+
+@pytest.fixture
+def standing(plane, clock):
+    """Keeper and revocation watch of an identity, as the app joins them; ``revoked`` is what callers would be told."""
+
+    def standing(identity, client, stores, monotonic=lambda: 0.0, outpost_clock=clock):
+        watch = ClockWatch(outpost_clock, monotonic)
+        doorstep = Doorstep(
+            enrolment_url(identity, None), transport=plane.transport_for, on_date=watch.note_server_time
+        )
+        keeper = IdentityKeeper(identity, client, doorstep, watch, outpost_clock, draw=lambda: 0.5)
+        revoked = []
+        revocations = RevocationWatch(
+            lambda: keeper.identity, client, doorstep, stores.state, revoked.append, outpost_clock
+        )
+        return SimpleNamespace(keeper=keeper, revocations=revocations, watch=watch, doorstep=doorstep, revoked=revoked)
+
+    return standing

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import os
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -58,7 +59,12 @@ class World:
     queue: Queue
     bundles: list[StoredBundle] = field(default_factory=list)
     secrets: list[dict[str, str]] = field(default_factory=list)
-    revoked: list[bool] = field(default_factory=list)
+    standing: object = None
+
+    @property
+    def revoked(self) -> list[bool]:
+        return self.standing.revoked
+
     refuse: bool = False
     now_s: float = 0.0
     stored_when_applied: list[bool] = field(default_factory=list)
@@ -78,7 +84,6 @@ class World:
         return Effects(
             apply=self.apply,
             apply_secrets=self.secrets.append,
-            on_revoked=self.revoked.append,
             applied=lambda: Applied(snapshot_version(self.bundles[-1]), clock()) if self.bundles else None,
         )
 
@@ -89,17 +94,19 @@ def world(identity, stores) -> World:
 
 
 @pytest.fixture
-def make_loop(client, identity, stores, world, clock):
-    def make_loop(client=client, stores=stores) -> SyncLoop:
+def make_loop(client, identity, stores, world, clock, standing):
+    def make_loop(client=client, stores=stores, queue=world.queue, monotonic=lambda: world.now_s) -> SyncLoop:
+        world.standing = standing(identity, client, stores)
         return SyncLoop(
             client,
-            identity,
+            world.standing.keeper,
+            world.standing.revocations,
             stores,
-            world.queue,
+            queue,
             world.effects(clock),
             clock=clock,
             random=lambda: 0.5,
-            monotonic=lambda: world.now_s,
+            monotonic=monotonic,
         )
 
     return make_loop
@@ -131,13 +138,13 @@ async def test_one_pass_brings_secrets_bundle_audit_and_heartbeat(loop, world, p
     assert stores.secrets.load().version == 1
 
 
-async def test_secrets_come_before_the_bundle_and_the_heartbeat_last(loop, plane):
+async def test_secrets_come_before_the_bundle_and_the_heartbeat_after_what_it_reports(loop, plane):
     plane.publish()
     plane.requests.clear()
     await loop.run_once()
     paths = [path.rsplit("/", 1)[-1] for _, path in plane.requests]
     assert paths[0] == "secrets"
-    assert paths[-1] == "heartbeat"
+    assert paths[-2:] == ["heartbeat", "crl"]
 
 
 async def test_a_bundle_is_stored_before_it_is_applied(loop, world, plane):
@@ -210,7 +217,7 @@ async def test_a_dead_control_plane_stops_nothing_and_is_asked_less_and_less(loo
         waits.append(loop.schedule.tasks[Task.REFRESH].at_s - world.now_s)
     assert waits[:4] == pytest.approx([1, 2, 4, 8])
     assert waits[-1] == pytest.approx(150)  # half of the cap: the draw is 0.5
-    assert set(loop.errors) == {Task.SECRETS, Task.REFRESH, Task.HEARTBEAT}
+    assert set(loop.errors) == set(Task) - {Task.AUDIT}
     assert len(world.bundles) == 1
     plane.down = False
     await later(loop, world)
@@ -238,21 +245,39 @@ async def test_a_clock_turned_back_does_not_freshen_expired_metadata(loop, world
     assert world.bundles == []
 
 
-async def test_revocation_is_stored_handed_on_and_taken_back(make_loop, world, plane, stores):
+async def test_a_signed_revocation_is_stored_handed_on_and_taken_back(make_loop, world, plane, stores):
     loop = make_loop()
     plane.publish()
     await loop.run_once()
     assert world.revoked == []
-    plane.revoke("edge-1")
-    await later(loop, world)
+    plane.revoke_signed("edge-1")
+    await later(loop, world)  # the refusal and the list that confirms it: one pass
     assert world.revoked == [True]
     assert stores.state.get(StateKey.REVOKED) is True
-    make_loop()
-    assert world.revoked == [True, True]  # a restart is no pardon
-    plane.registry.outposts["edge-1"] = replace(plane.registry.outposts["edge-1"], revoked_at=None)
-    await later(loop, world)
-    assert world.revoked == [True, True, False]
+    restarted = make_loop()
+    assert world.revoked == [True]  # a restart is no pardon
+    await later(restarted, world)
+    assert world.revoked == [True]
+    plane.pardon("edge-1")
+    await later(restarted, world)
+    assert world.revoked == [True, False]
     assert stores.state.get(StateKey.REVOKED) is False
+
+
+async def test_a_bare_refusal_is_reported_and_never_stored(make_loop, world, plane, stores):
+    loop = make_loop()
+    plane.publish()
+    await loop.run_once()
+    plane.revoke("edge-1")
+    for _ in range(3):
+        await later(loop, world)
+    assert world.revoked == []
+    assert world.standing.revocations.rumoured
+    assert stores.state.get(StateKey.REVOKED) is None
+    assert set(loop.errors) == {Task.IDENTITY, Task.SECRETS, Task.REFRESH, Task.HEARTBEAT}
+    plane.pardon("edge-1")
+    await later(loop, world)
+    assert not world.standing.revocations.rumoured
 
 
 async def test_another_refusal_is_no_revocation(make_loop, client, world):
@@ -335,12 +360,12 @@ async def test_a_forged_receipt_moves_nothing(loop, world, client, identity):
     assert Task.AUDIT in loop.errors
 
 
-async def test_the_real_audit_log_is_delivered_and_countersigned(client, identity, stores, world, plane, clock):
+async def test_the_real_audit_log_is_delivered_and_countersigned(make_loop, identity, world, plane, clock):
     log = open_log(identity.directory.parent / "audit.db", identity.audit_signer(), identity.log_origin, clock=clock)
     try:
         for n in range(3):
             await log.append(AuditEvent(kind="system", at=clock(), request_id=f"r-{n}", action="start", reason="test"))
-        loop = SyncLoop(client, identity, stores, log, world.effects(clock), clock=clock, monotonic=lambda: world.now_s)
+        loop = make_loop(queue=log)
         await loop.run_once()
         assert loop.errors == {}
         assert (log.size, log.delivered) == (3, 3)
@@ -430,8 +455,8 @@ async def test_news_is_due_at_once_and_a_seen_version_is_not_watched_for_again(l
     assert snapshot_version(world.bundles[-1]) == version + 1
 
 
-async def test_run_works_until_told_to_stop_and_wakes_for_news(client, identity, stores, world, plane, clock):
-    loop = SyncLoop(client, identity, stores, world.queue, world.effects(clock), clock=clock)
+async def test_run_works_until_told_to_stop_and_wakes_for_news(make_loop, world, plane):
+    loop = make_loop(monotonic=time.monotonic)
     plane.publish()
     stop = asyncio.Event()
 
@@ -448,7 +473,7 @@ async def test_run_works_until_told_to_stop_and_wakes_for_news(client, identity,
     assert len(world.bundles) == 2
 
 
-async def test_run_stops_at_once_whatever_is_under_way(client, identity, stores, world, clock):
+async def test_run_stops_at_once_whatever_is_under_way(make_loop, client, world):
     class Hanging(ControlPlaneClient):
         async def fetch_secrets(self):
             await asyncio.Event().wait()
@@ -460,7 +485,7 @@ async def test_run_stops_at_once_whatever_is_under_way(client, identity, stores,
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, stop.set)
     async with asyncio.timeout(5):
-        await SyncLoop(client, identity, stores, world.queue, world.effects(clock), clock=clock).run(stop)
+        await make_loop(monotonic=time.monotonic).run(stop)
     assert world.bundles == []
 
 
@@ -475,7 +500,7 @@ async def test_a_revocation_that_cannot_be_stored_is_in_force_all_the_same(make_
 
             return fail
 
-    plane.revoke("edge-1")
+    plane.revoke_signed("edge-1")
     loop = make_loop(stores=replace(stores, state=Full()))
     await loop.run_once()
     assert world.revoked[-1] is True
