@@ -29,6 +29,7 @@ def test_nothing_that_the_suite_rejects_is_accepted():
     verdicts = _verdicts()
     assert len(verdicts) == 208
     assert [verdict.id for verdict in verdicts.values() if verdict.is_unsafe] == []
+    assert {verdict.actual for verdict in verdicts.values()} == {SUCCESS, FAILURE}
 
 
 def test_what_we_refuse_beyond_the_suite_is_listed_with_its_reason_and_nothing_else_is():
