@@ -1,9 +1,10 @@
 """``python -m pki.conformance FILE``: run a file of x509-limbo test cases through our path validation.
 
 One JSON line per case on standard output: ``{"id", "expected", "actual", "context"}``, ``actual`` being SUCCESS or
-FAILURE and ``context`` why we refused, or SKIPPED for a case whose fields ask for what we do not know. A count goes to standard error. Exit status: 0 nothing was accepted that the
-file rejects (what we refuse beyond it is listed in tests/conformance/limbo_deviations.toml); 1 something was; 2 usage,
-or the file cannot be read. Format: limbo-schema.json of github.com/C2SP/x509-limbo.
+FAILURE and ``context`` why we refused, or SKIPPED for a case whose fields ask for what we do not know. A count goes to
+standard error. Exit status: 0 nothing was accepted that the file rejects (what we refuse beyond it is listed in
+tests/conformance/limbo_deviations.toml); 1 something was; 2 usage, or the file cannot be read.
+Format: limbo-schema.json of github.com/C2SP/x509-limbo.
 """
 
 import argparse
