@@ -17,6 +17,10 @@ NOT_OURS = {
     "audit_conflict",
     "audit_invalid",
     "unavailable",
+    "recovery_expired",
+    "recovery_pending",
+    "recovery_invalid",
+    "rate_limited",
 }
 
 
