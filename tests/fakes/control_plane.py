@@ -344,7 +344,7 @@ class FakeControlPlane:
     def _answer(self, request: httpx.Request) -> Answer:
         route = (request.method, request.url.path)
         if route == ("GET", routes.ANCHORS):
-            return 200, Anchors(anchors_pem=trust_update(self.state).anchors_pem)
+            return 200, Anchors(anchors_pem=[_pem(anchor) for anchor in self._anchors()])
         if route == ("POST", routes.ENROL):
             return 200, self._enrol(EnrolRequest.model_validate_json(request.content))
         if route == ("POST", routes.RECOVER):
@@ -379,7 +379,7 @@ class FakeControlPlane:
             request,
             store=self.registry,
             issuer=self._issuer(),
-            anchors_sha256=[certificate_sha256(one.certificate) for one in self.state.trusted(Kind.ROOT)],
+            anchors_sha256=[certificate_sha256(anchor) for anchor in self._anchors()],
             at=self.clock(),
         )
         if isinstance(enrolment, TokenUsed):
@@ -390,8 +390,8 @@ class FakeControlPlane:
             outpost_id=enrolment.outpost.id,
             trust_domain=self.trust_domain,
             certificate_pem=enrolment.certificate.pem,
-            intermediates_pem=trust_update(self.state).intermediates_pem,
-            anchors_pem=trust_update(self.state).anchors_pem,
+            intermediates_pem=[_pem(self.intermediate.certificate)],
+            anchors_pem=[_pem(anchor) for anchor in self._anchors()],
             tuf_root=base64.b64encode(self.tuf_root),
             receipt_vkey=self.receipt_signer.vkey,
             sync_url=self.sync_url,
@@ -453,6 +453,11 @@ class FakeControlPlane:
             raise attempt.refusal
         self.peer = attempt.outpost_id
         return CertificateResponse(certificate_pem=attempt.certificate.pem, trust=trust_update(self.state))
+
+    def _anchors(self) -> list[x509.Certificate]:
+        """Those that count; the one root of a test's own if it put one in place of ours."""
+        trusted = [one.certificate for one in self.state.trusted(Kind.ROOT)]
+        return trusted if self.root.certificate in trusted else [self.root.certificate]
 
     def _issuer(self) -> OutpostIssuer:
         return outpost_issuer(self.intermediate, self.trust_domain, self.state.active(Kind.INTERMEDIATE).name)
