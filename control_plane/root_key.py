@@ -1,7 +1,7 @@
 """The root's private key: in the data directory, or exported to one encrypted file and brought back per operation.
 
 A key that is brought is used in memory and never stored. Nothing is removed before its export has been read back.
-The export is PKCS #8 under a passphrase that is generated here (160 random bits) and shown once.
+The export is PKCS #8 under a passphrase that is generated here (160 random bits) and shown once; ``openssl`` opens it.
 """
 
 import base64
@@ -18,9 +18,10 @@ from pki.authority import Authority
 from pki.errors import KeyFileError
 from pki.files import read_private_key, write_private
 from pki.keys import private_key_to_pem, spki_sha256
+from pki.sealing import seal_private_key
 from pki.signer import LocalSigner
 
-_PASSPHRASE_BYTES = 20  # 160 bits: the file's 2,048 rounds need add nothing
+_PASSPHRASE_BYTES = 20  # 160 bits: nobody guesses that, whatever a guess costs
 _GROUP_CHARS = 4
 
 
@@ -84,7 +85,7 @@ def write_export(key: EllipticCurvePrivateKey, target: BroughtKey) -> None:
     """Write ``key`` to a new file, encrypted, and read it back. Raises as ``export_root``."""
     if target.path.exists():
         raise KeysUnsafe(f"{target.path} exists; nothing was written. Choose another name")
-    write_private(target.path, private_key_to_pem(key, target.passphrase))
+    write_private(target.path, seal_private_key(key, target.passphrase))
     try:
         reread = read_private_key(target.path, target.passphrase)
     except KeyFileError as err:
