@@ -38,6 +38,7 @@ _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's re
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
 _LINGERING_S = 1.0  # how long the rest of a refused body is read, so that its sender sees why; aiohttp waits 10
 
+_AUTHORITY_WARNING = timedelta(days=60)  # a rotation takes days where outposts are offline; a month's slack on top
 _INGRESS_SOCKET_MODE = 0o660  # the ingress is in the group; nobody else may claim to be an outpost
 
 _log = structlog.get_logger("control_plane.app")
@@ -55,8 +56,8 @@ class Opened:
         self.operations.database.close()
 
 
-def open_for(config: Config) -> Opened:
-    """The installation that ``config`` names.
+def open_for(config: Config, *, to_issue: bool = True) -> Opened:
+    """The installation that ``config`` names. ``to_issue=False``: also with an authority that has ended.
 
     Raises:
         NotInitialised, KeysUnsafe, StoreUnavailable: It cannot be used; says what to do.
@@ -67,7 +68,8 @@ def open_for(config: Config) -> Opened:
         installation = open_installation(config.data_dir, database, config.trust_domain)
         with database.read() as connection:
             state = SqlAuthorityStore(connection).load()
-        keyring = load_keyring(DataDir(config.data_dir), installation.trust_domain, utc_now(), state)
+        files, trust_domain = DataDir(config.data_dir), installation.trust_domain
+        keyring = load_keyring(files, trust_domain, utc_now(), state, to_issue=to_issue)
     except ControlPlaneError:
         database.close()
         raise
@@ -202,8 +204,12 @@ class Server:
             _log.info("metadata_signed", org=org_id, roles=list(roles))
         for name in ensure_crls(self._operations):
             _log.warning("root_crl_is_due", authority=name, hint="control-plane ca root crl --root-key FILE")
-        keyring = self._operations.newest_trust()
-        return ensure_server_certificate(keyring, list(self._names), self._operations.clock())
+        keyring, at = self._operations.newest_trust(), self._operations.clock()
+        for authority, certificate in (("root", keyring.anchor), ("intermediate", keyring.intermediate.certificate)):
+            if certificate.not_valid_after_utc - at < _AUTHORITY_WARNING:
+                hint = f"control-plane ca rotate {authority} --prepare"
+                _log.warning("authority_ends_soon", authority=authority, hint=hint)
+        return ensure_server_certificate(keyring, list(self._names), at)
 
     def _load_certificate(self) -> None:
         for context in (self.platform_tls, self.outpost_tls):

@@ -157,8 +157,12 @@ def create_keys(files: DataDir, trust_domain: str, at: datetime, random_bytes: C
     write_private(files.keys / "kek", random_bytes(KEK_BYTES))
 
 
-def load_keyring(files: DataDir, trust_domain: str, at: datetime, state: TrustState | None = None) -> Keyring:
+def load_keyring(
+    files: DataDir, trust_domain: str, at: datetime, state: TrustState | None = None, *, to_issue: bool = True
+) -> Keyring:
     """Load and check the keys that serving needs. Without ``state``: as ``init`` made them.
+
+    ``to_issue=False`` lets an authority pass that has ended, so that it can be rotated.
 
     Raises:
         KeysUnsafe: A file is missing, damaged or open to others, or the authority's chain does not hold at ``at``.
@@ -170,7 +174,7 @@ def load_keyring(files: DataDir, trust_domain: str, at: datetime, state: TrustSt
     receipt_key = _load_ed25519(files.keys / "receipt.key")
     receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
     keyring = Keyring(files, state, *_issuing(files, state), receipts, Wrapper(kek))
-    _require_valid_authority(keyring, at)
+    _require_valid_authority(keyring, at if to_issue else keyring.intermediate.certificate.not_valid_before_utc)
     return keyring
 
 

@@ -125,7 +125,7 @@ def rotate(  # noqa: PLR0913 - the options of one command
     steps = [step for step, asked in flags.items() if asked]
     if len(steps) + status != 1:
         raise typer.BadParameter("say exactly one of --prepare, --activate, --retire, --rollback, --status")
-    with opened(config, data_dir) as (loaded, installation):
+    with opened(config, data_dir, to_issue=False) as (loaded, installation):
         ceremonies = Ceremonies(installation.operations, loaded.heartbeat_interval_s)
         passphrase = None
         if prepare:
@@ -150,7 +150,7 @@ def root_status(*, data_dir: DataDirOption = None, config: ConfigOption = None, 
 
     Example: control-plane ca root status
     """
-    with opened(config, data_dir) as (_, installation):
+    with opened(config, data_dir, to_issue=False) as (_, installation):
         keyring = installation.operations.newest_trust()
         roots = [record for record in keyring.state.authorities if record.kind is Kind.ROOT]
         print_table(describe(keyring.files, roots), "There is no root.", as_json=as_json)
@@ -170,7 +170,7 @@ def root_export(
     Example: control-plane ca root export /media/usb/root-key.pem
     """
     passphrase = new_passphrase(os.urandom)
-    with opened(config, data_dir) as (loaded, installation):
+    with opened(config, data_dir, to_issue=False) as (loaded, installation):
         ceremonies = Ceremonies(installation.operations, loaded.heartbeat_interval_s)
         ceremonies.export(BroughtKey(file, passphrase.encode()), name)
     _print_passphrase(file, passphrase, as_json=as_json)
@@ -191,7 +191,7 @@ def root_remove(
     Example: control-plane ca root remove /media/usb/root-key.pem --passphrase-file -
     """
     brought = _require_brought(file, passphrase_file)
-    with opened(config, data_dir) as (loaded, installation):
+    with opened(config, data_dir, to_issue=False) as (loaded, installation):
         root = Ceremonies(installation.operations, loaded.heartbeat_interval_s).remove(brought, name)
     print_done({"root": root, "key": "offline"}, f"The key of {root} is no longer here.", as_json=as_json)
 
@@ -211,7 +211,7 @@ def root_import(
     Example: control-plane ca root import /media/usb/root-key.pem --passphrase-file -
     """
     brought = _require_brought(file, passphrase_file)
-    with opened(config, data_dir) as (loaded, installation):
+    with opened(config, data_dir, to_issue=False) as (loaded, installation):
         root = Ceremonies(installation.operations, loaded.heartbeat_interval_s).bring_back(brought, name)
     print_done({"root": root, "key": "here"}, f"The key of {root} is here again.", as_json=as_json)
 
@@ -231,7 +231,7 @@ def root_crl(
     Example: control-plane ca root crl --root-key /media/usb/root-key.pem --passphrase-file -
     """
     brought = _brought(root_key, passphrase_file)
-    with opened(config, data_dir) as (loaded, installation):
+    with opened(config, data_dir, to_issue=False) as (loaded, installation):
         signed = Ceremonies(installation.operations, loaded.heartbeat_interval_s).sign_root_crl(brought, name)
     values = {"root": signed.authority, "number": signed.number, "next_update": f"{signed.next_update:%Y-%m-%d}"}
     sentence = f"List {signed.number} of {signed.authority} is signed; it lasts until {values['next_update']}."

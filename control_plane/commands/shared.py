@@ -35,10 +35,10 @@ def settings(config: Path | None, data_dir: Path | None) -> Config:
 
 
 @contextmanager
-def opened(config: Path | None, data_dir: Path | None) -> Iterator[tuple[Config, Opened]]:
-    """The settings and the opened installation, closed afterwards."""
+def opened(config: Path | None, data_dir: Path | None, *, to_issue: bool = True) -> Iterator[tuple[Config, Opened]]:
+    """The settings and the opened installation, closed afterwards. ``to_issue=False``: see ``open_for``."""
     loaded = settings(config, data_dir)
-    installation = open_for(loaded)
+    installation = open_for(loaded, to_issue=to_issue)
     try:
         yield loaded, installation
     finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
 
 from control_plane.app import Opened, Server, open_for
 from control_plane.authorities import Kind
@@ -24,6 +25,7 @@ from control_plane.config import Config
 from control_plane.errors import NotInitialised
 from control_plane.operations import utc_now
 from control_plane.rotation import Step
+from tests.fakes.clock import NOON
 from tests.fakes.installation import installed, reopened
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +157,14 @@ async def test_a_running_server_follows_a_rotation_of_another_process(tmp_path, 
                     port = int(server.urls["platform"].rpartition(":")[2])
                     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
                     writer.transport.abort()
+
+
+def test_an_authority_near_its_end_is_announced_with_the_command(plane, clock):
+    server = Server(_config(plane), Opened(plane.operations, ("localhost",)))
+    for days, warned in ((600, []), (700, ["intermediate"])):
+        clock.advance(NOON + timedelta(days=days) - clock())
+        with capture_logs() as logs:
+            server._refresh()
+        ending = [entry for entry in logs if entry["event"] == "authority_ends_soon"]
+        assert [entry["authority"] for entry in ending] == warned
+        assert all("ca rotate" in entry["hint"] for entry in ending)

@@ -1,12 +1,18 @@
 """``ca`` as an operator uses it: lists, a rotation, and the root's key out and in."""
 
 import json
+import os
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 
 from pki.revocation import verify_crl
+
+ROOT = str(Path(__file__).parents[3])
 
 
 def test_the_crl_is_pem_and_verifies(run, ready, tmp_path):
@@ -112,3 +118,22 @@ def test_an_ingress_gets_a_key_and_a_chain_that_openssl_verifies(run, ready, tmp
     verified = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert verified.stdout == "server.pem: OK\n", verified.stderr
     assert run("ca", "ingress", "--name", "*.example.com", "--out", "server.pem")[0] == 1
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed: apt-get install faketime")
+def test_an_intermediate_that_ended_years_ago_can_still_be_rotated(run, ready, tmp_path):
+    """The control plane was off for three years: it says what to do, that works, and then it issues again."""
+
+    def later(*arguments):
+        command = ["faketime", "-f", "+1100d", sys.executable, "-m", "control_plane.cli", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT}, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    code, err = later("outpost", "create", "berlin")
+    assert (code, "rotate the intermediate" in err) == (1, True), err
+    for step in ("--prepare", "--activate", "--retire"):
+        assert later("ca", "rotate", "intermediate", step) == (0, "")
+    assert later("outpost", "create", "berlin") == (0, "")
+    assert later("ca", "crl") == (0, "")
