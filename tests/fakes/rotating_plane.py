@@ -63,6 +63,24 @@ class RotatingPlane(FakeControlPlane):
         self.unreachable: set[str] = set()
         self.beats: dict[str, list] = {}
 
+    @property
+    def intermediate(self) -> Authority:
+        """The one that issues now."""
+        return self.__dict__.get("issuing") or super().intermediate
+
+    @intermediate.setter
+    def intermediate(self, authority: Authority) -> None:
+        self.__dict__["issuing"] = authority
+
+    @property
+    def root(self) -> Authority:
+        """The one that tokens name."""
+        return self.__dict__.get("named_root") or super().root
+
+    @root.setter
+    def root(self, authority: Authority) -> None:
+        self.__dict__["named_root"] = authority
+
     # What an operator does
 
     def new_intermediate(self, root: Authority | None = None) -> Authority:
