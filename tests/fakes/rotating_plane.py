@@ -56,6 +56,8 @@ class RotatingPlane(FakeControlPlane):
         self.crosses: list[x509.Certificate] = []
         self.server_authority = self.intermediate
         self.renew_asked = False
+        self.hangs_up = False
+        """Refuses certificates as many servers do: by closing, so that the alert is lost."""
         self.refuse_recovery: ErrorCode | None = None
         self.renewed: list[str] = []
         self.recovered: list[str] = []
@@ -261,6 +263,8 @@ class RotatingPlane(FakeControlPlane):
         try:
             verify_outpost(identity.certificate, trust=store, at=self.clock(), trust_domain=self.trust_domain)
         except CertificateInvalid as err:
+            if self.hangs_up:
+                raise httpx.ReadError("reset") from err
             alert = ssl.SSLError(1, "tlsv1 alert")
             alert.reason = {
                 Reason.EXPIRED: "SSLV3_ALERT_CERTIFICATE_EXPIRED",
