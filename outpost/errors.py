@@ -5,7 +5,8 @@ OutpostError
  │    ├── AuditUnavailable        the audit log cannot be made durable
  │    ├── CacheUnavailable        the local database cannot be opened, read or written
  │    └── ControlPlaneUnavailable no answer, or a 5xx, from the control plane
- │         └── CertificateRefused      its TLS refuses our certificate
+ │         ├── CertificateRefused      its TLS refuses our certificate
+ │         └── ControlPlaneHungUp      it took the connection and closed it without an answer
  ├── Rejected             the input is wrong and will stay wrong; ``code`` says how
  │    └── CouldNotInspect         the content cannot be inspected within its bounds
  ├── Untrusted            something signed or certified does not check out; stop
@@ -51,6 +52,10 @@ class ControlPlaneUnavailable(Unavailable):
 
 class CertificateRefused(ControlPlaneUnavailable):
     """The control plane's TLS refuses our certificate: expired, or of an authority that was retired."""
+
+
+class ControlPlaneHungUp(ControlPlaneUnavailable):
+    """Connected, then closed without an answer: a restart, or a refusal of our certificate whose alert was lost."""
 
 
 class Rejected(OutpostError):

@@ -58,12 +58,13 @@ class Doorstep:
         return parse(CertificateResponse, body)
 
     async def fetch_crl(self, identity: Identity) -> bytes:
-        """The revocation list as sent.
+        """The revocation list of the authority that issued the identity's certificate, as sent.
 
         Raises:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
-        return await self._exchange(identity, "GET", routes.PUBLIC_CRL, CRL_BYTES)
+        path = f"{routes.PUBLIC_CRL}?issuer={issuer_key_id(identity.certificate)}"
+        return await self._exchange(identity, "GET", path, CRL_BYTES)
 
     async def unverified_date(self, identity: Identity) -> datetime | None:
         """What the other end says the time is, whoever it may be: a hint for a person, never a time to act on."""
@@ -92,6 +93,12 @@ class Doorstep:
         ) as http:
             request = http.build_request(method, self._url + path, content=content, headers=headers)
             return await exchange(http, request, max_bytes=max_bytes, total_s=_TOTAL_S, on_date=self._on_date)
+
+
+def issuer_key_id(certificate: x509.Certificate) -> str:
+    """The key identifier of the certificate's issuer in hex (RFC 5280 §4.2.1.1), by which its list is asked for."""
+    extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    return (extension.value.key_identifier or b"").hex()
 
 
 def recover_request(identity: Identity, new_key: ec.EllipticCurvePrivateKey) -> RecoverRequest:

@@ -2,7 +2,8 @@
 
 Every exchange has a timeout for each step and for the whole, and stops reading at its byte limit; compressed answers
 are refused, so the limit is what arrives and what is kept. 4xx is ``Rejected`` with the server's code; 5xx, 429 and
-no answer are ``ControlPlaneUnavailable``, and ``CertificateRefused`` if TLS said that our certificate is the reason; a
+no answer are ``ControlPlaneUnavailable``: ``CertificateRefused`` if TLS said that our certificate is the reason, and
+``ControlPlaneHungUp`` if it closed without a word, which is what is left of that alert when the closing overtakes it. A
 certificate that does not verify or an answer that cannot be read is ``ControlPlaneUntrusted``, and
 ``ControlPlaneOutOfTime`` if the only reason is our clock's opinion of its validity.
 """
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from outpost.errors import (
     CertificateRefused,
+    ControlPlaneHungUp,
     ControlPlaneOutOfTime,
     ControlPlaneUnavailable,
     ControlPlaneUntrusted,
@@ -104,6 +106,8 @@ def _error_of(err: Exception) -> OutpostError:
         )
     if is_own_certificate_refused(err):
         return CertificateRefused("the control plane refuses this outpost's certificate in the TLS handshake")
+    if isinstance(err, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError):
+        return ControlPlaneHungUp(f"the control plane closed the connection without an answer ({type(err).__name__})")
     return ControlPlaneUnavailable(f"no answer from the control plane ({type(err).__name__})")
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 
 from outpost.errors import (
     CertificateRefused,
+    ControlPlaneHungUp,
     ControlPlaneOutOfTime,
     ControlPlaneUnavailable,
     ControlPlaneUntrusted,
@@ -50,6 +51,7 @@ from pki.errors import CertificateInvalid
 from pki.pem import parse_certificate
 
 _INSTANCE_BYTES: Final = 16
+_HANG_UPS: Final = 3  # in a row: a restart of the control plane gives one or two
 _SERVER_OUT_OF_TIME: Final = (
     "the control plane's certificate is out of its validity, and this machine's clock seems right: "
     "ask its operator to renew the server's certificate"
@@ -91,6 +93,7 @@ class IdentityKeeper:
         self._renew_asked = False
         self._refused = False
         self._out_of_time = False
+        self._hung_up = 0
         self._is_tidy = False
         self.instance_id: Final = secrets.token_hex(_INSTANCE_BYTES)
         """Of this process; two that alternate on one certificate are two machines with one identity."""
@@ -114,13 +117,21 @@ class IdentityKeeper:
             self._refused = True
         elif isinstance(err, ControlPlaneOutOfTime):
             self._out_of_time = True
-        return self._refused or self._out_of_time
+        elif isinstance(err, ControlPlaneHungUp):
+            self._hung_up += 1
+        return self._refused or self._out_of_time or self._is_suspicious
 
     def note_accepted(self) -> None:
         """An answer over verified mutual TLS: the certificate in use is accepted, and the clocks agree well enough."""
         self._refused = self._out_of_time = False
+        self._hung_up = 0
         if self.problem is not None and self.problem.code is ErrorCode.CLOCK_UNTRUSTED:
             self.problem = None
+
+    @property
+    def _is_suspicious(self) -> bool:
+        """It takes connections and closes them, again and again: that is how many servers refuse a certificate."""
+        return self._hung_up >= _HANG_UPS
 
     async def keep(self, compose: Compose) -> None:
         """Do what is due: finish a swap that a crash cut short, renew or recover, follow the authorities.
@@ -153,7 +164,7 @@ class IdentityKeeper:
         if candidate is not None:
             _log.info("candidate_found", credentials=candidate.credentials)
             await self._swap(candidate, compose)
-        elif self._refused or self._renew_asked or at >= await self._renew_at():
+        elif self._refused or self._is_suspicious or self._renew_asked or at >= await self._renew_at():
             await self._renew(compose, at)
         elif self._generation_heard > self._identity.trust_generation:
             await self._follow_trust(compose, at)
@@ -169,13 +180,14 @@ class IdentityKeeper:
         try:
             response = await self._client.renew(RenewRequest(csr_pem=make_csr(key).decode("ascii")))
         except (Rejected, ControlPlaneUnavailable) as err:
-            # A server that hangs up on an expired certificate may be seen as a mere broken connection.
+            # A server that refuses a certificate may be seen as a mere broken connection.
             expired = at > identity.certificate.not_valid_after_utc and isinstance(err, ControlPlaneUnavailable)
-            if not expired and not _is_certificate_refused(err):
+            suspicious = self._is_suspicious and isinstance(err, ControlPlaneHungUp)
+            if not expired and not suspicious and not _is_certificate_refused(err):
                 raise
-            self._refused = True
             _log.warning("recovering", reason=str(err))
             response = await self._doorstep.recover(identity, key)
+            self._refused = True
         candidate = make_candidate(identity, key, *self._read(response, at), at)
         await asyncio.to_thread(store_candidate, candidate)
         await self._swap(candidate, compose)
@@ -201,7 +213,7 @@ class IdentityKeeper:
         await asyncio.to_thread(make_current, candidate)
         await self._client.move_to(candidate)
         self._identity = candidate
-        self._refused = False
+        self.note_accepted()
         self.note_reply(reply)
         _log.info("certificate_renewed", until=candidate.certificate.not_valid_after_utc.isoformat())
         try:

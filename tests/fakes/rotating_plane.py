@@ -19,6 +19,8 @@ from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import (
     CertificateResponse,
+    EnrolRequest,
+    EnrolResponse,
     ErrorBody,
     HeartbeatReply,
     RecoverRequest,
@@ -54,14 +56,26 @@ class RotatingPlane(FakeControlPlane):
         self.crosses: list[x509.Certificate] = []
         self.server_authority = self.intermediate
         self.renew_asked = False
+        self.hangs_up = False
+        """Refuses certificates as many servers do: by closing, so that the alert is lost."""
         self.refuse_recovery: ErrorCode | None = None
         self.renewed: list[str] = []
         self.recovered: list[str] = []
+        self.serials: dict[str, set[int]] = {}
         self.revoked_serials: set[int] = set()
         self.crl_number = 1
         self.proxied_by: x509.Certificate | None = None
         self.unreachable: set[str] = set()
         self.beats: dict[str, list] = {}
+
+    @property
+    def intermediate(self) -> Authority:
+        """The one that issues now."""
+        return self.__dict__.get("issuing") or super().intermediate
+
+    @intermediate.setter
+    def intermediate(self, authority: Authority) -> None:
+        self.__dict__["issuing"] = authority
 
     # What an operator does
 
@@ -100,16 +114,13 @@ class RotatingPlane(FakeControlPlane):
         self.anchors = self.anchors[-1:]
         newest = self.anchors[0].certificate.subject
         self.intermediates = [each for each in self.intermediates if each.certificate.issuer == newest]
-        self.root = self.anchors[0]
         self.generation += 1
         self.renew_asked = False
 
     def revoke_signed(self, outpost_id: str) -> None:
         """Revoke in the registry and on the list."""
         self.revoke(outpost_id)
-        self.revoked_serials |= {
-            int(each.serial, 16) for each in self.registry.certificates.values() if each.outpost_id == outpost_id
-        }
+        self.revoked_serials |= self.serials[outpost_id]
         self.crl_number += 1
 
     def pardon(self, outpost_id: str) -> None:
@@ -186,7 +197,14 @@ class RotatingPlane(FakeControlPlane):
     def _issue(self, csr_pem: str, outpost_id: str) -> CertificateResponse:
         spiffe_id = SpiffeId(self.trust_domain, self.org_id, outpost_id)
         certificate = self.intermediate.issue_outpost(spiffe_id, parse_csr(csr_pem.encode()), self.clock())
+        self.serials.setdefault(outpost_id, set()).add(certificate.serial_number)
         return CertificateResponse(certificate_pem=_pem(certificate), trust=self.trust_update())
+
+    def _enrol(self, request: EnrolRequest) -> EnrolResponse:
+        answer = super()._enrol(request)
+        issued = self._issue(request.csr_pem, answer.outpost_id)
+        help_along = [_pem(self.intermediate.certificate), *map(_pem, self.crosses)]
+        return answer.model_copy(update={"certificate_pem": issued.certificate_pem, "intermediates_pem": help_along})
 
     def _recover(self, request: httpx.Request):
         recovery = RecoverRequest.model_validate_json(request.content)
@@ -245,6 +263,8 @@ class RotatingPlane(FakeControlPlane):
         try:
             verify_outpost(identity.certificate, trust=store, at=self.clock(), trust_domain=self.trust_domain)
         except CertificateInvalid as err:
+            if self.hangs_up:
+                raise httpx.ReadError("reset") from err
             alert = ssl.SSLError(1, "tlsv1 alert")
             alert.reason = {
                 Reason.EXPIRED: "SSLV3_ALERT_CERTIFICATE_EXPIRED",

@@ -5,7 +5,13 @@ import ssl
 import httpx
 import pytest
 
-from outpost.errors import CertificateRefused, ControlPlaneOutOfTime, ControlPlaneUnavailable, ControlPlaneUntrusted
+from outpost.errors import (
+    CertificateRefused,
+    ControlPlaneHungUp,
+    ControlPlaneOutOfTime,
+    ControlPlaneUnavailable,
+    ControlPlaneUntrusted,
+)
 from outpost.sync.exchange import exchange
 
 
@@ -28,7 +34,9 @@ FAILURES = [
     (alert("SSLV3_ALERT_CERTIFICATE_EXPIRED"), CertificateRefused),
     (alert("TLSV1_ALERT_UNKNOWN_CA"), CertificateRefused),
     (alert("TLSV1_ALERT_INTERNAL_ERROR"), ControlPlaneUnavailable),
-    (ConnectionResetError("reset"), ControlPlaneUnavailable),
+    (httpx.ReadError("reset"), ControlPlaneHungUp),
+    (httpx.RemoteProtocolError("closed"), ControlPlaneHungUp),
+    (httpx.ConnectTimeout("slow"), ControlPlaneUnavailable),
     (httpx.ReadTimeout("slow"), ControlPlaneUnavailable),
 ]
 
@@ -37,7 +45,7 @@ FAILURES = [
 @pytest.mark.parametrize("wrapped", [False, True])
 async def test_a_failure_has_its_own_type(failure, expected, wrapped):
     def fail(request):
-        if wrapped:
+        if wrapped and isinstance(failure, ssl.SSLError):
             raise httpx.ConnectError("wrapped") from failure
         raise failure
 

@@ -108,13 +108,14 @@ async def test_none_is_stranded(fleet, plane, clock, standing, tmp_path):
     await days_pass(1)
     online = [member for member in fleet if member.name not in offline]
     assert all(member.parts.keeper.identity.trust_generation == plane.generation for member in online)
+    late = join(plane, clock, standing, tmp_path / "late", "late")  # in the middle of it, with a token of the old root
+    await late.live()
     plane.retire_old_root()
     await days_pass(6)
     assert not set(plane.recovered) & {member.name for member in online}
-    late = join(plane, clock, standing, tmp_path / "late", "late")
     plane.unreachable = set()
     await days_pass(1)
-    await late.live()
+    await late.live()  # after seven days without a word
     for member in [*fleet, late]:
         assert member.loop.errors == {}, member.name
         stored = load_identity(member.parts.keeper.identity.directory.parent, clock())

@@ -7,6 +7,7 @@ import pytest
 
 from outpost.errors import (
     CertificateRefused,
+    ControlPlaneHungUp,
     ControlPlaneOutOfTime,
     ControlPlaneUnavailable,
     ControlPlaneUntrusted,
@@ -262,6 +263,21 @@ async def test_a_retired_authority_leads_to_recovery_before_the_certificate_expi
     with pytest.raises(CertificateRefused) as refused:
         await client.fetch_secrets()
     assert keeper.note_refusal(refused.value)
+    await keeper.keep(compose)
+    assert plane.recovered == ["edge-1"]
+    assert (await client.fetch_secrets()).version == 1
+
+
+async def test_a_server_that_only_hangs_up_on_a_retired_authority_is_understood(keeper, client, compose, plane):
+    plane.hangs_up = True
+    plane.activate(plane.new_intermediate(plane.new_root()))
+    plane.retire_old_root()
+    asked = []
+    for _ in range(3):
+        with pytest.raises(ControlPlaneHungUp) as hung_up:
+            await client.fetch_secrets()
+        asked.append(keeper.note_refusal(hung_up.value))
+    assert asked == [False, False, True]
     await keeper.keep(compose)
     assert plane.recovered == ["edge-1"]
     assert (await client.fetch_secrets()).version == 1
