@@ -9,7 +9,7 @@ import typer
 
 from control_plane.commands import installation
 from control_plane.commands.authority import ca_commands
-from control_plane.commands.registry import outpost_commands
+from control_plane.commands.registry import outpost_commands, revoke
 from control_plane.commands.tenants import (
     key_commands,
     org_commands,
@@ -34,6 +34,9 @@ app.add_typer(outpost_commands, name="outpost")
 app.add_typer(key_commands, name="key")
 app.add_typer(policy_commands, name="policy")
 app.add_typer(secret_commands, name="secret")
+# The authority's own words for two of them: an installation begins with its authorities, and a revocation is theirs.
+ca_commands.command("init")(installation.init)
+ca_commands.command("revoke")(revoke)
 app.add_typer(ca_commands, name="ca")
 
 
