@@ -7,7 +7,6 @@ cannot be read stops the start, because both are refusals that must not be forgo
 """
 
 import asyncio
-import base64
 import contextlib
 import os
 import signal
@@ -40,12 +39,11 @@ from outpost.errors import (
     Unavailable,
     Untrusted,
 )
-from outpost.policy.bundle import load_bundle
+from outpost.in_force import InForce
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
-from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
-from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.server import ProxyServer, make_server
@@ -55,7 +53,7 @@ from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.enrol import register
 from outpost.sync.identity import Identity, is_enrolled, load_identity
 from outpost.sync.keeper import IdentityKeeper
-from outpost.sync.loop import Applied, Effects, Stores, SyncLoop
+from outpost.sync.loop import Effects, Stores, SyncLoop
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
@@ -79,59 +77,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The default clock."""
     return datetime.now(UTC)
-
-
-class InForce:
-    """What is enforced now: the bundle, the secrets, and the revocation; each replaced whole."""
-
-    def __init__(self, identity: Identity, admission: Admission, local_keys: dict[str, str], clock: Clock) -> None:
-        self._identity = identity
-        self._admission = admission
-        self._local_keys = local_keys
-        self._clock = clock
-        self._peppers: dict[str, bytes] = {}
-        self._provider_keys: dict[str, str] = {}
-        self.applied: Applied | None = None
-
-    def apply(self, stored: StoredBundle) -> None:
-        """Verify a stored bundle from the enrolment root and put it in force between two requests.
-
-        Raises:
-            BundleRejected: It does not verify or cannot be read; what was in force stays.
-        """
-        bundle = load_bundle(
-            self._identity.tuf_root,
-            roots=stored.roots,
-            timestamp=stored.timestamp,
-            snapshot=stored.snapshot,
-            targets=stored.targets,
-            documents=stored.documents,
-        )
-        self._admission.enforcement = compile_bundle(bundle, self._peppers)
-        self.applied = Applied(bundle.snapshot_version, self._clock())
-
-    def apply_secrets(self, secrets: dict[str, str]) -> None:
-        """Put opened secrets in force; keys whose pepper has come or gone change at once."""
-        self._peppers = {
-            name.removeprefix(PEPPER_PREFIX): base64.b64decode(value)
-            for name, value in secrets.items()
-            if name.startswith(PEPPER_PREFIX)
-        }
-        self._provider_keys = {
-            name.removeprefix(PROVIDER_PREFIX): value
-            for name, value in secrets.items()
-            if name.startswith(PROVIDER_PREFIX)
-        }
-        if self._admission.enforcement is not None:
-            self._admission.enforcement = compile_bundle(self._admission.enforcement.bundle, self._peppers)
-
-    def set_revoked(self, revoked: bool) -> None:  # noqa: FBT001 - a callback with one meaning
-        """Refuse everybody, or no longer."""
-        self._admission.revoked = revoked
-
-    def provider_key(self, provider_id: str) -> str | None:
-        """The API key for a provider: the local one, else the one from the control plane."""
-        return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
 
 
 @dataclass(frozen=True, slots=True)
