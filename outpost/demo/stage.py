@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +40,9 @@ class Provider:
 class Stage:
     """Control plane, outpost and provider on loopback ports of their own, with all files under one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, control_plane_variables: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._control_plane_variables = dict(control_plane_variables or {})
         self.outpost_data = directory / "outpost"
         self._ports = dict(zip(("platform", "sync", "proxy", "admin", "provider"), free_ports(5), strict=True))
         self._http = httpx.Client(timeout=ANSWER_TIMEOUT_S, trust_env=False)
@@ -189,6 +190,7 @@ class Stage:
             "CONTROL_PLANE_PLATFORM_PORT": str(self._ports["platform"]),
             "CONTROL_PLANE_OUTPOST_HOST": "127.0.0.1",
             "CONTROL_PLANE_OUTPOST_PORT": str(self._ports["sync"]),
+            **self._control_plane_variables,
         }
 
     def _outpost_settings(self) -> dict[str, str]:
