@@ -23,6 +23,7 @@ from control_plane.api.ingress import UNIX_PREFIX, IngressPeer, parse_hops
 from control_plane.api.news import NewsBoard
 from control_plane.api.outpost import PeerCertificate, outpost_app, tls_peer_certificate
 from control_plane.api.platform import platform_app
+from control_plane.authority_keys import open_authority_keys
 from control_plane.ceremonies import ensure_crls
 from control_plane.config import Config
 from control_plane.errors import ControlPlaneError
@@ -60,7 +61,7 @@ def open_for(config: Config, *, to_issue: bool = True) -> Opened:
     """The installation that ``config`` names. ``to_issue=False``: also with an authority that has ended.
 
     Raises:
-        NotInitialised, KeysUnsafe, StoreUnavailable: It cannot be used; says what to do.
+        NotInitialised, KeysUnsafe, KeyStoreFailed, StoreUnavailable: It cannot be used; says what to do.
     """
     require_initialised(config.data_dir)
     database = Database(config.resolved_database_url())
@@ -69,7 +70,8 @@ def open_for(config: Config, *, to_issue: bool = True) -> Opened:
         with database.read() as connection:
             state = SqlAuthorityStore(connection).load()
         files, trust_domain = DataDir(config.data_dir), installation.trust_domain
-        keyring = load_keyring(files, trust_domain, utc_now(), state, to_issue=to_issue)
+        keys = open_authority_keys(files.ca, config.key_store_choice())
+        keyring = load_keyring(files, trust_domain, utc_now(), state, keys=keys, to_issue=to_issue)
     except ControlPlaneError:
         database.close()
         raise

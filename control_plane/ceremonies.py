@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from control_plane import rotation
 from control_plane.authorities import AuthorityRecord, Kind, State, TrustState, presented_chain
+from control_plane.authority_keys import AuthorityKeys
 from control_plane.errors import InvalidRequest, KeysUnsafe, RotationRefused
 from control_plane.events import IdentityEvent
 from control_plane.issuance import StoredCrl, current_crl, root_crl_is_due, sign_root_crl
@@ -41,7 +42,7 @@ from pki.errors import PkiError
 from pki.files import write_private, write_public
 from pki.keys import generate_private_key, private_key_to_pem
 from pki.pem import certificates_to_pem
-from pki.signer import LocalSigner
+from pki.signer import LocalSigner, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ class Ceremonies:
             rotation.require_allowed(keyring.state, kind, Step.PREPARE)
             at, state = operations.clock(), keyring.state
             root = state.active(Kind.ROOT)
-            authority = root_authority(keyring.files, root, brought)
+            authority = root_authority(keyring.authority_keys, root, brought)
             additions: tuple[AuthorityRecord, ...] = ()
             if kind is Kind.ROOT:
-                if new_root_export is None and not is_online(keyring.files, root):
+                if new_root_export is None and not is_online(keyring.authority_keys, root):
                     raise InvalidRequest(
                         "the old root is offline, so the new one shall be too: add --new-root-export FILE"
                     )
@@ -157,7 +158,7 @@ class Ceremonies:
         with operations.database.write() as connection:
             keyring = self._keyring(connection)
             root, at = self._root(keyring, name), operations.clock()
-            authority = root_authority(keyring.files, root, brought)
+            authority = root_authority(keyring.authority_keys, root, brought)
             SqlEventStore(connection).record(IdentityEvent(at, "root_crl", detail={"root": root.name}))
             return sign_root_crl(SqlCrlStore(connection), keyring.state, root.name, authority, at)
 
@@ -183,23 +184,23 @@ class Ceremonies:
 
     def export(self, target: BroughtKey, name: str | None = None) -> str:
         """Write a root's key to a new encrypted file; it stays here too. Returns the root's name."""
-        return self._with_root(lambda files, root: export_root(files, root, target), "root_exported", name)
+        return self._with_root(lambda keys, root: export_root(keys, root, target), "root_exported", name)
 
     def remove(self, export: BroughtKey, name: str | None = None) -> str:
-        """Take a root's key out of the data directory once its export has been read. Returns the root's name."""
-        return self._with_root(lambda files, root: remove_root(files, root, export), "root_removed", name)
+        """Delete a root's key here once its export has been read. Returns the root's name."""
+        return self._with_root(lambda keys, root: remove_root(keys, root, export), "root_removed", name)
 
     def bring_back(self, export: BroughtKey, name: str | None = None) -> str:
-        """Put a root's key back into the data directory for good. Returns the root's name."""
-        return self._with_root(lambda files, root: import_root(files, root, export), "root_imported", name)
+        """Keep a root's key here again for good. Returns the root's name."""
+        return self._with_root(lambda keys, root: import_root(keys, root, export), "root_imported", name)
 
-    def _with_root(self, act: Callable[[DataDir, AuthorityRecord], None], kind: str, name: str | None) -> str:
+    def _with_root(self, act: Callable[[AuthorityKeys, AuthorityRecord], None], kind: str, name: str | None) -> str:
         operations = self._operations
         with operations.database.write() as connection:
             keyring = self._keyring(connection)
             root = self._root(keyring, name)
             SqlEventStore(connection).record(IdentityEvent(operations.clock(), kind, detail={"root": root.name}))
-            act(keyring.files, root)
+            act(keyring.authority_keys, root)
         return root.name
 
     def _root(self, keyring: Keyring, name: str | None) -> AuthorityRecord:
@@ -220,32 +221,35 @@ class Ceremonies:
         export: BroughtKey | None,
         at: datetime,
     ) -> tuple[AuthorityRecord, Authority]:
-        key, trust_domain = generate_private_key(), self._operations.trust_domain
+        name, trust_domain = f"root-{numbered(keyring.state, Kind.ROOT)}", self._operations.trust_domain
+        signer = self._root_signer(keyring, name, export)
         authority = create_root(
-            LocalSigner(key),
+            signer,
             trust_domain=trust_domain,
             common_name=f"{trust_domain} root",  # the same name: a self-issued cross certificate costs no path length
             at=at,
             random_bytes=self._random_bytes,
         )
         cross = old.cross_sign(authority.certificate, at)
-        name = f"root-{numbered(keyring.state, Kind.ROOT)}"
-        if export is None:
-            write_private(keyring.files.authority_key(name), private_key_to_pem(key, None))
-        else:
-            write_export(key, export)
         der, cross_der = authority.certificate.public_bytes(Encoding.DER), cross.public_bytes(Encoding.DER)
         record = AuthorityRecord(name, Kind.ROOT, State.NEXT, name, der, at, cross_der)
         return _keep(keyring.files, record), authority
 
+    def _root_signer(self, keyring: Keyring, name: str, export: BroughtKey | None) -> Signer:
+        if export is None:
+            return keyring.authority_keys.create(name)
+        key = generate_private_key()
+        write_export(key, export)
+        return LocalSigner(key)
+
     def _new_intermediate(
         self, keyring: Keyring, root: str, root_authority: Authority, at: datetime
     ) -> AuthorityRecord:
-        key, trust_domain = generate_private_key(), self._operations.trust_domain
-        number = numbered(keyring.state, Kind.INTERMEDIATE)
+        number, trust_domain = numbered(keyring.state, Kind.INTERMEDIATE), self._operations.trust_domain
+        name = f"intermediate-{number}"
         authority = create_intermediate(
             root_authority,
-            LocalSigner(key),
+            keyring.authority_keys.create(name),
             trust_domain=trust_domain,
             # A name of its own, so that readers of revocation lists need not tell two by their keys; never longer
             # than the first one's, which fits the 64 characters.
@@ -253,8 +257,6 @@ class Ceremonies:
             at=at,
             random_bytes=self._random_bytes,
         )
-        name = f"intermediate-{number}"
-        write_private(keyring.files.authority_key(name), private_key_to_pem(key, None))
         der = authority.certificate.public_bytes(Encoding.DER)
         return _keep(keyring.files, AuthorityRecord(name, Kind.INTERMEDIATE, State.NEXT, root, der, at))
 
@@ -279,8 +281,8 @@ def ensure_crls(operations: Operations) -> list[str]:
             if record.kind is Kind.INTERMEDIATE:
                 current_crl(store, partial(keyring.authority, record.name), record.name, at)
             elif root_crl_is_due(store, keyring.state, record.name, at):
-                if is_online(keyring.files, record):
-                    authority = root_authority(keyring.files, record, None)
+                if is_online(keyring.authority_keys, record):
+                    authority = root_authority(keyring.authority_keys, record, None)
                     sign_root_crl(store, keyring.state, record.name, authority, at)
                 else:
                     missing.append(record.name)

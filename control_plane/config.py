@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from control_plane.authority_keys import StoreChoice, choose
 from control_plane.errors import ConfigError
 from outpost.protocol.settings import ProgramSettings, SettingsInvalid, load_settings
 
@@ -31,6 +33,22 @@ class Config(ProgramSettings):
     database_url: str | None = Field(
         default=None,
         description="SQLAlchemy URL; absent means SQLite in data_dir. Set it by variable if it carries a password.",
+        repr=False,
+    )
+    key_store: str | None = Field(
+        default=None,
+        min_length=1,
+        description="URI of the key store of the authorities' keys (docs/pki.md); absent: files in data_dir/ca.",
+    )
+    key_store_secret_file: Path | None = Field(
+        default=None,
+        description="File, mode 0600, with the key store's passphrase, PIN or token. Without it and the variable, "
+        "keys in files are not encrypted.",
+    )
+    key_store_secret: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The key store's passphrase, PIN or token itself. Set it by variable only, or use the file.",
         repr=False,
     )
     trust_domain: str | None = Field(
@@ -126,6 +144,16 @@ class Config(ProgramSettings):
     def resolved_database_url(self) -> str:
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'control-plane.db'}"
+
+    def key_store_choice(self) -> StoreChoice:
+        """The key store of the authorities, its secret read.
+
+        Raises:
+            ConfigError: There are two secrets, or the secret's file cannot be used.
+        """
+        choice = choose(self.key_store, self.key_store_secret, self.key_store_secret_file)
+        own = f"file:{(self.data_dir / 'ca').absolute()}"  # `init` makes it elsewhere first
+        return replace(choice, uri=None) if choice.uri == own else choice
 
     def enrol_url(self, names: Sequence[str]) -> str:
         """Where outposts enrol; ``names`` are the server's."""

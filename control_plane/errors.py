@@ -12,7 +12,8 @@ ControlPlaneError
  │    ├── RateLimited                                               too many for now
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
-      └── ConfigError, NotInitialised, AlreadyInitialised, KeysUnsafe, RotationRefused, RootOffline
+      ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
+      └── KeysUnsafe ── KeyStoreFailed
 
 ``control_plane/api/errors.py`` is the one table that turns these into HTTP. Messages name what to do and never
 hold a token, key or body.
@@ -173,6 +174,16 @@ class AlreadyInitialised(Refused):
 
 class KeysUnsafe(Refused):
     """A key file is missing, unreadable or readable by others."""
+
+
+class KeyStoreFailed(KeysUnsafe):
+    """The key store ``store`` does not give a key or a signature; ``advice`` says what to do."""
+
+    def __init__(self, store: str, problem: str, advice: str) -> None:
+        super().__init__(f"{store}: {problem}; {advice}")
+        self.store = store
+        self.problem = problem
+        self.advice = advice
 
 
 class RotationRefused(Refused):

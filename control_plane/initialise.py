@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from control_plane.authority_keys import StoreChoice, open_authority_keys
 from control_plane.bundles import check_document
 from control_plane.ceremonies import Ceremonies, ensure_crls
 from control_plane.defaults import DEFAULT_PROVIDER_URL, default_routing
@@ -63,6 +64,8 @@ class FirstSecrets:
     anchor_sha256: str
     root_passphrase: str | None = field(default=None, repr=False)
     """Opens the root's export, if one was asked for."""
+    key_store: str = ""
+    """Where the authorities' keys are and what protects them, for people."""
 
 
 def initialise(
@@ -70,6 +73,7 @@ def initialise(
     settings: FirstSettings,
     *,
     database_url: str | None = None,
+    key_store: StoreChoice = StoreChoice(),  # noqa: B008 - immutable
     clock: Callable[[], datetime] = utc_now,
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> FirstSecrets:
@@ -77,6 +81,7 @@ def initialise(
 
     Raises:
         AlreadyInitialised: There is one, or something else lies in the way; nothing was touched.
+        KeyStoreFailed: The key store does not make keys; run it again when it does.
         InvalidRequest, DocumentRejected, KeysUnsafe: A setting cannot be used; nothing was touched.
         OSError: The disk refuses; run it again.
     """
@@ -87,7 +92,7 @@ def initialise(
         _require_free(data_dir, database_url)
         staging = DataDir(data_dir / _STAGING)
         make_private_dir(staging.path)
-        secrets = _build(staging, settings, database_url, clock, random_bytes)
+        secrets = _build(staging, settings, database_url, key_store, clock, random_bytes)
         for piece in _PIECES:
             if (staging.path / piece).exists():
                 (staging.path / piece).rename(data_dir / piece)
@@ -149,12 +154,14 @@ def _build(
     staging: DataDir,
     settings: FirstSettings,
     database_url: str | None,
+    key_store: StoreChoice,
     clock: Callable[[], datetime],
     random_bytes: Callable[[int], bytes],
 ) -> FirstSecrets:
     at = clock()
-    create_keys(staging, settings.trust_domain, at, random_bytes)
-    keyring = load_keyring(staging, settings.trust_domain, at)
+    keys, leaves = open_authority_keys(staging.ca, key_store), settings.root_export is not None
+    create_keys(staging, keys, settings.trust_domain, at, random_bytes, root_leaves=leaves)
+    keyring = load_keyring(staging, settings.trust_domain, at, keys=keys)
     ensure_server_certificate(keyring, list(settings.server_names), at)
     database = Database(database_url or f"sqlite:///{staging.database}")
     try:
@@ -180,7 +187,13 @@ def _build(
         virtual_key=text,
         anchor_sha256=keyring.anchor_sha256.hex(),
         root_passphrase=passphrase,
+        key_store=_finally(keys.described, staging.path),
     )
+
+
+def _finally(text: str, staging: Path) -> str:
+    """``text`` with the place that pieces are moved to instead of the one they are made in."""
+    return text.replace(str(staging), str(staging.parent))
 
 
 def _take_root_offline(operations: Operations, path: Path) -> str:

@@ -1,10 +1,10 @@
 """The keys of this installation and where they lie: directories 0700, files 0600, refused when open to others.
 
-    data_dir/ca/{root,intermediate}[-<id>].{pem,key}   data_dir/server/server.pem   data_dir/keys/{kek,receipt.key}
+    data_dir/ca/{root,intermediate}[-<id>].pem   data_dir/server/server.pem   data_dir/keys/{kek,receipt.key}
     data_dir/keys/orgs/<org>/{root,targets,snapshot,timestamp}.key           data_dir/control-plane.db
 
-Only this file and ``root_key`` read or write them (through ``pki.files``). The root's key is needed for ceremonies
-alone and is not loaded to serve.
+Only this file and ``root_key`` read or write them (through ``pki.files``). Authorities' keys are in their key store
+(``authority_keys``); the root's is needed for ceremonies alone and is not loaded to serve.
 """
 
 import os
@@ -31,16 +31,16 @@ from control_plane.authorities import (
     presented_chain,
     trust_store,
 )
+from control_plane.authority_keys import AuthorityKeys, StoreChoice, open_authority_keys
 from control_plane.bundles import ROLES, RoleSigners
 from control_plane.errors import KeysUnsafe
 from control_plane.wrapping import KEK_BYTES, Wrapper
 from outpost.audit.checkpoint import NoteSigner
 from pki.authority import Authority, create_intermediate, create_root
 from pki.errors import CertificateInvalid, KeyFileError, PkiError
-from pki.files import make_private_dir, read_certificates, read_private_key, write_private, write_public
+from pki.files import make_private_dir, read_certificates, write_private, write_public
 from pki.keys import certificate_sha256, generate_private_key, private_key_to_pem
 from pki.pem import certificates_to_pem
-from pki.signer import LocalSigner
 from pki.verify import Purpose, TrustStore, verify_chain
 
 _MAX_KEY_FILE_BYTES = 4096  # an Ed25519 key in PEM has 119
@@ -56,12 +56,8 @@ class DataDir:
 
     @property
     def ca(self) -> Path:
-        """Certificates and keys of the authorities."""
+        """Certificates of the authorities; their keys too, unless settings name another store."""
         return self.path / "ca"
-
-    def authority_key(self, name: str) -> Path:
-        """The key of one authority."""
-        return self.ca / f"{name}.key"
 
     @property
     def server(self) -> Path:
@@ -88,6 +84,7 @@ class Keyring:
     """The keys that serving needs, at one generation of trust."""
 
     files: DataDir
+    authority_keys: AuthorityKeys
     state: TrustState
     trust: TrustStore
     anchor: x509.Certificate
@@ -109,7 +106,7 @@ class Keyring:
         record = self.state.named(name)
         if record is None:
             raise KeysUnsafe(f"there is no authority called {name}")
-        return _load_authority(self.files, record)
+        return _load_authority(self.authority_keys, record)
 
     def signers(self, org_id: str) -> RoleSigners:
         """The bundle keys of an org.
@@ -130,13 +127,24 @@ class Keyring:
         return self.signers(org_id)
 
 
-def create_keys(files: DataDir, trust_domain: str, at: datetime, random_bytes: Callable[[int], bytes]) -> None:
-    """Make every key of a new installation under ``files``."""
+def create_keys(
+    files: DataDir,
+    keys: AuthorityKeys,
+    trust_domain: str,
+    at: datetime,
+    random_bytes: Callable[[int], bytes],
+    *,
+    root_leaves: bool,
+) -> None:
+    """Make every key of a new installation; ``root_leaves``: the root's will be exported, so it is made as a file.
+
+    Raises:
+        KeyStoreFailed: The store makes none.
+    """
     for folder in (files.path, files.ca, files.keys, files.keys / "orgs", files.server.parent):
         make_private_dir(folder)
-    root_key, intermediate_key = generate_private_key(), generate_private_key()
     root = create_root(
-        LocalSigner(root_key),
+        keys.create(FIRST_ROOT, exportable=root_leaves),
         trust_domain=trust_domain,
         common_name=f"{trust_domain} root",
         at=at,
@@ -144,28 +152,34 @@ def create_keys(files: DataDir, trust_domain: str, at: datetime, random_bytes: C
     )
     intermediate = create_intermediate(
         root,
-        LocalSigner(intermediate_key),
+        keys.create(FIRST_INTERMEDIATE),
         trust_domain=trust_domain,
         common_name=f"{trust_domain} intermediate",
         at=at,
         random_bytes=random_bytes,
     )
-    for name, key, authority in (("root", root_key, root), ("intermediate", intermediate_key, intermediate)):
-        write_private(files.ca / f"{name}.key", private_key_to_pem(key, None))
+    for name, authority in ((FIRST_ROOT, root), (FIRST_INTERMEDIATE, intermediate)):
         write_public(files.ca / f"{name}.pem", certificates_to_pem([authority.certificate]))
     write_private(files.keys / "receipt.key", _new_ed25519_pem())
     write_private(files.keys / "kek", random_bytes(KEK_BYTES))
 
 
 def load_keyring(
-    files: DataDir, trust_domain: str, at: datetime, state: TrustState | None = None, *, to_issue: bool = True
+    files: DataDir,
+    trust_domain: str,
+    at: datetime,
+    state: TrustState | None = None,
+    *,
+    keys: AuthorityKeys | None = None,
+    to_issue: bool = True,
 ) -> Keyring:
-    """Load and check the keys that serving needs. Without ``state``: as ``init`` made them.
+    """Load and check the keys that serving needs. Without ``state``: as ``init`` made them; without ``keys``: in files.
 
     ``to_issue=False`` lets an authority pass that has ended, so that it can be rotated.
 
     Raises:
         KeysUnsafe: A file is missing, damaged or open to others, or the authority's chain does not hold at ``at``.
+        KeyStoreFailed: The authorities' key store does not answer or does not let us in.
     """
     state = state or _first_state(files)
     kek = _read_private(files.keys / "kek")
@@ -173,7 +187,8 @@ def load_keyring(
         raise KeysUnsafe(f"{files.keys / 'kek'}: not a key; restore it from a backup")
     receipt_key = _load_ed25519(files.keys / "receipt.key")
     receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
-    keyring = Keyring(files, state, *_issuing(files, state), receipts, Wrapper(kek))
+    keys = keys or open_authority_keys(files.ca, StoreChoice())
+    keyring = Keyring(files, keys, state, *_issuing(keys, state), receipts, Wrapper(kek))
     _require_valid_authority(keyring, at if to_issue else keyring.intermediate.certificate.not_valid_before_utc)
     return keyring
 
@@ -184,12 +199,12 @@ def at_state(keyring: Keyring, state: TrustState) -> Keyring:
     Raises:
         KeysUnsafe: The key of the authority that issues now cannot be loaded.
     """
-    trust, anchor, intermediate = _issuing(keyring.files, state)
+    trust, anchor, intermediate = _issuing(keyring.authority_keys, state)
     return replace(keyring, state=state, trust=trust, anchor=anchor, intermediate=intermediate)
 
 
-def _issuing(files: DataDir, state: TrustState) -> tuple[TrustStore, x509.Certificate, Authority]:
-    authority = _load_authority(files, state.active(Kind.INTERMEDIATE))
+def _issuing(keys: AuthorityKeys, state: TrustState) -> tuple[TrustStore, x509.Certificate, Authority]:
+    authority = _load_authority(keys, state.active(Kind.INTERMEDIATE))
     return trust_store(state), state.active(Kind.ROOT).certificate, authority
 
 
@@ -202,12 +217,8 @@ def _first_state(files: DataDir) -> TrustState:
     return first_state(root, intermediate)
 
 
-def _load_authority(files: DataDir, record: AuthorityRecord) -> Authority:
-    path = files.authority_key(record.name)
-    try:
-        return Authority(record.certificate, LocalSigner(read_private_key(path, None)))
-    except (PkiError, OSError, ValueError) as err:
-        raise KeysUnsafe(f"{path}: {_why(err)}; restore it from a backup or set its mode to 0600") from err
+def _load_authority(keys: AuthorityKeys, record: AuthorityRecord) -> Authority:
+    return Authority(record.certificate, keys.signer(record))
 
 
 def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) -> bool:

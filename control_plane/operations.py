@@ -198,7 +198,7 @@ class Operations:
             revoke_outpost(SqlRegistryStore(connection), outpost_id, at)
             SqlEventStore(connection).record(IdentityEvent(at, "revoked", outpost_id))
             for record in keyring.state.authorities:
-                if record.kind is Kind.INTERMEDIATE and keyring.files.authority_key(record.name).exists():
+                if record.kind is Kind.INTERMEDIATE and keyring.authority_keys.find(record):
                     current_crl(SqlCrlStore(connection), partial(keyring.authority, record.name), record.name, at)
 
     def approve_recovery(self, outpost_id: str) -> None:

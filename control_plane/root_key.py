@@ -1,4 +1,4 @@
-"""The root's private key: in the data directory, or exported to one encrypted file and brought back per operation.
+"""The root's private key: in its key store, or exported to one encrypted file and brought back per operation.
 
 A key that is brought is used in memory and never stored. Nothing is removed before its export has been read back.
 The export is PKCS #8 under a passphrase that is generated here (160 random bits) and shown once; ``openssl`` opens it.
@@ -12,12 +12,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from control_plane.authorities import AuthorityRecord, Kind, TrustState
+from control_plane.authority_keys import AuthorityKeys, Found
 from control_plane.errors import KeysUnsafe, RootOffline
-from control_plane.keyring import DataDir
 from pki.authority import Authority
 from pki.errors import KeyFileError
 from pki.files import read_private_key, write_private
-from pki.keys import private_key_to_pem, spki_sha256
+from pki.keys import spki_sha256
 from pki.sealing import seal_private_key
 from pki.signer import LocalSigner
 
@@ -39,46 +39,43 @@ def new_passphrase(random_bytes: Callable[[int], bytes]) -> str:
     return "-".join(text[start : start + _GROUP_CHARS] for start in range(0, len(text), _GROUP_CHARS))
 
 
-def is_online(files: DataDir, root: AuthorityRecord) -> bool:
-    """True if the root's key lies in the data directory."""
-    return files.authority_key(root.name).exists()
+def is_online(keys: AuthorityKeys, root: AuthorityRecord) -> bool:
+    """True if the root's key is in the key store or the data directory."""
+    return keys.find(root) is not None
 
 
-def root_key(files: DataDir, root: AuthorityRecord, brought: BroughtKey | None) -> EllipticCurvePrivateKey:
-    """The root's key: the one brought, else the one in the data directory.
+def root_key(keys: AuthorityKeys, root: AuthorityRecord, brought: BroughtKey | None) -> EllipticCurvePrivateKey:
+    """The root's key itself: the one brought, else the one here.
 
     Raises:
         RootOffline: It is nowhere; says how to bring it.
-        KeysUnsafe: What is there cannot be used, or is another key.
+        KeysUnsafe: What is there cannot be used, is another key, or cannot leave its store.
     """
-    path = brought.path if brought else files.authority_key(root.name)
-    if brought is None and not path.exists():
-        raise RootOffline(
-            f"the key of {root.name} is not here. Bring its export for this one operation: "
-            "add --root-key FILE --passphrase-file FILE"
-        )
+    if brought is None:
+        return _found(keys, root).private_key()
     try:
-        key = read_private_key(path, brought.passphrase if brought else None)
+        key = read_private_key(brought.path, brought.passphrase)
     except KeyFileError as err:
-        raise KeysUnsafe(f"{path}: {err}") from err
+        raise KeysUnsafe(f"{brought.path}: {err}") from err
     if spki_sha256(key.public_key()) != spki_sha256(root.certificate.public_key()):
-        raise KeysUnsafe(f"{path}: this is not the key of {root.name}")
+        raise KeysUnsafe(f"{brought.path}: this is not the key of {root.name}")
     return key
 
 
-def root_authority(files: DataDir, root: AuthorityRecord, brought: BroughtKey | None) -> Authority:
-    """The root, able to sign. Raises as ``root_key``."""
-    return Authority(root.certificate, LocalSigner(root_key(files, root, brought)))
+def root_authority(keys: AuthorityKeys, root: AuthorityRecord, brought: BroughtKey | None) -> Authority:
+    """The root, able to sign with the key brought, else with the one here. Raises as ``root_key``."""
+    signer = _found(keys, root).signer if brought is None else LocalSigner(root_key(keys, root, brought))
+    return Authority(root.certificate, signer)
 
 
-def export_root(files: DataDir, root: AuthorityRecord, target: BroughtKey) -> None:
+def export_root(keys: AuthorityKeys, root: AuthorityRecord, target: BroughtKey) -> None:
     """Write the root's key to a new file, encrypted, and read it back.
 
     Raises:
         RootOffline, KeysUnsafe: There is no key here, or the file is there already or does not read back.
         OSError: The disk refuses.
     """
-    write_export(root_key(files, root, None), target)
+    write_export(root_key(keys, root, None), target)
 
 
 def write_export(key: EllipticCurvePrivateKey, target: BroughtKey) -> None:
@@ -94,30 +91,40 @@ def write_export(key: EllipticCurvePrivateKey, target: BroughtKey) -> None:
         raise KeysUnsafe(f"{target.path}: does not read back as what was written")
 
 
-def remove_root(files: DataDir, root: AuthorityRecord, export: BroughtKey) -> None:
-    """Take the root's key out of the data directory, if ``export`` opens and holds it.
+def remove_root(keys: AuthorityKeys, root: AuthorityRecord, export: BroughtKey) -> None:
+    """Delete the root's key here, if ``export`` opens and holds it.
 
     Raises:
-        KeysUnsafe: It does not; nothing was removed.
+        KeysUnsafe: It does not, or the key is in a store that keys do not leave; nothing was removed.
         RootOffline: There is no key here.
     """
-    root_key(files, root, export)
-    if not is_online(files, root):
+    root_key(keys, root, export)
+    found = keys.find(root)
+    if found is None:
         raise RootOffline(f"the key of {root.name} is not here already")
-    path = files.authority_key(root.name)
+    path = found.path
     with path.open("r+b") as file:  # of use on disks that write in place; copies elsewhere are the operator's
         file.write(b"\0" * path.stat().st_size)
     path.unlink()
 
 
-def import_root(files: DataDir, root: AuthorityRecord, export: BroughtKey) -> None:
-    """Put the root's key back into the data directory.
+def import_root(keys: AuthorityKeys, root: AuthorityRecord, export: BroughtKey) -> None:
+    """Keep the root's key here again, as a file: of the file store, else in the data directory.
 
     Raises:
         KeysUnsafe: The export does not open, or holds another key.
     """
-    key = root_key(files, root, export)
-    write_private(files.authority_key(root.name), private_key_to_pem(key, None))
+    keys.put(root, root_key(keys, root, export))
+
+
+def _found(keys: AuthorityKeys, root: AuthorityRecord) -> Found:
+    found = keys.find(root)
+    if found is None:
+        raise RootOffline(
+            f"the key of {root.name} is not here. Bring its export for this one operation: "
+            "add --root-key FILE --passphrase-file FILE"
+        )
+    return found
 
 
 def numbered(state: TrustState, kind: Kind) -> int:
@@ -125,9 +132,9 @@ def numbered(state: TrustState, kind: Kind) -> int:
     return 1 + sum(one.kind is kind for one in state.authorities)
 
 
-def describe(files: DataDir, roots: Sequence[AuthorityRecord]) -> list[dict[str, str]]:
+def describe(keys: AuthorityKeys, roots: Sequence[AuthorityRecord]) -> list[dict[str, str]]:
     """Each root with its state and where its key is."""
     return [
-        {"name": root.name, "state": root.state.value, "key": "here" if is_online(files, root) else "offline"}
+        {"name": root.name, "state": root.state.value, "key": "here" if is_online(keys, root) else "offline"}
         for root in roots
     ]

@@ -153,7 +153,7 @@ def root_status(*, data_dir: DataDirOption = None, config: ConfigOption = None, 
     with opened(config, data_dir, to_issue=False) as (_, installation):
         keyring = installation.operations.newest_trust()
         roots = [record for record in keyring.state.authorities if record.kind is Kind.ROOT]
-        print_table(describe(keyring.files, roots), "There is no root.", as_json=as_json)
+        print_table(describe(keyring.authority_keys, roots), "There is no root.", as_json=as_json)
 
 
 @root_commands.command("export")
@@ -186,7 +186,7 @@ def root_remove(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the root's key out of the data directory, once its export has been opened and compared.
+    """Delete the root's key here, once its export has been opened and compared.
 
     Example: control-plane ca root remove /media/usb/root-key.pem --passphrase-file -
     """
@@ -206,7 +206,7 @@ def root_import(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the root's key back into the data directory for good. For one operation use --root-key there instead.
+    """Keep the root's key here again for good. For one operation use --root-key there instead.
 
     Example: control-plane ca root import /media/usb/root-key.pem --passphrase-file -
     """

@@ -59,7 +59,7 @@ def init(  # noqa: PLR0913 - the options of one command
     loaded = settings(config, data_dir)
     first = _first_settings(loaded, org, trust_domain, server_name, admin, provider_url)
     first = replace(first, root_export=offline_root)
-    secrets = initialise(loaded.data_dir, first, database_url=loaded.database_url)
+    secrets = _initialise(loaded, first)
     print_once(
         {**asdict(secrets), "data_dir": str(loaded.data_dir.resolve())},
         f"The control plane of org {secrets.org_id} is ready in {loaded.data_dir}. Next: control-plane serve",
@@ -69,6 +69,7 @@ def init(  # noqa: PLR0913 - the options of one command
             ("virtual key", secrets.virtual_key),
             ("trust domain", secrets.trust_domain),
             ("anchor SHA-256", secrets.anchor_sha256),
+            ("authority keys", secrets.key_store),
             *([("root passphrase", secrets.root_passphrase)] if secrets.root_passphrase else []),
         ],
         as_json=as_json,
@@ -95,7 +96,7 @@ def serve(  # noqa: PLR0913 - likewise
     configure_logs(loaded.log_level)
     if init_if_missing and not is_initialised(loaded.data_dir):
         first = _first_settings(loaded, org, trust_domain, server_name, "admin", provider_url)
-        _keep_secrets(loaded.data_dir, initialise(loaded.data_dir, first, database_url=loaded.database_url))
+        _keep_secrets(loaded.data_dir, _initialise(loaded, first))
     serve_forever(loaded, _announce)
 
 
@@ -132,6 +133,10 @@ def _first_settings(
         admin_name=admin,
         provider_url=provider_url,
     )
+
+
+def _initialise(loaded: Config, first: FirstSettings) -> FirstSecrets:
+    return initialise(loaded.data_dir, first, database_url=loaded.database_url, key_store=loaded.key_store_choice())
 
 
 def _keep_secrets(data_dir: Path, secrets: FirstSecrets) -> None:

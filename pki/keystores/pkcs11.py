@@ -2,11 +2,14 @@
 
 Signatures are raw ECDSA over a SHA-256 digest made here: the combined mechanism is optional in PKCS #11 and missing in
 SoftHSM 2.6. One session, one call at a time (sessions are not for threads); a session that broke is opened again once.
+Calls run in a thread of the store's own: modules that use OpenSSL, as SoftHSM does, leave errors in its queue of the
+calling thread, and Python's ``ssl`` takes the next one it finds there for its own.
 """
 
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -66,6 +69,7 @@ class Pkcs11KeyStore:
         self._pin = pin
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._thread = ThreadPoolExecutor(1, "pkcs11")
 
     def check(self) -> None:
         """The module loads, the token is there and takes the PIN."""
@@ -101,7 +105,7 @@ class Pkcs11KeyStore:
         digest = hashlib.sha256(data).digest()
 
         def work(session: Session) -> bytes:
-            key: Any = session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)  # gains sign() at run time
+            key = _only(session, ObjectClass.PRIVATE_KEY, label)
             return bytes(key.sign(digest, mechanism=Mechanism.ECDSA))
 
         raw = self._with_session(work)
@@ -111,8 +115,8 @@ class Pkcs11KeyStore:
         return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
 
     def _public_key(self, session: Session, label: str) -> ec.EllipticCurvePublicKey:
-        session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)  # a public half alone signs nothing
-        found = session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=label)
+        _only(session, ObjectClass.PRIVATE_KEY, label)  # a public half alone signs nothing
+        found = _only(session, ObjectClass.PUBLIC_KEY, label)
         parameters, point = bytes(found[Attribute.EC_PARAMS]), bytes(found[Attribute.EC_POINT])
         try:
             if parameters != _P256:
@@ -123,13 +127,16 @@ class Pkcs11KeyStore:
 
     def _with_session(self, work: Callable[[Session], _Result]) -> _Result:
         with self._lock, self._errors():
-            if self._session is not None:
-                try:
-                    return work(self._session)
-                except _SESSION_GONE:
-                    self._session = None
-            self._session = self._open()
-            return work(self._session)
+            return self._thread.submit(self._work, work).result()
+
+    def _work(self, work: Callable[[Session], _Result]) -> _Result:
+        if self._session is not None:
+            try:
+                return work(self._session)
+            except _SESSION_GONE:
+                self._session = None
+        self._session = self._open()
+        return work(self._session)
 
     def _open(self) -> Session:
         token = pkcs11.lib(self._module_path).get_token(token_label=self._token)
@@ -160,6 +167,16 @@ class Pkcs11KeyStore:
             raise KeyStoreUnavailable(
                 self.name, f"it fails ({type(err).__name__})", f"check the module {self._module_path} and the device"
             ) from err
+
+
+def _only(session: Session, object_class: ObjectClass, label: str) -> Any:
+    """The one object there is; typed when it runs. The search is read to its end: it holds a lock."""
+    found = list(session.get_objects({Attribute.CLASS: object_class, Attribute.LABEL: label}))
+    if not found:
+        raise NoSuchKey
+    if len(found) > 1:
+        raise MultipleObjectsReturned
+    return found[0]
 
 
 class Pkcs11Signer:

@@ -10,6 +10,7 @@ from control_plane.ceremonies import Ceremonies, all_crls, ensure_crls
 from control_plane.errors import (
     CertificateRejected,
     InvalidRequest,
+    KeyStoreFailed,
     KeysUnsafe,
     RecoveryExpired,
     RootOffline,
@@ -302,7 +303,7 @@ def test_a_prepare_that_fails_leaves_no_trace_in_the_state(plane, ceremonies, mo
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("control_plane.ceremonies.write_private", full)
-    with pytest.raises(OSError, match="space"):
+    monkeypatch.setattr("pki.keystores.file.write_private", full)
+    with pytest.raises(KeyStoreFailed, match="space"):
         ceremonies.prepare(Kind.INTERMEDIATE)
     assert ceremonies.status().phase is Phase.IDLE

@@ -19,14 +19,14 @@ def test_a_passphrase_is_long_random_and_can_be_written_down():
 
 def test_openssl_opens_the_export_with_the_passphrase_alone(plane, tmp_path):
     root = plane.operations.newest_trust().state.active(Kind.ROOT)
-    files, export = plane.operations.keyring.files, BroughtKey(tmp_path / "root.pem", b"correct-horse")
-    export_root(files, root, export)
+    keys, export = plane.operations.keyring.authority_keys, BroughtKey(tmp_path / "root.pem", b"correct-horse")
+    export_root(keys, root, export)
     assert export.path.stat().st_mode & 0o777 == 0o600
     assert "correct" not in repr(export)
     for passphrase, code in (("correct-horse", 0), ("wrong", 1)):
         command = ["openssl", "pkey", "-in", export.path, "-passin", f"pass:{passphrase}", "-noout"]
         assert subprocess.run(command, capture_output=True, check=False).returncode == code
-    assert describe(files, [root]) == [{"name": "root", "state": "active", "key": "here"}]
+    assert describe(keys, [root]) == [{"name": "root", "state": "active", "key": "here"}]
     export.path.chmod(0o644)
     with pytest.raises(KeysUnsafe, match="group"):
-        root_key(files, root, export)
+        root_key(keys, root, export)

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import KeyNotFound, KeyStoreUnavailable
 from pki.keystore import open_key_store
@@ -19,6 +22,7 @@ from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: E402 - only where th
 from pkcs11.util.ec import encode_named_curve_parameters  # noqa: E402
 
 from pki.keystores.pkcs11 import Pkcs11KeyStore  # noqa: E402
+from tests.fakes.pki import TestAuthority  # noqa: E402
 from tests.pki.keystores.conformance import check_store  # noqa: E402
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -95,6 +99,15 @@ def test_two_stores_share_a_token(store):
     second.signer("root").sign(b"x")
     second._session.close()
     store.check()
+
+
+def test_it_leaves_no_error_for_pythons_ssl(store):
+    """Both use the system's OpenSSL, whose errors are kept per thread; a module's are not the caller's."""
+    authority = TestAuthority.build(at=datetime.now(UTC))
+    store.create("root").sign(b"x")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_verify_locations(cadata=authority.root.certificate.public_bytes(Encoding.DER))
+    assert len(context.get_ca_certs()) == 1
 
 
 def test_signatures_from_many_threads(store):
