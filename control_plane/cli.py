@@ -35,8 +35,16 @@ app.add_typer(key_commands, name="key")
 app.add_typer(policy_commands, name="policy")
 app.add_typer(secret_commands, name="secret")
 # The authority's own words for two of them: an installation begins with its authorities, and a revocation is theirs.
-ca_commands.command("init")(installation.init)
-ca_commands.command("revoke")(revoke)
+ca_commands.command(
+    "init",
+    help="Make a new installation, its authorities first: the same command as `control-plane init`.\n\n"
+    "Example: control-plane ca init --offline-root",
+)(installation.init)
+ca_commands.command(
+    "revoke",
+    help="Revoke an outpost for ever: the same command as `control-plane outpost revoke`.\n\n"
+    "Example: control-plane ca revoke 019a8c3e-7f2b-7d1c-9a4e-2f6b8c1d3e5f",
+)(revoke)
 app.add_typer(ca_commands, name="ca")
 
 
