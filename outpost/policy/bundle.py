@@ -1,9 +1,9 @@
 """A verified bundle: the signed documents an outpost enforces, and how fresh they are.
 
 ``load_bundle`` verifies everything from the root that was trusted at enrolment, so what lies in the cache is
-trusted no more than what comes from the network. It refuses a bundle whole: no document is optional, none may
-be unreadable. Freshness has three tiers (design §5): *fresh*; *stale*, past the metadata's own expiry, still
-enforced; *expired*, older than the policy's ``max_offline_s``, nothing passes.
+trusted no more than what comes from the network. It refuses a bundle whole: no document that is signed may be
+missing, none may be unreadable. Freshness has three tiers (design §5): *fresh*; *stale*, past the metadata's own
+expiry, still enforced; *expired*, older than the policy's ``max_offline_s``, nothing passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,18 @@ from tuf.api.metadata import Timestamp
 
 from outpost.errors import BundleRejected
 from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, check_target
+from outpost.protocol.budgets import BudgetsDocument
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS, NO_SMOKE, parse_set
 from outpost.protocol.documents import (
-    KEYS_TARGET,
-    POLICY_TARGET,
-    ROUTING_TARGET,
+    OPTIONAL_DOCUMENTS,
+    REQUIRED_DOCUMENTS,
     DocumentError,
     KeysDocument,
     PolicyDocument,
     RoutingDocument,
-    parse_document,
 )
+from outpost.protocol.smoke import SmokeDocument
 
 SIGNED_AT_FIELD = "x-outpost-signed-at"
 """Extra signed field of the timestamp role: when it was made. TUF allows fields of one's own (§4.3)."""
@@ -33,7 +35,7 @@ SIGNED_AT_FIELD = "x-outpost-signed-at"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
-DOCUMENT_TARGETS = (POLICY_TARGET, KEYS_TARGET, ROUTING_TARGET)
+DOCUMENT_TARGETS = REQUIRED_DOCUMENTS
 
 
 class Freshness(StrEnum):
@@ -58,6 +60,9 @@ class Bundle:
     """When the repository last vouched for this content; the age of the policy counts from here."""
     expires_at: datetime
     """The earliest expiry of the metadata; past it the bundle is stale."""
+    detectors: DetectorsDocument = NO_DETECTORS
+    budgets: BudgetsDocument = NO_BUDGETS
+    smoke: SmokeDocument = NO_SMOKE
 
     @property
     def enforceable_until(self) -> datetime:
@@ -88,7 +93,7 @@ def load_bundle(
         timestamp: Timestamp metadata as received.
         snapshot: Snapshot metadata as received.
         targets: Top-level targets metadata as received.
-        documents: Content of each target of ``DOCUMENT_TARGETS`` by name.
+        documents: Content of each required target, and of each optional one that the targets list, by name.
 
     Raises:
         BundleRejected: Any part does not verify or cannot be read. Expiry is not asked here.
@@ -110,27 +115,30 @@ def read_documents(trusted: TrustedMetadata, documents: Mapping[str, bytes]) -> 
     """
     if not trusted.complete or trusted.timestamp is None or trusted.snapshot is None or trusted.targets is None:
         raise RuntimeError("documents come after targets")
-    for name in DOCUMENT_TARGETS:
-        target = trusted.targets.targets.get(name)
+    listed = trusted.targets.targets
+    expected = (*REQUIRED_DOCUMENTS, *(name for name in OPTIONAL_DOCUMENTS if name in listed))
+    for name in expected:
+        target = listed.get(name)
         if target is None or name not in documents:
             raise MetadataInvalid(f"the bundle has no {name}")
         check_target(target, documents[name])
     try:
-        policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
-        keys = parse_document(KeysDocument, KEYS_TARGET, documents[KEYS_TARGET])
-        routing = parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET])
+        parsed = parse_set({name: documents[name] for name in expected})
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
     signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
     return Bundle(
-        policy=policy,
-        keys=keys,
-        routing=routing,
+        policy=parsed.policy,
+        keys=parsed.keys,
+        routing=parsed.routing,
         root_version=trusted.root.version,
         timestamp_version=trusted.timestamp.version,
         snapshot_version=trusted.snapshot.version,
         signed_at=_signed_at(trusted.timestamp),
         expires_at=min(part.expires for part in signed),
+        detectors=parsed.detectors,
+        budgets=parsed.budgets,
+        smoke=parsed.smoke,
     )
 
 

@@ -1,8 +1,9 @@
-"""Documents of a policy bundle: the targets ``policy.json``, ``keys.json`` and ``routing.json``.
+"""Documents of a policy bundle: what all have in common, and the required ones: policy, keys, routing.
 
 They are signed, versioned and strict: an unknown field, rule condition or action refuses the document,
 and with it the whole bundle (ADR-0004), and so does a name that stands twice in one object, of which two readers
-could take different ones (RFC 8259 §4). Parse with ``parse_document``; everything else trusts the types.
+could take different ones (RFC 8259 §4). Only texts for people may be added by a newer minor version. Parse with
+``parse_document``, a whole bundle with ``document_set``; everything else trusts the types.
 """
 
 import json
@@ -21,6 +22,18 @@ from outpost.protocol.times import UtcTime
 POLICY_TARGET = "policy.json"
 KEYS_TARGET = "keys.json"
 ROUTING_TARGET = "routing.json"
+DETECTORS_TARGET = "detectors.json"
+BUDGETS_TARGET = "budgets.json"
+SMOKE_TARGET = "smoke.json"
+REQUIRED_DOCUMENTS = (POLICY_TARGET, KEYS_TARGET, ROUTING_TARGET)
+OPTIONAL_DOCUMENTS = (DETECTORS_TARGET, BUDGETS_TARGET, SMOKE_TARGET)
+"""A bundle without one of them means the same as one with an empty one."""
+
+KNOWN_MINOR = 0
+"""Documents up to ``1.KNOWN_MINOR`` are fully known; a newer minor version may bring unknown ``messages`` only."""
+
+SchemaVersion = Annotated[str, Field(pattern=r"^1(?:\.(?:0|[1-9][0-9]{0,3}))?$")]
+"""``1`` or ``1.N``. Another major version is another language: refused."""
 
 Name = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 Kind = Annotated[
@@ -30,6 +43,7 @@ Kind = Annotated[
 
 _URL_TEXT = re.compile(r"[\x21-\x7e]+")  # RFC 3986 §2: a URL is visible ASCII
 
+MAX_TEXT_CHARS = 300  # a sentence or two: it goes into an error message and an audit event
 MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
 
 
@@ -46,6 +60,21 @@ class Document(BaseModel):
     """Base of every bundle document: immutable, and closed against what this version cannot read."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    def unknown_messages(self) -> list[str]:
+        """Paths of the ``messages`` members that this version does not know."""
+        return []
+
+
+class Messages(BaseModel):
+    """Texts for people, the one place where a newer minor version may say more than this one can read."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    user: str | None = Field(default=None, max_length=MAX_TEXT_CHARS)
+    """For the caller who is refused, in place of ``reason``."""
+    officer: str | None = Field(default=None, max_length=MAX_TEXT_CHARS)
+    """For whoever reads the policy or a simulation: why the rule is there."""
 
 
 class CombiningAlgorithm(StrEnum):
@@ -74,7 +103,8 @@ class Rule(Document):
     sequence: int = Field(ge=0)
     when: Conditions
     action: Action
-    reason: str = Field(default="", max_length=300)
+    reason: str = Field(default="", max_length=MAX_TEXT_CHARS)
+    messages: Messages | None = None
 
     @model_validator(mode="after")
     def _redact_names_what(self) -> "Rule":
@@ -91,26 +121,41 @@ class Pack(Document):
     combining: CombiningAlgorithm = CombiningAlgorithm.FIRST_APPLICABLE
     default: Literal[Action.ALLOW, Action.BLOCK]
     rules: list[Rule] = Field(max_length=5000)
+    messages: Messages | None = None
+    """For its default and for rules without their own."""
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> "Pack":
-        _require_unique("rule id", [rule.id for rule in self.rules])
-        _require_unique("rule sequence", [str(rule.sequence) for rule in self.rules])
+        require_unique("rule id", [rule.id for rule in self.rules])
+        require_unique("rule sequence", [str(rule.sequence) for rule in self.rules])
         return self
 
 
 class PolicyDocument(Document):
     """``policy.json``."""
 
-    schema_version: Literal["1"]
+    schema_version: SchemaVersion
     max_offline_s: int = Field(default=MAX_OFFLINE_DEFAULT_S, ge=60, le=90 * 86_400)
     packs: list[Pack] = Field(min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def _packs_are_unique(self) -> "PolicyDocument":
-        _require_unique("pack id", [pack.id for pack in self.packs])
-        _require_unique("pack sequence", [str(pack.sequence) for pack in self.packs])
+        require_unique("pack id", [pack.id for pack in self.packs])
+        require_unique("pack sequence", [str(pack.sequence) for pack in self.packs])
         return self
+
+    def unknown_messages(self) -> list[str]:
+        """Paths of the ``messages`` members that this version does not know."""
+        return [
+            f"{path}.messages.{name}"
+            for number, pack in enumerate(self.packs)
+            for path, messages in (
+                (f"packs.{number}", pack.messages),
+                *((f"packs.{number}.rules.{at}", rule.messages) for at, rule in enumerate(pack.rules)),
+            )
+            if messages is not None
+            for name in messages.model_extra or ()
+        ]
 
 
 class VirtualKeyDigest(Document):
@@ -139,12 +184,12 @@ class VirtualKeyDigest(Document):
 class KeysDocument(Document):
     """``keys.json``."""
 
-    schema_version: Literal["1"]
+    schema_version: SchemaVersion
     keys: list[VirtualKeyDigest] = Field(max_length=100_000)
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> "KeysDocument":
-        _require_unique("key id", [key.id for key in self.keys])
+        require_unique("key id", [key.id for key in self.keys])
         return self
 
 
@@ -179,13 +224,13 @@ class Provider(Document):
 class RoutingDocument(Document):
     """``routing.json``."""
 
-    schema_version: Literal["1"]
+    schema_version: SchemaVersion
     providers: list[Provider] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _providers_are_unique(self) -> "RoutingDocument":
-        _require_unique("provider id", [provider.id for provider in self.providers])
-        _require_unique("model", [model for provider in self.providers for model in provider.models])
+        require_unique("provider id", [provider.id for provider in self.providers])
+        require_unique("model", [model for provider in self.providers for model in provider.models])
         return self
 
 
@@ -210,16 +255,33 @@ def parse_document(model: type[D], name: str, content: bytes) -> D:
         json.loads(content, object_pairs_hook=_refuse_duplicates)
     except (ValueError, RecursionError) as err:
         raise DocumentError(name, [("", str(err))]) from err
+    unknown = document.unknown_messages()
+    if unknown and _minor(document) <= KNOWN_MINOR:
+        raise DocumentError(name, [(path, "Extra inputs are not permitted") for path in unknown])
     return document
+
+
+def encode_document(document: Document) -> bytes:
+    """The bytes in which a document is published; ``parse_document`` reads them back as the same document."""
+    return document.model_dump_json(exclude_none=True).encode()
+
+
+def _minor(document: Document) -> int:
+    return int(getattr(document, "schema_version", "1").partition(".")[2] or 0)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     # The values of inner objects come as None: nothing is built a second time.
     if len(dict(pairs)) != len(pairs):
-        _require_unique("name", [name for name, _ in pairs])
+        require_unique("name", [name for name, _ in pairs])
 
 
-def _require_unique(what: str, values: list[str]) -> None:
+def require_unique(what: str, values: list[str]) -> None:
+    """Refuse a list that names something twice.
+
+    Raises:
+        ValueError: Names the first that does.
+    """
     seen: set[str] = set()
     for value in values:
         if value in seen:

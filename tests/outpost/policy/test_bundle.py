@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from outpost.errors import BundleRejected
 from outpost.policy.bundle import DOCUMENT_TARGETS, Bundle, Freshness, load_bundle, read_documents
 from outpost.policy.trusted_metadata import MetadataInvalid, MetadataUnsigned, TrustedMetadata
+from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS
 from tests.fakes.clock import NOON
 from tests.fakes.tuf_repository import EXPIRES, ROLES, Repository, new_signer
 from tests.outpost.protocol.samples import DOCUMENTS
 
-GOOD = {f"{name}.json": sample.model_dump_json(exclude_none=True).encode() for name, sample in DOCUMENTS.items()}
+SAMPLES = {f"{name}.json": sample.model_dump_json(exclude_none=True).encode() for name, sample in DOCUMENTS.items()}
+GOOD = {name: SAMPLES[name] for name in REQUIRED_DOCUMENTS}
 REPOSITORY = Repository()
 ROOT = REPOSITORY.root()
 
@@ -35,8 +37,8 @@ def changed(name: str, **fields) -> dict[str, bytes]:
 
 
 def test_a_good_bundle_is_read_whole():
-    bundle = load()
-    assert (bundle.policy, bundle.keys, bundle.routing) == tuple(DOCUMENTS.values())
+    bundle = load(**publication(SAMPLES))
+    assert {name: getattr(bundle, name) for name in DOCUMENTS} == DOCUMENTS
     assert (bundle.root_version, bundle.snapshot_version, bundle.timestamp_version) == (1, 6, 7)
     assert bundle.signed_at == NOON
     assert bundle.expires_at == EXPIRES
@@ -69,7 +71,7 @@ def test_the_earliest_expiry_of_all_roles_counts(role):
 
 
 @pytest.mark.parametrize("name", DOCUMENT_TARGETS)
-def test_no_document_is_optional(name):
+def test_these_documents_are_required(name):
     without = {key: value for key, value in GOOD.items() if key != name}
     with pytest.raises(MetadataInvalid, match=f"no {name}"):
         load(documents=without)
@@ -94,6 +96,25 @@ def test_truncated_extended_and_swapped_documents_are_refused(name):
     for content in (b"", GOOD[name][:-1], GOOD[name] + b" ", GOOD[other]):
         with pytest.raises(MetadataInvalid, match="does not match"):
             load(documents=GOOD | {name: content})
+
+
+def test_an_optional_document_says_what_it_says_or_nothing():
+    assert load().detectors.custom == []
+    rule = {"id": "own", "kind": "custom.own", "keywords": ["own"]}
+    content = json.dumps({"schema_version": "1", "custom": [rule]}).encode()
+    assert load(**publication(GOOD | {"detectors.json": content})).detectors.custom[0].id == "own"
+
+
+@pytest.mark.parametrize("name", OPTIONAL_DOCUMENTS)
+def test_an_optional_document_that_is_signed_must_be_there_and_readable(name):
+    empty = json.dumps({"schema_version": "1"}).encode()
+    signed = publication(GOOD | {name: empty})
+    with pytest.raises(MetadataInvalid, match=f"no {name}"):
+        load(**(signed | {"documents": GOOD}))
+    with pytest.raises(MetadataInvalid, match="does not match"):
+        load(**(signed | {"documents": GOOD | {name: empty + b" "}}))
+    with pytest.raises(BundleRejected, match=f"cannot be read by this version: {name}"):
+        load(**publication(GOOD | {name: b"{}"}))
 
 
 def test_a_document_nobody_asked_for_is_left_alone():

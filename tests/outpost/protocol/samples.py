@@ -5,12 +5,22 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from outpost.protocol import messages
+from outpost.protocol.budgets import AtLimit, Budget, BudgetsDocument, Subject
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.detectors import (
+    AllowEntry,
+    Checksum,
+    CustomRule,
+    DetectorsDocument,
+    DetectorSetting,
+    KeyedDigests,
+)
 from outpost.protocol.documents import (
     CombiningAlgorithm,
     Conditions,
     KeysDocument,
+    Messages,
     Pack,
     PolicyDocument,
     Provider,
@@ -18,6 +28,7 @@ from outpost.protocol.documents import (
     Rule,
     VirtualKeyDigest,
 )
+from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 
 AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
@@ -102,10 +113,12 @@ DOCUMENTS: dict[str, BaseModel] = {
                         ),
                         action=Action.BLOCK,
                         reason="card data stays here",
+                        messages=Messages(user="Take the card number out.", officer="PCI DSS 3.4"),
                     ),
                     Rule(id="mask", sequence=2, when=Conditions(findings=["pii.email"]), action=Action.REDACT),
                     Rule(id="rest", sequence=3, when=Conditions(), action=Action.ALLOW),
                 ],
+                messages=Messages(officer="agreed with the works council"),
             )
         ],
     ),
@@ -131,6 +144,64 @@ DOCUMENTS: dict[str, BaseModel] = {
         schema_version="1",
         providers=[
             Provider(id="openai", surface="openai", base_url="https://llm.example/v1", models=["gpt-4o", "*"]),
+        ],
+    ),
+    "detectors": DetectorsDocument(
+        schema_version="1",
+        settings=[
+            DetectorSetting(kind="pii.phone", min_score=0.8),
+            DetectorSetting(detector="card-short/luhn", enabled=False),
+        ],
+        allow=[
+            AllowEntry(id="test-cards", kinds=["pci.pan"], values=["4111 1111 1111 1111"]),
+            AllowEntry(id="own-domains", kinds=["pii.email"], email_domains=["acme.example", "*.acme.example"]),
+            AllowEntry(
+                id="own-accounts",
+                kinds=["fin.*"],
+                digests=KeyedDigests(pepper_id="pepper-1", hmac_sha256=["0f" * 32]),
+            ),
+        ],
+        custom=[
+            CustomRule(id="projects", kind="custom.project", keywords=["Bluebird", "Operation Nightjar"]),
+            CustomRule(
+                id="staff-numbers",
+                kind="custom.staff.number",
+                pattern=r"\bM[0-9]{7}\b",
+                ignore_case=False,
+                score=0.3,
+                context_words=["staff", "badge"],
+                context_score=0.9,
+                checksum=Checksum.LUHN,
+            ),
+        ],
+    ),
+    "budgets": BudgetsDocument(
+        schema_version="1",
+        budgets=[
+            Budget(
+                id="finance", subject=Subject(group="finance"), monthly_micro_usd=500_000_000, at_limit=AtLimit.BLOCK
+            ),
+            Budget(id="trial", subject=Subject(key="key-1"), monthly_tokens=1_000_000, at_limit=AtLimit.WARN),
+        ],
+    ),
+    "smoke": SmokeDocument(
+        schema_version="1",
+        cases=[
+            SmokeCase(
+                id="cards-stay",
+                text="My card is 4012 8888 8888 1881.",
+                direction=Direction.INPUT,
+                surface="openai.chat",
+                model="gpt-4o",
+                group="finance",
+                expect=Expectation(action=Action.BLOCK, kinds=["pci.pan"]),
+            ),
+            SmokeCase(
+                id="small-talk",
+                text="Good morning!",
+                direction=Direction.OUTPUT,
+                expect=Expectation(action=Action.ALLOW),
+            ),
         ],
     ),
 }

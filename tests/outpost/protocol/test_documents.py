@@ -11,6 +11,7 @@ from outpost.protocol.documents import (
     KeysDocument,
     PolicyDocument,
     RoutingDocument,
+    encode_document,
     parse_document,
 )
 from tests.outpost.protocol.golden import check_golden
@@ -46,7 +47,23 @@ def routing(*changes) -> bytes:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_exact_bytes_are_pinned(name):
-    check_golden(name, DOCUMENTS[name].model_dump_json(exclude_none=True).encode())
+    check_golden(name, encode_document(DOCUMENTS[name]))
+
+
+LEAST = {
+    "policy": {"packs": [PACK | {"rules": [RULE]}]},
+    "keys": {"keys": [KEY]},
+    "routing": {"providers": [PROVIDER]},
+    "detectors": {"custom": [{"id": "c", "kind": "custom.c", "keywords": ["word"]}]},
+    "budgets": {"budgets": [{"id": "b", "subject": {"key": "k"}, "monthly_tokens": 1, "at_limit": "WARN"}]},
+    "smoke": {"cases": [{"id": "c", "text": "", "direction": "input", "expect": {"action": "ALLOW"}}]},
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_is_left_out_means_what_it_always_meant(name):
+    content = json.dumps({"schema_version": "1"} | LEAST[name]).encode()
+    check_golden(f"{name}_least", encode_document(parse_document(type(DOCUMENTS[name]), name, content)))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -91,6 +108,72 @@ def test_an_unknown_field_anywhere_refuses_the_document(name, path):
         parse_document(type(sample), name, json.dumps(value).encode())
     where = ".".join(str(part) for part in (*path, "condition_of_the_future"))
     assert caught.value.problems == [(where, "Extra inputs are not permitted")]
+
+
+# Versions
+
+
+def newer(place, version="1.1") -> bytes:
+    """The sample policy of a newer minor version with something new at ``place``."""
+    value = json.loads(encode_document(DOCUMENTS["policy"])) | {"schema_version": version}
+    place(value)
+    return json.dumps(value).encode()
+
+
+def add_messages(value) -> None:
+    value["packs"][0]["messages"]["auditor"] = "for later"
+    value["packs"][0]["rules"][1]["messages"] = {"portal": {"de": "später"}}
+
+
+ADDITIONS = {
+    "a condition": lambda value: value["packs"][0]["rules"][0]["when"].update(hours=["9-17"]),
+    "a field of a rule": lambda value: value["packs"][0]["rules"][0].update(until="2027-01-01"),
+    "a field of a pack": lambda value: value["packs"][0].update(mode="dry"),
+    "a field of the document": lambda value: value.update(chains=[]),
+    "a rule kind": lambda value: value["packs"][0]["rules"].append({"id": "x", "sequence": 9, "script": "..."}),
+    "an action": lambda value: value["packs"][0]["rules"][0].update(action="ROUTE_TO"),
+    "a combining algorithm": lambda value: value["packs"][0].update(combining="permit_overrides"),
+    "messages that are no object": lambda value: value["packs"][0].update(messages="text"),
+    "a known message that is no text": lambda value: value["packs"][0]["messages"].update(user={"de": "nein"}),
+}
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.7", "1.9999"])
+def test_a_newer_minor_version_may_bring_texts_for_people(version):
+    document = parse_document(PolicyDocument, "policy.json", newer(add_messages, version))
+    assert document.packs[0].messages.officer == "agreed with the works council"
+    assert json.loads(encode_document(document)) == json.loads(newer(add_messages, version)), "nothing was lost"
+
+
+@pytest.mark.parametrize("version", ["1", "1.0"])
+def test_a_version_that_is_known_may_not(version):
+    with pytest.raises(DocumentError) as caught:
+        parse_document(PolicyDocument, "policy.json", newer(add_messages, version))
+    assert [path for path, _ in caught.value.problems] == [
+        "packs.0.messages.auditor",
+        "packs.0.rules.1.messages.portal",
+    ]
+
+
+@pytest.mark.parametrize("what", ADDITIONS)
+def test_whatever_else_a_newer_minor_version_adds_refuses_the_document(what):
+    with pytest.raises(DocumentError):
+        parse_document(PolicyDocument, "policy.json", newer(ADDITIONS[what]))
+
+
+@pytest.mark.parametrize("version", ["2", "0", "1.", "1.01", "1.-1", "1.10000", "01", "1\n", "", "1.1.1"])
+def test_what_is_no_version_of_this_language_is_refused(version):
+    with pytest.raises(DocumentError):
+        parse_document(PolicyDocument, "policy.json", policy(schema_version=version))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_document_has_a_minor_version(name):
+    value = json.loads(encode_document(DOCUMENTS[name])) | {"schema_version": "1.3"}
+    assert parse_document(type(DOCUMENTS[name]), name, json.dumps(value).encode()).schema_version == "1.3"
+
+
+# Names that stand twice
 
 
 class Twice(dict):

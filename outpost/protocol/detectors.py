@@ -1,0 +1,144 @@
+"""``detectors.json``: which detectors an org uses, what they may overlook, and rules of its own.
+
+Settings only take away: a disabled detector, a higher score. The allow-list says which exact values are no findings.
+Custom rules are patterns of a closed, linear subset (``outpost/dlp/custom_pattern.py``) or plain keywords. Limits keep
+the compiled engine within its memory; whether it is, is tried before the bundle is applied.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from outpost.protocol.documents import Document, Kind, Name, SchemaVersion, require_unique
+
+MIN_REPORTED_SCORE = 0.5
+"""Below it a finding is wrong more often than right and is never reported (``outpost/dlp/detector.py``)."""
+
+MAX_SETTINGS = 500
+MAX_ALLOW_ENTRIES = 500
+MAX_ALLOWED_VALUES = 10_000  # per entry
+MAX_CUSTOM_RULES = 100
+MAX_KEYWORDS = 500  # per rule
+MAX_KEYWORD_CHARS = 64
+MAX_PATTERN_CHARS = 500
+MAX_CONTEXT_WORDS = 50
+
+CustomKind = Annotated[str, Field(pattern=r"^custom(?:\.[a-z][a-z0-9_]*)+$", max_length=48)]
+"""``custom.`` and a name; 48 characters are what a redaction label holds."""
+DetectorName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_./-]*$", max_length=64)]
+EmailDomain = Annotated[
+    str,
+    Field(pattern=r"^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253),
+]
+"""A domain in lower case (RFC 1035 §2.3.4); ``*.`` in front means its subdomains, and not itself."""
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Checksum(StrEnum):
+    """Check digits that a custom rule can require, over the letters and digits of the match."""
+
+    LUHN = "luhn"
+    VERHOEFF = "verhoeff"
+    DAMM = "damm"
+    ISO7064_MOD_11_2 = "iso7064_mod_11_2"
+    ISO7064_MOD_11_10 = "iso7064_mod_11_10"
+    ISO7064_MOD_37_2 = "iso7064_mod_37_2"
+    ISO7064_MOD_37_36 = "iso7064_mod_37_36"
+    ISO7064_MOD_97_10 = "iso7064_mod_97_10"
+
+
+class DetectorSetting(Document):
+    """Switches detectors off or asks more of them. Where several settings name one detector, all of them hold."""
+
+    kind: Kind | None = None
+    """Every detector of this kind; or"""
+    detector: DetectorName | None = None
+    """this one. A name that no detector has changes nothing."""
+    enabled: bool = True
+    min_score: float | None = Field(default=None, ge=MIN_REPORTED_SCORE, le=1)
+    """Findings below it are dropped before any rule sees them."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "DetectorSetting":
+        if (self.kind is None) == (self.detector is None):
+            raise ValueError("give either kind or detector")
+        if self.enabled and self.min_score is None:
+            raise ValueError("give enabled: false or a min_score")
+        return self
+
+
+class KeyedDigests(Document):
+    """Values that must not stand in the policy in clear, as digests under one of the org's peppers."""
+
+    pepper_id: Name
+    hmac_sha256: list[Digest] = Field(min_length=1, max_length=MAX_ALLOWED_VALUES)
+    """Of the value in its plain form: ``outpost.dlp.allow.plain_form``."""
+
+
+class AllowEntry(Document):
+    """Exact values that are no findings when a detector of these kinds matches them."""
+
+    id: Name
+    kinds: list[Kind] = Field(min_length=1, max_length=100)
+    values: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        default=None, min_length=1, max_length=MAX_ALLOWED_VALUES
+    )
+    """In plain text: for what is harmless, such as test card numbers."""
+    digests: KeyedDigests | None = None
+    email_domains: list[EmailDomain] | None = Field(default=None, min_length=1, max_length=1000)
+    """Addresses at these domains, for example the org's own."""
+
+    @model_validator(mode="after")
+    def _has_one_list(self) -> "AllowEntry":
+        if sum(given is not None for given in (self.values, self.digests, self.email_domains)) != 1:
+            raise ValueError("give exactly one of values, digests and email_domains")
+        return self
+
+
+class CustomRule(Document):
+    """A detector of the org's own: a pattern or keywords."""
+
+    id: Name
+    kind: CustomKind
+    pattern: str | None = Field(default=None, min_length=1, max_length=MAX_PATTERN_CHARS)
+    keywords: list[Annotated[str, Field(min_length=2, max_length=MAX_KEYWORD_CHARS)]] | None = Field(
+        default=None, min_length=1, max_length=MAX_KEYWORDS
+    )
+    """Whole words or phrases, in letters of any case; blanks match any run of blanks up to four."""
+    ignore_case: bool = True
+    """For ``pattern``, and ASCII letters."""
+    score: Score = 0.9
+    """Without a context word."""
+    context_words: list[Annotated[str, Field(min_length=2, max_length=40)]] = Field(
+        default=[], max_length=MAX_CONTEXT_WORDS
+    )
+    context_score: Score | None = None
+    """With a context word among the 64 characters before the match."""
+    checksum: Checksum | None = None
+
+    @model_validator(mode="after")
+    def _can_find(self) -> "CustomRule":
+        if (self.pattern is None) == (self.keywords is None):
+            raise ValueError("give either pattern or keywords")
+        if (self.context_score is None) != (not self.context_words):
+            raise ValueError("context_words and context_score go together")
+        if max(self.score, self.context_score or 0) < MIN_REPORTED_SCORE:
+            raise ValueError(f"a score below {MIN_REPORTED_SCORE} is never reported")
+        return self
+
+
+class DetectorsDocument(Document):
+    """``detectors.json``."""
+
+    schema_version: SchemaVersion
+    settings: list[DetectorSetting] = Field(default=[], max_length=MAX_SETTINGS)
+    allow: list[AllowEntry] = Field(default=[], max_length=MAX_ALLOW_ENTRIES)
+    custom: list[CustomRule] = Field(default=[], max_length=MAX_CUSTOM_RULES)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> "DetectorsDocument":
+        require_unique("allow id", [entry.id for entry in self.allow])
+        require_unique("custom rule id", [rule.id for rule in self.custom])
+        return self

@@ -1,0 +1,42 @@
+import pytest
+
+from outpost.protocol.document_set import MODELS, DocumentSet, parse_set
+from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS, DocumentError, encode_document
+from tests.outpost.protocol.samples import DOCUMENTS
+
+CONTENTS = {f"{name}.json": encode_document(sample) for name, sample in DOCUMENTS.items()}
+
+
+def test_every_document_has_a_model_and_a_place():
+    assert set(MODELS) == {*REQUIRED_DOCUMENTS, *OPTIONAL_DOCUMENTS} == set(CONTENTS)
+    assert {f"{name}.json" for name in DocumentSet.__slots__} == set(MODELS)
+
+
+def test_a_set_reads_back():
+    parsed = parse_set(CONTENTS)
+    assert {name: getattr(parsed, name) for name in DocumentSet.__slots__} == DOCUMENTS
+
+
+@pytest.mark.parametrize("name", OPTIONAL_DOCUMENTS)
+def test_an_absent_one_says_nothing(name):
+    parsed = parse_set({key: value for key, value in CONTENTS.items() if key != name})
+    empty = getattr(parsed, name.removesuffix(".json"))
+    assert encode_document(empty) == b'{"schema_version":"1",' + encode_document(empty).partition(b",")[2]
+    assert not any(value for field, value in empty if field != "schema_version")
+
+
+@pytest.mark.parametrize("name", REQUIRED_DOCUMENTS)
+def test_a_required_one_must_be_there(name):
+    with pytest.raises(DocumentError, match=f"{name}: .*lacks"):
+        parse_set({key: value for key, value in CONTENTS.items() if key != name})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_is_read(name):
+    with pytest.raises(DocumentError) as caught:
+        parse_set(CONTENTS | {name: b"{}"})
+    assert caught.value.name == name
+
+
+def test_other_targets_are_left_alone():
+    assert parse_set(CONTENTS | {"model.onnx": b"\x00"}) == parse_set(CONTENTS)
