@@ -6,7 +6,9 @@ How the certificate is found is injected (the connection itself, or a trusted in
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from cryptography import x509
@@ -15,7 +17,9 @@ from control_plane.api.crl import authority_key_id, crl_response
 from control_plane.api.ingress import refuse_header
 from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
 from control_plane.api.news import NewsBoard
+from control_plane.conditional import has_match
 from control_plane.errors import CertificateRejected, InvalidRequest
+from control_plane.load import Gate
 from control_plane.operations import Operations
 from control_plane.outposts import OutpostRecord
 from outpost.protocol import routes
@@ -31,6 +35,7 @@ AUDIT_LIMIT_BYTES = 8 * 1024 * 1024  # 1 MiB of events (outpost.audit.delivery);
 _MAX_VERSION = 2**63 - 1  # a 64-bit column
 _IMMUTABLE = "public, max-age=31536000, immutable"  # RFC 8246; a year is what caches take for "for ever"
 _REVALIDATE = "no-cache"
+_NEVER_STORE = "no-store"
 
 
 def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
@@ -53,9 +58,12 @@ def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
 class OutpostApi:
     """Handlers over the operations; each runs for an admitted outpost."""
 
-    def __init__(self, operations: Operations, board: NewsBoard, heartbeat_interval_s: int, watch_s: float) -> None:
+    def __init__(
+        self, operations: Operations, board: NewsBoard, gate: Gate, heartbeat_interval_s: int, watch_s: float
+    ) -> None:
         self._operations = operations
         self._board = board
+        self._gate = gate
         self._heartbeat_interval_s = heartbeat_interval_s
         self._watch_s = watch_s
 
@@ -74,13 +82,22 @@ class OutpostApi:
         return web.Response(body=content, content_type="application/octet-stream", headers=headers)
 
     async def watch(self, request: web.Request) -> web.Response:
-        """Answers once the org's snapshot version is above ``after``, or when the wait is over."""
+        """Answers once the org's snapshot version is above ``after``, or when the wait is over.
+
+        304 if that is the version the caller names in ``If-None-Match`` (RFC 9110 §13.1.2).
+        """
         after = request.query.get("after", "0")
         plain = after.isascii() and after.isdecimal() and len(after) <= 19  # noqa: PLR2004 - digits of 2**63
         if not plain or int(after) > _MAX_VERSION:
             raise InvalidRequest("after: must be a snapshot version")
-        version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
-        return json_response(WatchReply(snapshot_version=version))
+        with self._gate.watching(time.monotonic()):
+            version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
+        headers = {hdrs.ETAG: f'"{version}"', hdrs.CACHE_CONTROL: _NEVER_STORE}
+        if has_match(request.headers.getall(hdrs.IF_NONE_MATCH, ()), headers[hdrs.ETAG]):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        response = json_response(WatchReply(snapshot_version=version))
+        response.headers.update(headers)
+        return response
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """Records what the outpost says about itself."""
@@ -113,7 +130,7 @@ class OutpostApi:
     async def secrets(self, request: web.Request) -> web.Response:
         """The org's secrets, sealed to this outpost alone."""
         response = json_response(await asyncio.to_thread(self._operations.seal_secrets, request[OUTPOST]))
-        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        response.headers[hdrs.CACHE_CONTROL] = _NEVER_STORE
         return response
 
     async def crl(self, request: web.Request) -> web.Response:
@@ -124,12 +141,18 @@ class OutpostApi:
 def outpost_app(
     operations: Operations,
     board: NewsBoard,
+    gate: Gate,
     *,
     heartbeat_interval_s: int,
     watch_s: float,
     peer_certificate: PeerCertificate = tls_peer_certificate,
 ) -> web.Application:
     """The application of the outpost listener."""
+
+    @web.middleware
+    async def take_on(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with gate.request(time.monotonic()):  # before anything that costs
+            return await handler(request)
 
     @web.middleware
     async def admit_outpost(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -140,8 +163,8 @@ def outpost_app(
         request[OUTPOST], request[OUTPOST_ID], request[CERTIFICATE] = outpost, outpost.id, certificate
         return await handler(request)
 
-    api = OutpostApi(operations, board, heartbeat_interval_s, watch_s)
-    app = web.Application(middlewares=[answer_errors, admit_outpost], client_max_size=AUDIT_LIMIT_BYTES)
+    api = OutpostApi(operations, board, gate, heartbeat_interval_s, watch_s)
+    app = web.Application(middlewares=[answer_errors, take_on, admit_outpost], client_max_size=AUDIT_LIMIT_BYTES)
     app.add_routes(
         [
             web.get(routes.TUF_METADATA, api.metadata),
