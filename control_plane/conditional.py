@@ -26,6 +26,9 @@ class Unsatisfiable:
     """A range of which the representation has nothing: 416."""
 
 
+UNSATISFIABLE: Final = Unsatisfiable()
+
+
 def has_match(values: Sequence[str], tag: str, *, weak: bool = True) -> bool:
     """True if the lines of an ``If-None-Match`` (``weak``) or ``If-Match`` name ``tag``, or are ``*`` (§8.8.3.2)."""
     line = ",".join(values).strip()
@@ -45,7 +48,7 @@ def accepts_zstd(values: Sequence[str]) -> bool:
     return weights.get("zstd", weights.get("*", 0.0)) > 0
 
 
-def range_of(value: str | None, if_range: str | None, tag: str, size: int) -> Part | type[Unsatisfiable] | None:
+def range_of(value: str | None, if_range: str | None, tag: str, size: int) -> Part | Unsatisfiable | None:
     """The part of a representation of ``size`` bytes that a ``Range`` asks for; None means all of it (§14.2).
 
     ``if_range`` (§13.1.5) counts if it is exactly the strong ``tag``; any other means the whole.
@@ -58,8 +61,8 @@ def range_of(value: str | None, if_range: str | None, tag: str, size: int) -> Pa
     first_text, last_text, suffix = found.groups()
     if suffix is not None:
         length = min(int(suffix), size)
-        return Part(size - length, size - 1) if length else Unsatisfiable
+        return Part(size - length, size - 1) if length else UNSATISFIABLE
     first, last = int(first_text), int(last_text) if last_text else size - 1
     if last_text and last < first:
         return None  # §14.1.1: invalid, so it is not there
-    return Part(first, min(last, size - 1)) if first < size else Unsatisfiable
+    return Part(first, min(last, size - 1)) if first < size else UNSATISFIABLE

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.conditional import Part, Unsatisfiable, accepts_zstd, has_match, range_of
+from control_plane.conditional import UNSATISFIABLE, Part, accepts_zstd, has_match, range_of
 
 TAG = '"abc"'
 
@@ -58,9 +58,9 @@ def test_zstd_is_for_whoever_asks(values, expected):
         ("bytes=-1", Part(99, 99)),
         ("bytes=-1000", Part(0, 99)),
         ("BYTES= 1-2 ", Part(1, 2)),
-        ("bytes=100-", Unsatisfiable),
-        ("bytes=100-200", Unsatisfiable),
-        ("bytes=-0", Unsatisfiable),
+        ("bytes=100-", UNSATISFIABLE),
+        ("bytes=100-200", UNSATISFIABLE),
+        ("bytes=-0", UNSATISFIABLE),
         (None, None),
         ("bytes=2-1", None),
         ("bytes=0-1,3-4", None),
@@ -92,7 +92,7 @@ def test_if_range_needs_the_strong_tag(if_range, counts):
 
 
 def test_nothing_has_no_part():
-    assert range_of("bytes=0-", None, TAG, 0) is range_of("bytes=-5", None, TAG, 0) is Unsatisfiable
+    assert range_of("bytes=0-", None, TAG, 0) is range_of("bytes=-5", None, TAG, 0) is UNSATISFIABLE
 
 
 @given(
@@ -102,7 +102,7 @@ def test_nothing_has_no_part():
 )
 def test_any_header_gives_a_part_inside_or_nothing(value, if_range, size):
     part = range_of(value, if_range, TAG, size)
-    assert part is None or part is Unsatisfiable or 0 <= part.first <= part.last < size
+    assert part is None or part is UNSATISFIABLE or 0 <= part.first <= part.last < size
 
 
 @given(st.lists(st.text() | st.text('zstd*;q=0.1, W/"'), max_size=3))

@@ -97,6 +97,24 @@ async def test_the_published_bundle_verifies_from_the_enrolments_root(serving):
             assert (await client.get("/outpost/v1/tuf/metadata/9.root.json")).json()["code"] == "not_found"
 
 
+async def test_files_are_asked_for_again_by_tag_and_the_timestamp_each_time(serving):
+    async with serving() as site:
+        outpost = site.enrol()
+        async with site.outpost(outpost.certificate, outpost.keys.private_key) as client:
+            timestamp = await client.get("/outpost/v1/tuf/metadata/timestamp.json")
+            tag = {"If-None-Match": timestamp.headers["ETag"]}
+            assert (await client.get("/outpost/v1/tuf/metadata/timestamp.json", headers=tag)).status_code == 304
+            await asyncio.to_thread(site.operations.publish, "acme", {"routing.json": default_routing("https://x/v1")})
+            newer = await client.get("/outpost/v1/tuf/metadata/timestamp.json", headers=tag)
+            assert (newer.status_code, newer.content != timestamp.content) == (200, True)
+            root = await client.get("/outpost/v1/tuf/metadata/1.root.json", headers={"Accept-Encoding": "zstd"})
+            part = {"Range": "bytes=7-", "If-Range": root.headers["ETag"], "Accept-Encoding": "zstd"}
+            rest = await client.get("/outpost/v1/tuf/metadata/1.root.json", headers=part)
+            assert (rest.status_code, "immutable" in rest.headers["Cache-Control"]) == (206, True)
+            head = await client.head("/outpost/v1/tuf/metadata/1.root.json")
+            assert int(head.headers["Content-Length"]) > 1000
+
+
 def _parts(metadata):
     return metadata.signed_bytes, metadata.signatures
 
