@@ -5,6 +5,7 @@ On SIGTERM or SIGINT it stops listening, lets watchers go, and gives requests ``
 """
 
 import asyncio
+import resource
 import signal
 import ssl
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from control_plane.config import Config
 from control_plane.errors import ControlPlaneError
 from control_plane.initialise import open_installation, require_initialised
 from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
+from control_plane.load import Gate, LoadLimits
 from control_plane.operations import Operations, utc_now
 from control_plane.rate_limit import RateLimiter
 from control_plane.recovery import RecoveryPolicy
@@ -37,6 +39,7 @@ from control_plane.store.engine import Database
 
 _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
+_BACKLOG = 4096  # a fleet that comes back after a restart; the kernel cuts it to net.core.somaxconn, commonly just this
 _LINGERING_S = 1.0  # how long the rest of a refused body is read, so that its sender sees why; aiohttp waits 10
 
 _AUTHORITY_WARNING = timedelta(days=60)  # a rotation takes days where outposts are offline; a month's slack on top
@@ -113,13 +116,15 @@ class Server:
 
     async def _start(self) -> None:
         config, operations = self._config, self._operations
-        board = NewsBoard(operations.snapshot_versions, config.watch_poll_s)
+        gate = Gate(LoadLimits(config.max_requests, config.max_watchers))
+        board = NewsBoard(operations.snapshot_versions, config.watch_poll_s, lambda: gate.room)
         limiter = RateLimiter(config.enrol_rate_per_minute / 60, config.enrol_burst)
         platform = platform_app(operations, config.sync_url(self._names), limiter)
         outposts = partial(
             outpost_app,
             operations,
             board,
+            gate,
             heartbeat_interval_s=config.heartbeat_interval_s,
             watch_s=config.watch_timeout_s,
         )
@@ -149,7 +154,7 @@ class Server:
 
     async def _listen(self, name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         runner = await self._runner(app)
-        site = web.TCPSite(runner, host, port, ssl_context=tls)
+        site = web.TCPSite(runner, host, port, ssl_context=tls, backlog=_BACKLOG)
         await site.start()
         bound_port = runner.addresses[0][1]
         scheme = "http" if tls is None else "https"
@@ -229,6 +234,10 @@ def serve(config: Config, announce: Callable[[dict[str, str]], None]) -> None:
         ControlPlaneError: It cannot start; says what to do.
         OSError: A port is taken.
     """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (hard, hard)
+    )  # each watcher holds a connection; 1,024 is a usual default
     opened = open_for(config)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

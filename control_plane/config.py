@@ -127,6 +127,18 @@ class Config(ProgramSettings):
         le=30,
         description="How often the database is asked for news while outposts watch, in seconds.",
     )
+    max_requests: int = Field(
+        default=512,
+        ge=1,
+        le=100_000,
+        description="Requests of outposts worked on at once; more are told when to come back.",
+    )
+    max_watchers: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Outposts that may wait for news at once, each on a connection; more are told when to come back.",
+    )
     shutdown_grace_s: float = Field(
         default=10.0, ge=0, le=120, description="How long requests may finish after SIGTERM, in seconds."
     )

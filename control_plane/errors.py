@@ -2,7 +2,8 @@
 
 ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
- │    └── StoreUnavailable
+ │    ├── StoreUnavailable
+ │    └── Overloaded           as much is going on as may; says when to come back
  ├── Rejected               the request is wrong and stays wrong
  │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
  │    ├── NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
@@ -34,6 +35,14 @@ class Unavailable(ControlPlaneError):
 
 class StoreUnavailable(Unavailable):
     """The database cannot be reached or is locked for too long."""
+
+
+class Overloaded(Unavailable):
+    """As much is going on already as may; there is room again in ``retry_after_s``."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Rejected(ControlPlaneError):

@@ -24,6 +24,8 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.ControlPlaneError: Row(HTTPStatus.INTERNAL_SERVER_ERROR, ErrorCode.INTERNAL_ERROR, "error"),
     errors.Unavailable: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.StoreUnavailable: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    # "info": thousands at once are what it is for.
+    errors.Overloaded: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.OVERLOADED, "info"),
     errors.Rejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.InvalidRequest: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.RequestTooLarge: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.REQUEST_TOO_LARGE, "info"),

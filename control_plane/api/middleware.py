@@ -1,6 +1,7 @@
 """Around every request: an id, one log line, and errors as ``ErrorBody``. Never a token, key or body in the log."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -16,6 +17,7 @@ from control_plane.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     RateLimited,
     RequestTimeout,
     RequestTooLarge,
@@ -28,7 +30,9 @@ M = TypeVar("M", bound=BaseModel)
 REQUEST_ID = web.RequestKey("request_id", str)
 OUTPOST_ID = web.RequestKey("outpost_id", str)
 BODY_TIMEOUT_S = 30.0  # a body here has at most a few MB; slower than that is no outpost of ours
-_RETRY_AFTER_S = 5  # for 503: a locked database or a restart is over by then; the outpost adds its own jitter
+# For a 503 without an appointment: a locked database is over by then, and not all come back in the same second.
+_RETRY_AFTER_S = 5
+_RETRY_SPREAD_S = 20
 
 _log = structlog.get_logger("control_plane.api")
 
@@ -99,8 +103,8 @@ def _error_response(err: ControlPlaneError) -> tuple[web.Response, str, str]:
         status=row.status, text=body.model_dump_json(exclude_none=True), content_type="application/json"
     )
     if row.status == web.HTTPServiceUnavailable.status_code:
-        response.headers[hdrs.RETRY_AFTER] = str(_RETRY_AFTER_S)
-    if isinstance(err, RateLimited):
+        response.headers[hdrs.RETRY_AFTER] = str(_RETRY_AFTER_S + secrets.randbelow(_RETRY_SPREAD_S))
+    if isinstance(err, RateLimited | Overloaded):
         response.headers[hdrs.RETRY_AFTER] = str(err.retry_after_s)
     return response, row.level, row.code.value
 

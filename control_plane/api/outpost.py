@@ -6,16 +6,23 @@ How the certificate is found is injected (the connection itself, or a trusted in
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from cryptography import x509
 
+from control_plane.api.batch import Batcher
 from control_plane.api.crl import authority_key_id, crl_response
+from control_plane.api.delivery import IMMUTABLE, REVALIDATE, deliver
 from control_plane.api.ingress import refuse_header
 from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
 from control_plane.api.news import NewsBoard
-from control_plane.errors import CertificateRejected, InvalidRequest
+from control_plane.api.shelf import Filed, Key, Representation, Shelf
+from control_plane.conditional import has_match
+from control_plane.errors import CertificateRejected, ControlPlaneError, InvalidRequest, NotFound
+from control_plane.load import Gate
 from control_plane.operations import Operations
 from control_plane.outposts import OutpostRecord
 from outpost.protocol import routes
@@ -29,8 +36,8 @@ CERTIFICATE = web.RequestKey("certificate", x509.Certificate)
 MESSAGE_LIMIT_BYTES = 64 * 1024  # a heartbeat has about 1 KB
 AUDIT_LIMIT_BYTES = 8 * 1024 * 1024  # 1 MiB of events (outpost.audit.delivery); JSON may escape a byte into six
 _MAX_VERSION = 2**63 - 1  # a 64-bit column
-_IMMUTABLE = "public, max-age=31536000, immutable"  # RFC 8246; a year is what caches take for "for ever"
-_REVALIDATE = "no-cache"
+_TIMESTAMP = "timestamp.json"
+_NEVER_STORE = "no-store"
 
 
 def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
@@ -53,34 +60,48 @@ def tls_peer_certificate(request: web.Request) -> x509.Certificate | None:
 class OutpostApi:
     """Handlers over the operations; each runs for an admitted outpost."""
 
-    def __init__(self, operations: Operations, board: NewsBoard, heartbeat_interval_s: int, watch_s: float) -> None:
+    def __init__(
+        self, operations: Operations, board: NewsBoard, gate: Gate, heartbeat_interval_s: int, watch_s: float
+    ) -> None:
         self._operations = operations
         self._board = board
+        self._gate = gate
+        self._metadata_files = Batcher(_each(lambda key: operations.metadata(*key)))
+        self._metadata = Shelf(self._load_metadata)
+        self._targets = Shelf(lambda key: asyncio.to_thread(operations.target, *key))
         self._heartbeat_interval_s = heartbeat_interval_s
         self._watch_s = watch_s
 
     async def metadata(self, request: web.Request) -> web.Response:
         """One TUF metadata file; all but the timestamp never change."""
-        filename = request.match_info["filename"]
-        content = await asyncio.to_thread(self._operations.metadata, request[OUTPOST].org_id, filename)
-        caching = _REVALIDATE if filename == "timestamp.json" else _IMMUTABLE
-        return web.Response(body=content, content_type="application/json", headers={hdrs.CACHE_CONTROL: caching})
+        key = (request[OUTPOST].org_id, request.match_info["filename"])
+        if key[1] == _TIMESTAMP:
+            newest = Filed(Representation.of(await self._load_metadata(key)))
+            return deliver(request, newest, "application/json", REVALIDATE)
+        return deliver(request, await self._metadata.get(key), "application/json", IMMUTABLE)
 
     async def target(self, request: web.Request) -> web.Response:
         """One TUF target by its digest."""
-        filename = request.match_info["filename"]
-        content = await asyncio.to_thread(self._operations.target, request[OUTPOST].org_id, filename)
-        headers = {hdrs.CACHE_CONTROL: _IMMUTABLE}
-        return web.Response(body=content, content_type="application/octet-stream", headers=headers)
+        found = await self._targets.get((request[OUTPOST].org_id, request.match_info["filename"]))
+        return deliver(request, found, "application/octet-stream", IMMUTABLE)
 
     async def watch(self, request: web.Request) -> web.Response:
-        """Answers once the org's snapshot version is above ``after``, or when the wait is over."""
+        """Answers once the org's snapshot version is above ``after``, or when the wait is over.
+
+        304 if that is the version the caller names in ``If-None-Match`` (RFC 9110 §13.1.2).
+        """
         after = request.query.get("after", "0")
         plain = after.isascii() and after.isdecimal() and len(after) <= 19  # noqa: PLR2004 - digits of 2**63
         if not plain or int(after) > _MAX_VERSION:
             raise InvalidRequest("after: must be a snapshot version")
-        version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
-        return json_response(WatchReply(snapshot_version=version))
+        with self._gate.watching(time.monotonic()):
+            version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
+        headers = {hdrs.ETAG: f'"{version}"', hdrs.CACHE_CONTROL: _NEVER_STORE}
+        if has_match(request.headers.getall(hdrs.IF_NONE_MATCH, ()), headers[hdrs.ETAG]):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        response = json_response(WatchReply(snapshot_version=version))
+        response.headers.update(headers)
+        return response
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """Records what the outpost says about itself."""
@@ -94,7 +115,7 @@ class OutpostApi:
         """The authorities that count now."""
         del request
         response = json_response(await asyncio.to_thread(self._operations.trust))
-        response.headers[hdrs.CACHE_CONTROL] = _REVALIDATE
+        response.headers[hdrs.CACHE_CONTROL] = REVALIDATE
         return response
 
     async def certificate(self, request: web.Request) -> web.Response:
@@ -113,23 +134,47 @@ class OutpostApi:
     async def secrets(self, request: web.Request) -> web.Response:
         """The org's secrets, sealed to this outpost alone."""
         response = json_response(await asyncio.to_thread(self._operations.seal_secrets, request[OUTPOST]))
-        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        response.headers[hdrs.CACHE_CONTROL] = _NEVER_STORE
         return response
+
+    async def _load_metadata(self, key: Key) -> bytes:
+        found = await self._metadata_files.get(key)
+        if found is None or isinstance(found, ControlPlaneError):
+            raise found or NotFound("no such metadata file")
+        return found
 
     async def crl(self, request: web.Request) -> web.Response:
         """The newest CRL of whoever issued the caller's certificate, DER."""
         return await crl_response(self._operations, request, authority_key_id(request[CERTIFICATE]))
 
 
+def _each(ask: Callable[[Key], bytes]) -> Callable[[list[Key]], dict[Key, bytes | ControlPlaneError]]:
+    """``ask`` for many at once, each with an answer or a refusal of its own."""
+
+    def answer(key: Key) -> bytes | ControlPlaneError:
+        try:
+            return ask(key)
+        except ControlPlaneError as err:
+            return err
+
+    return lambda keys: {key: answer(key) for key in keys}
+
+
 def outpost_app(
     operations: Operations,
     board: NewsBoard,
+    gate: Gate,
     *,
     heartbeat_interval_s: int,
     watch_s: float,
     peer_certificate: PeerCertificate = tls_peer_certificate,
 ) -> web.Application:
     """The application of the outpost listener."""
+
+    @web.middleware
+    async def take_on(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with gate.request(time.monotonic()):  # before anything that costs
+            return await handler(request)
 
     @web.middleware
     async def admit_outpost(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -140,8 +185,8 @@ def outpost_app(
         request[OUTPOST], request[OUTPOST_ID], request[CERTIFICATE] = outpost, outpost.id, certificate
         return await handler(request)
 
-    api = OutpostApi(operations, board, heartbeat_interval_s, watch_s)
-    app = web.Application(middlewares=[answer_errors, admit_outpost], client_max_size=AUDIT_LIMIT_BYTES)
+    api = OutpostApi(operations, board, gate, heartbeat_interval_s, watch_s)
+    app = web.Application(middlewares=[answer_errors, take_on, admit_outpost], client_max_size=AUDIT_LIMIT_BYTES)
     app.add_routes(
         [
             web.get(routes.TUF_METADATA, api.metadata),

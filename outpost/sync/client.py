@@ -6,10 +6,10 @@ from the environment are honoured and see only TLS.
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import httpx
@@ -44,6 +44,15 @@ class Timeouts:
     total_s: float = 60.0
     download_total_s: float = 600.0  # 16 MB at 30 KB/s, the slowest line we mean to serve
     watch_s: float = 120.0  # above any hold of the long poll; proxies commonly cut at 60 s, which is only a retry
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What one exchange may take. ``read_s`` is the longest silence, if it is not the usual one."""
+
+    max_bytes: int
+    total_s: float
+    read_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -156,7 +165,9 @@ class ControlPlaneClient:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         url = httpx.URL(routes.WATCH, params={"after": after})
-        body = await self._exchange("GET", url, MESSAGE_BYTES, self._timeouts.watch_s, read_s=self._timeouts.watch_s)
+        known = {"If-None-Match": f'"{after}"'}
+        terms = _Terms(MESSAGE_BYTES, self._timeouts.watch_s, read_s=self._timeouts.watch_s)
+        body = await self._exchange("GET", url, terms, headers=known)
         if not body:
             return None
         version = parse(WatchReply, body).snapshot_version
@@ -184,7 +195,7 @@ class ControlPlaneClient:
         Raises:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
-        body = await self._exchange("GET", httpx.URL(routes.SECRETS), SECRETS_BYTES, self._timeouts.total_s)
+        body = await self._exchange("GET", routes.SECRETS, _Terms(SECRETS_BYTES, self._timeouts.total_s))
         return parse(SealedSecrets, body)
 
     async def fetch_trust(self) -> TrustUpdate:
@@ -193,7 +204,7 @@ class ControlPlaneClient:
         Raises:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
-        body = await self._exchange("GET", httpx.URL(routes.TRUST), CERTIFICATES_BYTES, self._timeouts.total_s)
+        body = await self._exchange("GET", routes.TRUST, _Terms(CERTIFICATES_BYTES, self._timeouts.total_s))
         return parse(TrustUpdate, body)
 
     async def renew(self, request: RenewRequest) -> CertificateResponse:
@@ -214,24 +225,23 @@ class ControlPlaneClient:
         return await self._download(routes.CRL, CRL_BYTES)
 
     async def _download(self, path: str, max_bytes: int) -> bytes:
-        return await self._exchange("GET", httpx.URL(path), max_bytes, self._timeouts.download_total_s)
+        return await self._exchange("GET", path, _Terms(max_bytes, self._timeouts.download_total_s))
 
     async def _post(self, path: str, message: Message, max_bytes: int = MESSAGE_BYTES) -> bytes:
-        content = message.model_dump_json().encode()
-        return await self._exchange("POST", httpx.URL(path), max_bytes, self._timeouts.total_s, content=content)
+        content, headers = message.model_dump_json().encode(), {"Content-Type": "application/json"}
+        return await self._exchange("POST", path, _Terms(max_bytes, self._timeouts.total_s), content, headers)
 
     async def _exchange(
         self,
         method: str,
-        url: httpx.URL,
-        max_bytes: int,
-        total_s: float,
-        *,
+        url: httpx.URL | str,
+        terms: _Terms,
         content: bytes | None = None,
-        read_s: float | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> bytes:
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        timeout = httpx.Timeout(read_s or self._timeouts.read_s, connect=self._timeouts.connect_s)
+        timeout = httpx.Timeout(terms.read_s or self._timeouts.read_s, connect=self._timeouts.connect_s)
         async with self._use() as http:
             request = http.build_request(method, url, content=content, headers=headers, timeout=timeout)
-            return await exchange(http, request, max_bytes=max_bytes, total_s=total_s, on_date=self._on_date)
+            return await exchange(
+                http, request, max_bytes=terms.max_bytes, total_s=terms.total_s, on_date=self._on_date
+            )

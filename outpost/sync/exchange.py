@@ -35,6 +35,7 @@ OnDate = Callable[[datetime], None]
 Transport = httpx.AsyncBaseTransport | Callable[[Identity], httpx.AsyncBaseTransport]
 """The network, or for tests the network as the bearer of an identity sees it."""
 _NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
 
 
 def transport_for(transport: Transport | None, identity: Identity) -> httpx.AsyncBaseTransport | None:
@@ -50,7 +51,9 @@ async def exchange(
     total_s: float,
     on_date: OnDate | None = None,
 ) -> bytes:
-    """The body of the answer. ``on_date`` is told the server's clock if the answer states it.
+    """The body of the answer; empty if the request asked for what has changed and nothing has (RFC 9110 §15.4.5).
+
+    ``on_date`` is told the server's clock if the answer states it.
 
     Raises:
         Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
@@ -112,7 +115,8 @@ def _error_of(err: Exception) -> OutpostError:
 
 
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    if response.status_code == _NO_CONTENT:
+    asked_for_changes = "If-None-Match" in response.request.headers
+    if response.status_code == _NO_CONTENT or (response.status_code == _NOT_MODIFIED and asked_for_changes):
         return b""
     is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
     if not response.is_success:

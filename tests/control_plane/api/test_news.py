@@ -64,3 +64,38 @@ async def test_another_orgs_news_wakes_nobody_and_closing_wakes_all():
     await board.close()
     assert await watcher == 1
     await task
+
+
+async def test_the_waiting_are_told_in_order_and_as_there_is_room():
+    versions, room = Versions(), [8]
+    board = NewsBoard(versions, 0.01, lambda: room[0])
+    task = await _running(board)
+    heard = []
+
+    async def watch(number):
+        await board.wait_above("acme", 1, 5)
+        heard.append(number)
+        room[0] = 0  # busy with what the first four do
+
+    watchers = [asyncio.ensure_future(watch(number)) for number in range(20)]
+    await asyncio.sleep(0.05)
+    assert board.waiting == 20
+    versions.newest["acme"] = 2
+    await asyncio.wait([*watchers], return_when=asyncio.FIRST_COMPLETED)
+    assert 0 < len(heard) <= 6
+    room[0] = 1000
+    await asyncio.gather(*watchers)
+    assert heard == list(range(20))
+    await board.close()
+    await task
+
+
+async def test_a_watcher_who_goes_away_leaves_nothing_behind():
+    board = NewsBoard(Versions(), 0.01)
+    watcher = asyncio.ensure_future(board.wait_above("acme", 1, 5))
+    await asyncio.sleep(0.05)
+    watcher.cancel()
+    await asyncio.gather(watcher, return_exceptions=True)
+    assert board.waiting == 0
+    await board.close()
+    assert await board.wait_above("acme", 1, 5) == 1  # nobody waits on what is closed

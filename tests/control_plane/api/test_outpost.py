@@ -97,6 +97,24 @@ async def test_the_published_bundle_verifies_from_the_enrolments_root(serving):
             assert (await client.get("/outpost/v1/tuf/metadata/9.root.json")).json()["code"] == "not_found"
 
 
+async def test_files_are_asked_for_again_by_tag_and_the_timestamp_each_time(serving):
+    async with serving() as site:
+        outpost = site.enrol()
+        async with site.outpost(outpost.certificate, outpost.keys.private_key) as client:
+            timestamp = await client.get("/outpost/v1/tuf/metadata/timestamp.json")
+            tag = {"If-None-Match": timestamp.headers["ETag"]}
+            assert (await client.get("/outpost/v1/tuf/metadata/timestamp.json", headers=tag)).status_code == 304
+            await asyncio.to_thread(site.operations.publish, "acme", {"routing.json": default_routing("https://x/v1")})
+            newer = await client.get("/outpost/v1/tuf/metadata/timestamp.json", headers=tag)
+            assert (newer.status_code, newer.content != timestamp.content) == (200, True)
+            root = await client.get("/outpost/v1/tuf/metadata/1.root.json", headers={"Accept-Encoding": "zstd"})
+            part = {"Range": "bytes=7-", "If-Range": root.headers["ETag"], "Accept-Encoding": "zstd"}
+            rest = await client.get("/outpost/v1/tuf/metadata/1.root.json", headers=part)
+            assert (rest.status_code, "immutable" in rest.headers["Cache-Control"]) == (206, True)
+            head = await client.head("/outpost/v1/tuf/metadata/1.root.json")
+            assert int(head.headers["Content-Length"]) > 1000
+
+
 def _parts(metadata):
     return metadata.signed_bytes, metadata.signatures
 
@@ -132,6 +150,38 @@ async def test_a_watch_without_news_ends_with_what_is_known(serving):
             assert answer.json()["snapshot_version"] < 1000
             for bad in ("x", "-1", "9" * 30, ""):
                 assert (await client.get(f"/outpost/v1/watch?after={bad}")).json()["code"] == "invalid_request"
+
+
+async def test_a_watch_names_its_version_and_says_not_modified_of_it(serving):
+    async with serving(watch_timeout_s=0.1) as site:
+        outpost = site.enrol()
+        async with site.outpost(outpost.certificate, outpost.keys.private_key) as client:
+            first = await client.get("/outpost/v1/watch")
+            version = first.json()["snapshot_version"]
+            assert (first.headers["ETag"], first.headers["Cache-Control"]) == (f'"{version}"', "no-store")
+            for known, status in ((f'"{version}"', 304), (f'"{version - 1}"', 200), ('"x", W/"y"', 200)):
+                answer = await client.get(f"/outpost/v1/watch?after={version}", headers={"If-None-Match": known})
+                assert (answer.status_code, answer.headers["ETag"]) == (status, f'"{version}"')
+                assert bool(answer.content) == (status == 200)
+
+
+async def test_what_is_too_much_is_told_when_to_come_back(serving):
+    async with serving(watch_timeout_s=20, max_watchers=2, max_requests=3) as site:
+        outpost = site.enrol()
+        async with site.outpost(outpost.certificate, outpost.keys.private_key) as client:
+            waiting = [asyncio.ensure_future(client.get("/outpost/v1/watch?after=1000")) for _ in range(2)]
+            await asyncio.sleep(0.3)
+            refused = await client.get("/outpost/v1/watch?after=1000")
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+            assert refused.headers["Retry-After"] == "1"
+            # Those who wait take no place among the requests.
+            assert (await client.get("/outpost/v1/trust")).status_code == 200
+            for task in waiting:
+                task.cancel()
+            await asyncio.sleep(0.3)
+            many = await asyncio.gather(*(client.get("/outpost/v1/trust") for _ in range(60)))
+            assert {answer.status_code for answer in many} == {200, 503}
+            assert all(int(answer.headers["Retry-After"]) >= 1 for answer in many if answer.status_code == 503)
 
 
 async def test_watchers_do_not_hold_up_the_end(serving):
