@@ -2,7 +2,7 @@
 
 ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
- │    └── StoreUnavailable
+ │    └── StoreUnavailable, VersionTaken
  ├── Rejected               the request is wrong and stays wrong
  │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
  │    ├── NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
@@ -13,6 +13,7 @@ ControlPlaneError
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
+      ├── ThresholdNotHeld
       └── KeysUnsafe ── KeyStoreFailed
 
 ``control_plane/api/errors.py`` is the one table that turns these into HTTP. Messages name what to do and never
@@ -34,6 +35,10 @@ class Unavailable(ControlPlaneError):
 
 class StoreUnavailable(Unavailable):
     """The database cannot be reached or is locked for too long."""
+
+
+class VersionTaken(Unavailable):
+    """Another process published this version first; what it published is to be read before trying again."""
 
 
 class Rejected(ControlPlaneError):
@@ -196,3 +201,11 @@ class RotationRefused(Refused):
 
 class RootOffline(Refused):
     """The root's key is needed for this and is not here; says how to bring it."""
+
+
+class ThresholdNotHeld(Refused):
+    """The keys here do not reach the threshold of ``role`` in an org's repository: its officers hold them."""
+
+    def __init__(self, message: str, role: str) -> None:
+        super().__init__(message)
+        self.role = role

@@ -24,6 +24,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.ControlPlaneError: Row(HTTPStatus.INTERNAL_SERVER_ERROR, ErrorCode.INTERNAL_ERROR, "error"),
     errors.Unavailable: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.StoreUnavailable: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    errors.VersionTaken: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "warning"),
     errors.Rejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.InvalidRequest: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.RequestTooLarge: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.REQUEST_TOO_LARGE, "info"),
@@ -57,6 +58,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.KeyStoreFailed: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.RotationRefused: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.RootOffline: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    errors.ThresholdNotHeld: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
 }
 
 
