@@ -2,7 +2,7 @@
 
 ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
- │    ├── StoreUnavailable
+ │    ├── StoreUnavailable, VersionTaken
  │    └── Overloaded           as much is going on as may; says when to come back
  ├── Rejected               the request is wrong and stays wrong
  │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
@@ -14,6 +14,7 @@ ControlPlaneError
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
+      ├── ThresholdNotHeld
       └── KeysUnsafe ── KeyStoreFailed
 
 ``control_plane/api/errors.py`` is the one table that turns these into HTTP. Messages name what to do and never
@@ -43,6 +44,10 @@ class Overloaded(Unavailable):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class VersionTaken(Unavailable):
+    """Another process published this version first; what it published is to be read before trying again."""
 
 
 class Rejected(ControlPlaneError):
@@ -205,3 +210,11 @@ class RotationRefused(Refused):
 
 class RootOffline(Refused):
     """The root's key is needed for this and is not here; says how to bring it."""
+
+
+class ThresholdNotHeld(Refused):
+    """The keys here do not reach the threshold of ``role`` in an org's repository: its officers hold them."""
+
+    def __init__(self, message: str, role: str) -> None:
+        super().__init__(message)
+        self.role = role

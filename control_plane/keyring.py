@@ -7,8 +7,6 @@ Only this file and ``root_key`` read or write them (through ``pki.files``). Auth
 (``authority_keys``); the root's is needed for ceremonies alone and is not loaded to serve.
 """
 
-import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,9 +14,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # re-exported without __all__
 
 from control_plane.audit import receipt_signer_name
 from control_plane.authorities import (
@@ -32,8 +27,10 @@ from control_plane.authorities import (
     trust_store,
 )
 from control_plane.authority_keys import AuthorityKeys, StoreChoice, open_authority_keys
-from control_plane.bundles import ROLES, RoleSigners
 from control_plane.errors import KeysUnsafe
+from control_plane.key_files import load_ed25519, new_ed25519_pem, read_key_file
+from control_plane.org_keys import OrgKeys
+from control_plane.signing import ROLES, RoleSigners
 from control_plane.wrapping import KEK_BYTES, Wrapper
 from outpost.audit.checkpoint import NoteSigner
 from pki.authority import Authority, create_intermediate, create_root
@@ -43,8 +40,6 @@ from pki.keys import certificate_sha256, generate_private_key, private_key_to_pe
 from pki.pem import certificates_to_pem
 from pki.verify import Purpose, TrustStore, verify_chain
 
-_MAX_KEY_FILE_BYTES = 4096  # an Ed25519 key in PEM has 119
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SERVER_RENEW_BELOW = 1 / 3  # of the lifetime left: 30 of 90 days, as ACME clients do
 
 
@@ -75,7 +70,7 @@ class DataDir:
         return self.path / "control-plane.db"
 
     def org_keys(self, org_id: str) -> Path:
-        """The four keys of an org's bundle repository."""
+        """The keys of an org's bundle repository that this control plane holds."""
         return self.keys / "orgs" / org_id
 
 
@@ -114,17 +109,16 @@ class Keyring:
         Raises:
             KeysUnsafe: A key is missing, damaged or open to others.
         """
-        folder = self.files.org_keys(org_id)
-        return RoleSigners(*(CryptoSigner(_load_ed25519(folder / f"{role}.key")) for role in ROLES))
+        return self.org_keys(org_id).load()
 
     def ensure_org_keys(self, org_id: str) -> RoleSigners:
-        """The org's bundle keys, made now if there are none. A set half made before is completed, never replaced."""
-        make_private_dir(self.files.org_keys(org_id))
-        for role in ROLES:
-            path = self.files.org_keys(org_id) / f"{role}.key"
-            if not path.exists():
-                write_private(path, _new_ed25519_pem())
+        """A new org's keys, made now if there are none. A set half made before is completed, never replaced."""
+        self.org_keys(org_id).complete(ROLES)
         return self.signers(org_id)
+
+    def org_keys(self, org_id: str) -> OrgKeys:
+        """The files with the org's bundle keys."""
+        return OrgKeys(self.files.org_keys(org_id))
 
 
 def create_keys(
@@ -160,7 +154,7 @@ def create_keys(
     )
     for name, authority in ((FIRST_ROOT, root), (FIRST_INTERMEDIATE, intermediate)):
         write_public(files.ca / f"{name}.pem", certificates_to_pem([authority.certificate]))
-    write_private(files.keys / "receipt.key", _new_ed25519_pem())
+    write_private(files.keys / "receipt.key", new_ed25519_pem())
     write_private(files.keys / "kek", random_bytes(KEK_BYTES))
 
 
@@ -182,10 +176,10 @@ def load_keyring(
         KeyStoreFailed: The authorities' key store does not answer or does not let us in.
     """
     state = state or _first_state(files)
-    kek = _read_private(files.keys / "kek")
+    kek = read_key_file(files.keys / "kek")
     if len(kek) != KEK_BYTES:
         raise KeysUnsafe(f"{files.keys / 'kek'}: not a key; restore it from a backup")
-    receipt_key = _load_ed25519(files.keys / "receipt.key")
+    receipt_key = load_ed25519(files.keys / "receipt.key")
     receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
     keys = keys or open_authority_keys(files.ca, StoreChoice())
     keyring = Keyring(files, keys, state, *_issuing(keys, state), receipts, Wrapper(kek))
@@ -243,7 +237,7 @@ def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) 
 
 def _still_good(path: Path, keyring: Keyring, names: list[str], at: datetime) -> bool:
     try:
-        leaf, *chain = x509.load_pem_x509_certificates(_read_private(path))
+        leaf, *chain = x509.load_pem_x509_certificates(read_key_file(path))
         verify_chain(leaf, trust=keyring.trust, at=at, purpose=Purpose.SERVER)
         leaf.verify_directly_issued_by(keyring.intermediate.certificate)
         alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -269,35 +263,6 @@ def _require_valid_authority(keyring: Keyring, at: datetime) -> None:
             raise KeysUnsafe(
                 f"the certificate of the {name} is not valid now; check this machine's clock, then rotate the {name}"
             )
-
-
-def _new_ed25519_pem() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _load_ed25519(path: Path) -> Ed25519PrivateKey:
-    content = _read_private(path)
-    try:
-        key = load_pem_private_key(content, None)
-    except (ValueError, TypeError) as err:
-        raise KeysUnsafe(f"{path}: not a private key; restore it from a backup") from err
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeysUnsafe(f"{path}: not an Ed25519 key; restore it from a backup")
-    return key
-
-
-def _read_private(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a planted pipe must not hang us
-    except OSError as err:
-        raise KeysUnsafe(f"{path}: {err.strerror}; restore it from a backup") from err
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
-            raise KeysUnsafe(f"{path}: a key file must be readable by its owner only; run `chmod 600 {path}`")
-        return file.read(
-            _MAX_KEY_FILE_BYTES * 4
-        )  # the server's chain is in one file with its key; two crosses more fit
 
 
 def _why(err: Exception) -> str:

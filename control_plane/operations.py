@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from cryptography import x509
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 from control_plane import bundles
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
-from control_plane.errors import CertificateRejected, NotFound
+from control_plane.errors import CertificateRejected, KeysUnsafe, NotFound, VersionTaken
 from control_plane.events import IdentityEvent
 from control_plane.heartbeat import record_heartbeat
 from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
@@ -37,6 +38,7 @@ from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
 from control_plane.renewal import renew
 from control_plane.secrets import newest_pepper, seal_for, set_secret
+from control_plane.signing import TIMESTAMP_LIFETIME
 from control_plane.store.audit import SqlAuditStore
 from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.bundles import SqlBundleStore
@@ -63,6 +65,8 @@ from pki.keys import certificate_sha256
 from pki.verify import verify_outpost
 
 _log = structlog.get_logger("control_plane.operations")
+_Result = TypeVar("_Result")
+_PUBLISH_TRIES = 5  # a publish takes milliseconds; losing five races in a row means that something else is wrong
 
 
 def utc_now() -> datetime:
@@ -79,7 +83,7 @@ class Operations:
         keyring: Keyring,
         trust_domain: str,
         *,
-        timestamp_lifetime: timedelta = bundles.TIMESTAMP_LIFETIME,
+        timestamp_lifetime: timedelta = TIMESTAMP_LIFETIME,
         recovery: RecoveryPolicy = RecoveryPolicy(),  # noqa: B008 - immutable
         clock: Callable[[], datetime] = utc_now,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -123,7 +127,8 @@ class Operations:
     def create_key(self, org_id: str, request: KeyRequest) -> tuple[VirtualKey, str, int]:
         """Create a virtual key and publish it; returns the record, the key (shown once) and the snapshot version."""
         signers = self.keyring.signers(self._known_org(org_id))
-        with self.database.write() as connection:
+
+        def work(connection: Connection) -> tuple[VirtualKey, str, int]:
             pepper_id, pepper = newest_pepper(SqlSecretStore(connection), self.keyring.wrapper, org_id)
             key, text = create_key(
                 SqlKeyStore(connection),
@@ -140,15 +145,20 @@ class Operations:
             )
             return key, text, version
 
+        return self._publishing(work)
+
     def revoke_key(self, org_id: str, key_id: str) -> int:
         """Revoke a virtual key and publish that; returns the snapshot version."""
         signers = self.keyring.signers(self._known_org(org_id))
-        with self.database.write() as connection:
+
+        def work(connection: Connection) -> int:
             revoke_key(SqlKeyStore(connection), org_id, key_id, self.clock())
             documents = {KEYS_TARGET: keys_document(SqlKeyStore(connection).keys(org_id))}
             return bundles.publish(
                 SqlBundleStore(connection), org_id, documents, signers, self.clock(), self._timestamp_lifetime
             )
+
+        return self._publishing(work)
 
     def keys(self, org_id: str) -> list[VirtualKey]:
         """All virtual keys of an org, revoked ones too."""
@@ -158,10 +168,13 @@ class Operations:
     def publish(self, org_id: str, changes: Mapping[str, bytes]) -> int:
         """Publish changed documents; returns the snapshot version. See ``bundles.publish``."""
         signers = self.keyring.signers(self._known_org(org_id))
-        with self.database.write() as connection:
+
+        def work(connection: Connection) -> int:
             return bundles.publish(
                 SqlBundleStore(connection), org_id, changes, signers, self.clock(), self._timestamp_lifetime
             )
+
+        return self._publishing(work)
 
     def set_secret(self, org_id: str, name: str, value: str) -> None:
         """Set a provider's key. See ``secrets.set_secret``."""
@@ -374,16 +387,32 @@ class Operations:
     # The schedule
 
     def renew_bundles(self, resign_after: timedelta) -> dict[str, tuple[str, ...]]:
-        """Re-sign what is due in every org's repository; returns what was. See ``bundles.renew``."""
+        """Re-sign what is due in every org's repository; returns what was. See ``bundles.renew``.
+
+        Any number of control planes may do this over one database: who comes second finds nothing due, and who loses
+        a race leaves it at that. An org whose keys cannot be used does not keep the others from theirs.
+        """
         renewed = {}
         for org_id in self.org_ids():
-            signers = self.keyring.signers(org_id)
-            with self.database.write() as connection:
-                store = SqlBundleStore(connection)
-                roles = bundles.renew(store, org_id, signers, self.clock(), self._timestamp_lifetime, resign_after)
+            try:
+                roles = self._renew_org(org_id, resign_after)
+            except VersionTaken:
+                continue  # it has just been done
+            except KeysUnsafe as err:
+                _log.error("bundle_keys_unusable", org=org_id, problem=err.message)
+                continue
             if roles:
                 renewed[org_id] = roles
         return renewed
+
+    def _renew_org(self, org_id: str, resign_after: timedelta) -> tuple[str, ...]:
+        signers, at = self.keyring.signers(org_id), self.clock()
+        with self.database.read() as connection:  # the usual case takes no lock
+            if not bundles.due(SqlBundleStore(connection), org_id, signers, at, resign_after):
+                return ()
+        with self.database.write() as connection:
+            store = SqlBundleStore(connection)
+            return bundles.renew(store, org_id, signers, at, self._timestamp_lifetime, resign_after)
 
     def newest_trust(self) -> Keyring:
         """The keys at the newest generation of trust; another process may have moved it on."""
@@ -403,6 +432,21 @@ class Operations:
     def _issuer(self, keyring: Keyring) -> OutpostIssuer:
         name = keyring.state.active(Kind.INTERMEDIATE).name
         return outpost_issuer(keyring.intermediate, self.trust_domain, name)
+
+    def _publishing(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run ``work`` in a write transaction; if another process published meanwhile, again on what it left.
+
+        Raises:
+            VersionTaken: Others were faster every time.
+        """
+        for _ in range(_PUBLISH_TRIES - 1):
+            try:
+                with self.database.write() as connection:
+                    return work(connection)
+            except VersionTaken:
+                _log.info("publish_tried_again")
+        with self.database.write() as connection:
+            return work(connection)
 
     def _known_org(self, org_id: str) -> str:
         with self.database.read() as connection:

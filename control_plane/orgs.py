@@ -9,11 +9,12 @@ from typing import Protocol
 from argon2 import PasswordHasher
 
 from control_plane import bundles
-from control_plane.bundles import BundleStore, RoleSigners
 from control_plane.defaults import DEFAULT_PROVIDER_URL, default_policy, default_routing
 from control_plane.errors import AlreadyExists, InvalidRequest, NotFound
 from control_plane.keys import keys_document
+from control_plane.release import BundleStore
 from control_plane.secrets import SecretStore, add_pepper
+from control_plane.signing import TIMESTAMP_LIFETIME, RoleSigners
 from control_plane.wrapping import Wrapper
 from outpost.protocol.documents import KEYS_TARGET, POLICY_TARGET, ROUTING_TARGET
 from outpost.protocol.ids import is_id
@@ -95,7 +96,7 @@ def create_org(  # noqa: PLR0913 - everything an org is born with
     at: datetime,
     random_bytes: Callable[[int], bytes],
     provider_url: str = DEFAULT_PROVIDER_URL,
-    timestamp_lifetime: timedelta = bundles.TIMESTAMP_LIFETIME,
+    timestamp_lifetime: timedelta = TIMESTAMP_LIFETIME,
 ) -> int:
     """Create an org with a pepper, a bundle repository and the default bundle; returns its snapshot version.
 

@@ -26,6 +26,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.StoreUnavailable: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     # "info": thousands at once are what it is for.
     errors.Overloaded: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.OVERLOADED, "info"),
+    errors.VersionTaken: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "warning"),
     errors.Rejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.InvalidRequest: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.RequestTooLarge: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.REQUEST_TOO_LARGE, "info"),
@@ -59,6 +60,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.KeyStoreFailed: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.RotationRefused: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
     errors.RootOffline: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
+    errors.ThresholdNotHeld: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "error"),
 }
 
 

@@ -1,11 +1,13 @@
-"""TUF metadata and targets in the database, exactly as signed; implements ``control_plane.bundles.BundleStore``."""
+"""TUF metadata and targets in the database, exactly as signed; implements ``control_plane.release.BundleStore``."""
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from control_plane.bundles import Publication
-from control_plane.store.tables import tuf_metadata, tuf_targets
+from control_plane.errors import VersionTaken
+from control_plane.release import STABLE, HeadVersions, Publication
+from control_plane.store.tables import tuf_heads, tuf_metadata, tuf_targets
 
 
 class SqlBundleStore:
@@ -37,23 +39,47 @@ class SqlBundleStore:
         found: bytes | None = self._connection.execute(query).scalar()
         return found
 
+    def head(self, org_id: str, audience: str) -> HeadVersions | None:
+        """What an audience is shown, or None if it is shown nothing of its own."""
+        columns = tuf_heads.c
+        query = select(columns.snapshot_version, columns.timestamp_version).where(
+            columns.org_id == org_id, columns.audience == audience
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else HeadVersions(row.snapshot_version, row.timestamp_version)
+
     def add(self, org_id: str, publication: Publication, at: datetime) -> None:
-        """Store a publication; the primary key refuses a version that exists already."""
+        """Store a publication; the primary key refuses a version that exists already.
+
+        Raises:
+            VersionTaken: Somebody else published it; this transaction is of no more use.
+        """
         rows = [
             {"org_id": org_id, "role": file.role, "version": file.version, "content": file.content, "created_at": at}
             for file in publication.metadata
         ]
-        self._connection.execute(insert(tuf_metadata), rows)
-        for target in publication.targets:
-            if self.target(org_id, target.name, target.sha256) is None:
-                row = {"org_id": org_id, "name": target.name, "sha256": target.sha256, "content": target.content}
-                self._connection.execute(insert(tuf_targets).values(**row, created_at=at))
+        try:
+            self._connection.execute(insert(tuf_metadata), rows)
+            for target in publication.targets:
+                if self.target(org_id, target.name, target.sha256) is None:
+                    row = {"org_id": org_id, "name": target.name, "sha256": target.sha256, "content": target.content}
+                    self._connection.execute(insert(tuf_targets).values(**row, created_at=at))
+        except IntegrityError as err:
+            raise VersionTaken(f"another process has just published for org {org_id}; try again") from err
+        for audience, versions in publication.heads.items():
+            self._show(org_id, audience, versions)
 
     def snapshot_versions(self, org_ids: list[str]) -> dict[str, int]:
-        """The newest snapshot version of each of these orgs that has one, in one query."""
-        query = (
-            select(tuf_metadata.c.org_id, func.max(tuf_metadata.c.version))
-            .where(tuf_metadata.c.role == "snapshot", tuf_metadata.c.org_id.in_(org_ids))
-            .group_by(tuf_metadata.c.org_id)
+        """The snapshot version that each of these orgs shows to everybody, in one query."""
+        columns = tuf_heads.c
+        query = select(columns.org_id, columns.snapshot_version).where(
+            columns.audience == STABLE, columns.org_id.in_(org_ids)
         )
-        return {org_id: version for org_id, version in self._connection.execute(query)}  # noqa: C416 - rows, not pairs
+        return {row.org_id: row.snapshot_version for row in self._connection.execute(query)}
+
+    def _show(self, org_id: str, audience: str, versions: HeadVersions) -> None:
+        columns = tuf_heads.c
+        values = {"snapshot_version": versions.snapshot, "timestamp_version": versions.timestamp}
+        where = (columns.org_id == org_id, columns.audience == audience)
+        if self._connection.execute(update(tuf_heads).where(*where).values(**values)).rowcount == 0:
+            self._connection.execute(insert(tuf_heads).values(org_id=org_id, audience=audience, **values))

@@ -139,6 +139,15 @@ tuf_targets = Table(
     Column("created_at", Utc, nullable=False),
 )
 
+tuf_heads = Table(
+    "tuf_heads",
+    metadata,
+    Column("org_id", String(63), ForeignKey("orgs.id"), primary_key=True),
+    Column("audience", String(16), primary_key=True),
+    Column("snapshot_version", BigInteger, nullable=False),
+    Column("timestamp_version", BigInteger, nullable=False),
+)
+
 outposts = Table(
     "outposts",
     metadata,

@@ -1,26 +1,30 @@
-from datetime import timedelta
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy.exc import IntegrityError
-from tuf.api.metadata import Metadata
+from tuf.api.metadata import Metadata, Targets
 
 from control_plane import bundles
-from control_plane.bundles import RoleSigners
 from control_plane.defaults import default_policy, default_routing
-from control_plane.errors import DocumentRejected, NotFound
+from control_plane.errors import DocumentRejected, NotFound, ThresholdNotHeld, VersionTaken
 from control_plane.keys import keys_document
+from control_plane.release import Publication
+from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS, RoleSigners, SignedFile
 from control_plane.store.bundles import SqlBundleStore
 from outpost.policy.bundle import load_bundle
 from tests.fakes.clock import NOON
 from tests.fakes.control_plane import MemoryBundleStore
+from tests.fakes.tuf_witness import Witness, served
 
+NOW = datetime.now(UTC)
 FIRST = {"policy.json": default_policy(), "keys.json": keys_document([]), "routing.json": default_routing()}
 
 
 @pytest.fixture
 def signers():
-    return RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+    return RoleSigners(*(CryptoSigner.generate_ed25519() for _ in ROLES))
 
 
 @pytest.fixture
@@ -136,12 +140,114 @@ def test_a_file_that_is_none_of_ours_is_not_found(store, filename):
 
 def test_the_database_never_overwrites_a_version(operations):
     with operations.database.read() as connection:
-        file = bundles.SignedFile("root", 1, b"other")
-    with pytest.raises(IntegrityError), operations.database.write() as connection:
-        SqlBundleStore(connection).add("acme", bundles.Publication((file,), ()), NOON)
+        file = SignedFile("root", 1, b"other")
+    with pytest.raises(VersionTaken), operations.database.write() as connection:
+        SqlBundleStore(connection).add("acme", Publication((file,), ()), NOON)
 
 
 def test_renewal_through_the_database(operations, clock):
     assert operations.renew_bundles(timedelta(hours=1)) == {}
     clock.advance(timedelta(hours=2))
     assert operations.renew_bundles(timedelta(hours=1)) == {"acme": ("timestamp",)}
+
+
+@pytest.fixture
+def delegating():
+    return RoleSigners(*(CryptoSigner.generate_ed25519() for _ in (*TOP_LEVEL, VIRTUAL_KEYS)))
+
+
+@pytest.fixture
+def delegated(delegating):
+    """A repository that delegates, at the real time: python-tuf's client reads the real clock."""
+    store = MemoryBundleStore()
+    bundles.create_repository(store, "acme", delegating, NOW)
+    bundles.publish(store, "acme", FIRST, delegating, NOW)
+    return store
+
+
+@pytest.fixture
+def witness(delegated, tmp_path):
+    def read(function):
+        def file(filename):
+            try:
+                return function(delegated, "acme", filename)
+            except NotFound as err:
+                raise LookupError from err
+
+        return file
+
+    with served(read(bundles.metadata_by_filename), read(bundles.target_by_filename)) as url:
+        yield Witness(tmp_path, url, delegated.files["root", 1])
+
+
+def _versions(store):
+    return {role: store.latest_version("acme", role) for role in (*TOP_LEVEL, VIRTUAL_KEYS)}
+
+
+def _one_key():
+    document = json.loads(keys_document([]))
+    document["keys"] = [
+        {"id": "k", "prefix": "sk-op-live-01234567", "pepper_id": "p", "digest": "0" * 64, "group": "default"}
+    ]
+    return json.dumps(document).encode()
+
+
+def test_another_client_reads_all_documents_through_the_delegation(witness):
+    assert witness.read(*FIRST) == FIRST
+    assert witness.version(VIRTUAL_KEYS) == 1
+
+
+def test_a_changed_virtual_key_signs_its_role_snapshot_and_timestamp_alone(delegated, delegating, witness):
+    witness.read(*FIRST)
+    bundles.publish(delegated, "acme", {"keys.json": _one_key()}, delegating, NOW)
+    assert _versions(delegated) == {"root": 1, "targets": 1, VIRTUAL_KEYS: 2, "snapshot": 2, "timestamp": 2}
+    assert witness.read(*FIRST) == FIRST | {"keys.json": _one_key()}
+    assert bundles.current_documents(delegated, "acme") == FIRST | {"keys.json": _one_key()}
+
+
+def test_a_changed_policy_leaves_the_virtual_keys_as_they_are(delegated, delegating, witness):
+    routing = default_routing("https://llm.example/v1")
+    bundles.publish(delegated, "acme", {"routing.json": routing}, delegating, NOW)
+    assert _versions(delegated) == {"root": 1, "targets": 2, VIRTUAL_KEYS: 1, "snapshot": 2, "timestamp": 2}
+    assert witness.read(*FIRST) == FIRST | {"routing.json": routing}
+
+
+def test_an_org_from_before_delegates_with_its_next_publish(delegating, tmp_path):
+    store = MemoryBundleStore()
+    before = replace(delegating, virtual_keys=None)
+    bundles.create_repository(store, "acme", before, NOW)
+    bundles.publish(store, "acme", FIRST, before, NOW)
+    assert store.latest_version("acme", VIRTUAL_KEYS) == 0
+    bundles.publish(store, "acme", {"keys.json": _one_key()}, delegating, NOW)
+    assert _versions(store) == {"root": 1, "targets": 2, VIRTUAL_KEYS: 1, "snapshot": 2, "timestamp": 2}
+    assert bundles.current_documents(store, "acme") == FIRST | {"keys.json": _one_key()}
+    listed = Metadata[Targets].from_bytes(store.files["targets", 2]).signed.targets
+    assert sorted(listed) == ["policy.json", "routing.json"]
+
+
+def test_without_the_targets_key_virtual_keys_can_change_and_nothing_else_can(delegated, delegating):
+    online = replace(delegating, targets=None)
+    bundles.publish(delegated, "acme", {"keys.json": _one_key()}, online, NOW)
+    before = dict(delegated.files)
+    for changes in ({"policy.json": default_policy()}, {"policy.json": default_policy(), "keys.json": _one_key()}, {}):
+        with pytest.raises(ThresholdNotHeld):
+            bundles.publish(delegated, "acme", changes, online, NOW)
+    assert delegated.files == before
+
+
+def test_an_org_that_delegates_never_expires_either(delegated, delegating):
+    at = NOW
+    for _ in range(100):
+        at += timedelta(days=7)
+        bundles.renew(delegated, "acme", delegating, at)
+        assert bundles.renew(delegated, "acme", delegating, at) == ()
+        for role, version in _versions(delegated).items():
+            assert Metadata.from_bytes(delegated.files[role, version]).signed.expires > at
+    assert bundles.current_documents(delegated, "acme") == FIRST
+
+
+def test_what_is_others_to_sign_is_left_to_them_and_the_rest_goes_on(delegated, delegating):
+    online = replace(delegating, root=None, targets=None)
+    at = NOW + timedelta(days=200)
+    assert bundles.renew(delegated, "acme", online, at) == (VIRTUAL_KEYS, "snapshot", "timestamp")
+    assert _versions(delegated) == {"root": 1, "targets": 1, VIRTUAL_KEYS: 2, "snapshot": 2, "timestamp": 2}

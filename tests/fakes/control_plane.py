@@ -37,16 +37,17 @@ from control_plane.authorities import (
     first_state,
     trust_update,
 )
-from control_plane.bundles import Publication, RoleSigners
 from control_plane.defaults import default_policy, default_routing
-from control_plane.errors import ControlPlaneError, NotFound, OutpostRevoked, TokenUsed
+from control_plane.errors import ControlPlaneError, NotFound, OutpostRevoked, TokenUsed, VersionTaken
 from control_plane.issuance import IssuedCertificate, OutpostIssuer, outpost_issuer
 from control_plane.keys import key_digest, key_prefix, keys_document, new_key_text
 from control_plane.outposts import OutpostRecord
 from control_plane.recovery import RecoveryPolicy, recover
 from control_plane.registration import TokenRecord, enroll
+from control_plane.release import STABLE, HeadVersions, Publication, Release
 from control_plane.renewal import renew
 from control_plane.rotation import Step
+from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, RoleSigners
 from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
@@ -83,6 +84,7 @@ class MemoryBundleStore:
     def __init__(self) -> None:
         self.files: dict[tuple[str, int], bytes] = {}
         self.targets: dict[tuple[str, str], bytes] = {}
+        self.heads: dict[str, HeadVersions] = {}
 
     def latest_version(self, org_id: str, role: str) -> int:
         return max((version for name, version in self.files if name == role), default=0)
@@ -93,7 +95,15 @@ class MemoryBundleStore:
     def target(self, org_id: str, name: str, digest: str) -> bytes | None:
         return self.targets.get((name, digest))
 
+    def head(self, org_id: str, audience: str) -> HeadVersions | None:
+        if audience == STABLE and set(self.heads) == {STABLE}:  # the files are the truth, so that a test may swap them
+            return HeadVersions(self.latest_version(org_id, "snapshot"), self.latest_version(org_id, "timestamp"))
+        return self.heads.get(audience)
+
     def add(self, org_id: str, publication: Publication, at: datetime) -> None:
+        if any((file.role, file.version) in self.files for file in publication.metadata):
+            raise VersionTaken("another process was faster")
+        self.heads.update(publication.heads)
         self.files.update({(file.role, file.version): file.content for file in publication.metadata})
         self.targets.update({(target.name, target.sha256): target.content for target in publication.targets})
 
@@ -187,7 +197,7 @@ class FakeControlPlane:
         self.state = first_state(self.root.certificate, self.intermediate.certificate)
         self.recovery = RecoveryPolicy()
         self.receipt_signer = NoteSigner(receipt_signer_name(trust_domain), Ed25519PrivateKey.generate())
-        self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+        self.signers = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in ROLES))
         self.store = MemoryBundleStore()
         self.registry = MemoryRegistrationStore()
         self.pepper_id, self.pepper = "pepper-1", os.urandom(32)
@@ -264,10 +274,10 @@ class FakeControlPlane:
 
     def publish_unchecked(self, documents: dict[str, bytes]) -> int:
         """Sign and publish whatever bytes, as a compromised control plane that holds the keys would."""
-        versions = {role: self.store.latest_version(self.org_id, role) + 1 for role in bundles.ROLES}
-        publication = bundles.build_publication(documents, versions, self.signers, self.clock())
-        self.store.add(self.org_id, publication, self.clock())
-        return publication.snapshot_version
+        release = Release(self.store, self.org_id, self.signers, self.clock(), TIMESTAMP_LIFETIME)
+        version = release.show(STABLE, release.new_targets(documents, None), None)
+        release.publish()
+        return version
 
     def renew(self) -> tuple[str, ...]:
         """Re-sign what is due, as ``serve`` does on its schedule."""

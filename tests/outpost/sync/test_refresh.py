@@ -6,9 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root, Timestamp
 
 from control_plane import bundles
-from control_plane.bundles import Publication
+from control_plane.release import Publication
+from control_plane.signing import ROLES, RoleSigners, sign_root
 from outpost.cache.bundles import StoredBundle
 from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError
 from outpost.policy.bundle import load_bundle
@@ -63,8 +65,8 @@ def rotate_root(plane, signers=None, count=1) -> None:
     for _ in range(count):
         version = plane.store.latest_version(plane.org_id, "root") + 1
         old, new = plane.signers, signers or plane.signers
-        signed = bundles.sign_root(version, new, plane.clock())
-        metadata = bundles.Metadata[bundles.Root].from_bytes(signed.content)
+        signed = sign_root(version, new, plane.clock())
+        metadata = Metadata[Root].from_bytes(signed.content)
         metadata.sign(old.root, append=True)
         plane.store.add(plane.org_id, Publication((replace(signed, content=metadata.to_bytes()),), ()), plane.clock())
         plane.signers = new
@@ -152,7 +154,7 @@ async def test_after_a_rotation_of_all_keys_lower_versions_are_accepted_again(as
     for _ in range(3):
         plane.create_key()
     stored = await ask()
-    fresh = bundles.RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
+    fresh = RoleSigners(*(CryptoSigner.generate_ed25519() for _ in ROLES))
     rotate_root(plane, fresh)
     for role in ("timestamp", "snapshot", "targets"):
         for version in range(1, plane.store.latest_version(plane.org_id, role) + 1):
@@ -175,7 +177,7 @@ async def test_an_older_timestamp_is_a_rollback(ask, plane, server):
 async def test_an_equal_timestamp_version_with_other_content_is_not_news(ask, plane, server):
     plane.publish()
     stored = await ask()
-    metadata = bundles.Metadata[bundles.Timestamp].from_bytes(stored.timestamp)
+    metadata = Metadata[Timestamp].from_bytes(stored.timestamp)
     metadata.signed.expires += timedelta(days=3000)
     metadata.sign(plane.signers.timestamp)
     server.altered["timestamp.json"] = metadata.to_bytes()
@@ -193,8 +195,10 @@ async def test_an_expired_timestamp_from_the_server_is_a_freeze_not_news(ask, pl
 
 
 async def test_metadata_of_another_key_is_refused(ask, plane):
-    plane.signers = bundles.RoleSigners(*(CryptoSigner.generate_ed25519() for _ in bundles.ROLES))
-    plane.publish()
+    stranger = FakeControlPlane(plane.clock)
+    stranger.publish()
+    stranger.store.files["root", 1] = plane.tuf_root
+    plane.store = stranger.store
     with pytest.raises(MetadataUnsigned):
         await ask()
 
