@@ -2,7 +2,8 @@
 
 ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
- │    └── StoreUnavailable
+ │    ├── StoreUnavailable
+ │    └── Sealed
  ├── Rejected               the request is wrong and stays wrong
  │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
  │    ├── NotFound, UnknownOutpost, DocumentRejected, AlreadyExists
@@ -10,6 +11,7 @@ ControlPlaneError
  │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
  │    ├── RecoveryInvalid, RecoveryExpired, RecoveryPending         recovery
  │    ├── RateLimited                                               too many for now
+ │    ├── ShareRefused                                              unsealing
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
@@ -34,6 +36,10 @@ class Unavailable(ControlPlaneError):
 
 class StoreUnavailable(Unavailable):
     """The database cannot be reached or is locked for too long."""
+
+
+class Sealed(Unavailable):
+    """The authorities' keys wait for people to give their shares."""
 
 
 class Rejected(ControlPlaneError):
@@ -126,6 +132,10 @@ class RateLimited(Rejected):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ShareRefused(Rejected):
+    """A share is mistyped, of another set or there already, or the shares together are of no secret."""
 
 
 class AuditInvalid(Rejected):
