@@ -10,11 +10,11 @@ import signal
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import structlog
 import uvloop
@@ -24,18 +24,22 @@ from control_plane.api.ingress import UNIX_PREFIX, IngressPeer, parse_hops
 from control_plane.api.news import NewsBoard
 from control_plane.api.outpost import PeerCertificate, outpost_app, tls_peer_certificate
 from control_plane.api.platform import platform_app
-from control_plane.authority_keys import open_authority_keys
+from control_plane.authority_keys import AskForShares, open_authority_keys
 from control_plane.ceremonies import ensure_crls
 from control_plane.config import Config
-from control_plane.errors import ControlPlaneError
+from control_plane.errors import ControlPlaneError, KeysUnsafe
+from control_plane.events import IdentityEvent
 from control_plane.initialise import open_installation, require_initialised
 from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
 from control_plane.load import Gate, LoadLimits
 from control_plane.operations import Operations, utc_now
 from control_plane.rate_limit import RateLimiter
 from control_plane.recovery import RecoveryPolicy
+from control_plane.seal import Seal, read_seal
 from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.engine import Database
+from control_plane.store.events import SqlEventStore
+from control_plane.unsealing import SealDoor, SealedListeners
 
 _MAINTENANCE_MAX_S = 60.0  # a new org's first re-signing and a certificate's renewal wait no longer than this
 _KEEPALIVE_S = 75.0  # aiohttp's default and NGINX's; outposts talk every 30 s and keep their connection
@@ -60,8 +64,10 @@ class Opened:
         self.operations.database.close()
 
 
-def open_for(config: Config, *, to_issue: bool = True) -> Opened:
+def open_for(config: Config, *, to_issue: bool = True, shares: bytes | AskForShares | None = None) -> Opened:
     """The installation that ``config`` names. ``to_issue=False``: also with an authority that has ended.
+
+    ``shares`` opens sealed keys: the passphrase, or who asks people for their shares once a key is needed.
 
     Raises:
         NotInitialised, KeysUnsafe, KeyStoreFailed, StoreUnavailable: It cannot be used; says what to do.
@@ -73,7 +79,7 @@ def open_for(config: Config, *, to_issue: bool = True) -> Opened:
         with database.read() as connection:
             state = SqlAuthorityStore(connection).load()
         files, trust_domain = DataDir(config.data_dir), installation.trust_domain
-        keys = open_authority_keys(files.ca, config.key_store_choice())
+        keys = open_authority_keys(files.ca, replace(config.key_store_choice(), shares=shares))
         keyring = load_keyring(files, trust_domain, utc_now(), state, keys=keys, to_issue=to_issue)
     except ControlPlaneError:
         database.close()
@@ -235,26 +241,84 @@ def serve(config: Config, announce: Callable[[dict[str, str]], None]) -> None:
         OSError: A port is taken.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (hard, hard)
-    )  # each watcher holds a connection; 1,024 is a usual default
-    opened = open_for(config)
+    # Each watcher holds a connection; 1,024 is a usual default.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    require_initialised(config.data_dir)
+    seal = read_seal(DataDir(config.data_dir).ca)
+    opened = None if seal else open_for(config)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, opened, announce))
+            serving = (
+                _serve_sealed(config, seal, announce) if seal else _serve(config, cast("Opened", opened), announce)
+            )
+            runner.run(serving)
     finally:
-        opened.close()
+        if opened:
+            opened.close()
 
 
 async def _serve(config: Config, opened: Opened, announce: Callable[[dict[str, str]], None]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+    stop = _stopped_by_signals()
     async with Server(config, opened) as server:
         announce(server.urls)
         await stop.wait()
         _log.info("stopping")
+
+
+async def _serve_sealed(config: Config, seal: Seal, announce: Callable[[dict[str, str]], None]) -> None:
+    """Refuse everything until people have given enough shares; serve; and so on, until stopped."""
+    stop, files = _stopped_by_signals(), DataDir(config.data_dir)
+    async with SealDoor(config.data_dir, seal, lambda shares: open_for(config, shares=shares)) as door:
+        while not stop.is_set():
+            async with SealedListeners(config, _presenting(files.server), door.unsealing) as listeners:
+                config = listeners.with_their_ports(config)
+                _log.warning("sealed", shares_needed=seal.threshold, hint="control-plane unseal")
+                await _first(stop, door.unsealed)
+            if stop.is_set():
+                break
+            opened = door.take()
+            try:
+                await asyncio.to_thread(_record, opened, "unsealed")
+                async with Server(config, opened) as server:
+                    announce(server.urls)
+                    await _first(stop, door.sealed)
+                await asyncio.to_thread(_record, opened, "sealed")
+            finally:
+                opened.close()
+        _log.info("stopping")
+
+
+def _record(opened: Opened, kind: str) -> None:
+    operations = opened.operations
+    with operations.database.write() as connection:
+        SqlEventStore(connection).record(IdentityEvent(operations.clock(), kind))
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    return stop
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+
+
+def _presenting(chain: Path) -> ssl.SSLContext:
+    """TLS with the certificate that was served last; whether it is still good is for the other end to say."""
+    context = _server_context()
+    try:
+        context.load_cert_chain(chain)
+    except (OSError, ssl.SSLError) as err:
+        raise KeysUnsafe(f"{chain}: cannot be used; restore it from a backup") from err
+    return context
 
 
 def _server_context() -> ssl.SSLContext:

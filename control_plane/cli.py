@@ -10,6 +10,7 @@ import typer
 from control_plane.commands import installation
 from control_plane.commands.authority import ca_commands
 from control_plane.commands.registry import outpost_commands, revoke
+from control_plane.commands.sealing import seal, unseal
 from control_plane.commands.tenants import (
     key_commands,
     org_commands,
@@ -28,6 +29,8 @@ app = typer.Typer(
 app.command("init")(installation.init)
 app.command("serve")(installation.serve)
 app.command("migrate")(installation.migrate)
+app.command("unseal")(unseal)
+app.command("seal")(seal)
 app.add_typer(org_commands, name="org")
 app.add_typer(user_commands, name="user")
 app.add_typer(outpost_commands, name="outpost")

@@ -3,6 +3,7 @@
 ControlPlaneError
  ├── Unavailable            try again later: the database or a key is not reachable
  │    ├── StoreUnavailable, VersionTaken
+ │    ├── Sealed               people must give their shares first
  │    └── Overloaded           as much is going on as may; says when to come back
  ├── Rejected               the request is wrong and stays wrong
  │    ├── InvalidRequest, RequestTooLarge, RequestTimeout, UnsupportedEncoding, MethodNotAllowed
@@ -11,6 +12,7 @@ ControlPlaneError
  │    ├── CertificateRejected, OutpostRevoked                       mutual TLS
  │    ├── RecoveryInvalid, RecoveryExpired, RecoveryPending         recovery
  │    ├── RateLimited                                               too many for now
+ │    ├── ShareRefused                                              unsealing
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
@@ -48,6 +50,10 @@ class Overloaded(Unavailable):
 
 class VersionTaken(Unavailable):
     """Another process published this version first; what it published is to be read before trying again."""
+
+
+class Sealed(Unavailable):
+    """The authorities' keys wait for people to give their shares."""
 
 
 class Rejected(ControlPlaneError):
@@ -140,6 +146,10 @@ class RateLimited(Rejected):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ShareRefused(Rejected):
+    """A share is mistyped, of another set or there already, or the shares together are of no secret."""
 
 
 class AuditInvalid(Rejected):

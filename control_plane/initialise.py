@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from control_plane.authority_keys import StoreChoice, open_authority_keys
 from control_plane.bundles import check_document
 from control_plane.ceremonies import Ceremonies, ensure_crls
 from control_plane.defaults import DEFAULT_PROVIDER_URL, default_routing
-from control_plane.errors import AlreadyInitialised, KeysUnsafe, NotInitialised
+from control_plane.errors import AlreadyInitialised, InvalidRequest, KeysUnsafe, NotInitialised
 from control_plane.keyring import DataDir, create_keys, ensure_server_certificate, load_keyring
 from control_plane.keys import KeyRequest
 from control_plane.operations import Operations, utc_now
 from control_plane.orgs import require_org_id
 from control_plane.root_key import BroughtKey, new_passphrase
+from control_plane.seal import make_seal, write_seal
 from control_plane.store.engine import Database
 from control_plane.store.orgs import Installation, SqlInstallationStore
 from outpost.protocol.documents import ROUTING_TARGET
@@ -49,6 +50,8 @@ class FirstSettings:
     provider_url: str = DEFAULT_PROVIDER_URL
     root_export: Path | None = None
     """Where the root's key goes, encrypted; it then stays nowhere else."""
+    split: tuple[int, int] | None = None
+    """How many shares of the authorities' passphrase there are and how many open it; None: it is not in shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class FirstSecrets:
     """Opens the root's export, if one was asked for."""
     key_store: str = ""
     """Where the authorities' keys are and what protects them, for people."""
+    shares: tuple[str, ...] = field(default=(), repr=False)
+    """Of the passphrase that the authorities' keys are under, one for each person."""
 
 
 def initialise(
@@ -85,14 +90,21 @@ def initialise(
         InvalidRequest, DocumentRejected, KeysUnsafe: A setting cannot be used; nothing was touched.
         OSError: The disk refuses; run it again.
     """
-    _check_settings(settings)
+    _check_settings(settings, key_store)
     make_private_dir(data_dir)
     with _only_one(data_dir):
         _clear_unfinished(data_dir)
         _require_free(data_dir, database_url)
         staging = DataDir(data_dir / _STAGING)
         make_private_dir(staging.path)
+        seal = None if settings.split is None else make_seal(*settings.split, random_bytes)
+        if seal is not None:
+            key_store = replace(key_store, secret=seal.passphrase)
         secrets = _build(staging, settings, database_url, key_store, clock, random_bytes)
+        if seal is not None:
+            write_seal(staging.ca, seal.seal)
+            described = secrets.key_store.replace("under the passphrase", seal.seal.described)
+            secrets = replace(secrets, shares=seal.shares, key_store=described)
         for piece in _PIECES:
             if (staging.path / piece).exists():
                 (staging.path / piece).rename(data_dir / piece)
@@ -137,8 +149,13 @@ def open_installation(data_dir: Path, database: Database, expected_trust_domain:
     return installation
 
 
-def _check_settings(settings: FirstSettings) -> None:
+def _check_settings(settings: FirstSettings, key_store: StoreChoice) -> None:
     require_org_id(settings.org_id)
+    if settings.split is not None and (key_store.uri, key_store.secret) != (None, None):
+        raise InvalidRequest(
+            "shares are for keys in files of the data directory: leave out --shamir, or remove the settings "
+            "key_store, key_store_secret and key_store_secret_file"
+        )
     check_document(ROUTING_TARGET, default_routing(settings.provider_url))
     if settings.root_export is not None and settings.root_export.exists():
         raise KeysUnsafe(f"{settings.root_export} exists; nothing was touched. Choose another name for the root's key")

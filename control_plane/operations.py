@@ -205,11 +205,17 @@ class Operations:
             return SqlRegistryStore(connection).outposts(org_id)
 
     def revoke_outpost(self, outpost_id: str) -> None:
-        """Revoke an outpost and sign CRLs that say so, all or nothing."""
+        """Revoke an outpost and sign CRLs that say so, all or nothing.
+
+        Where the authorities' keys are sealed nobody is asked for shares: ``serve`` signs when a list is next asked
+        for, and within a minute at the latest.
+        """
         with self.database.write() as connection:
             keyring, at = self.at_newest_trust(connection), self.clock()
             revoke_outpost(SqlRegistryStore(connection), outpost_id, at)
             SqlEventStore(connection).record(IdentityEvent(at, "revoked", outpost_id))
+            if keyring.authority_keys.is_sealed:
+                return
             for record in keyring.state.authorities:
                 if record.kind is Kind.INTERMEDIATE and keyring.authority_keys.find(record):
                     current_crl(SqlCrlStore(connection), partial(keyring.authority, record.name), record.name, at)

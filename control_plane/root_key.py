@@ -134,7 +134,4 @@ def numbered(state: TrustState, kind: Kind) -> int:
 
 def describe(keys: AuthorityKeys, roots: Sequence[AuthorityRecord]) -> list[dict[str, str]]:
     """Each root with its state and where its key is."""
-    return [
-        {"name": root.name, "state": root.state.value, "key": "here" if is_online(keys, root) else "offline"}
-        for root in roots
-    ]
+    return [{"name": root.name, "state": root.state.value, "key": keys.where(root)} for root in roots]

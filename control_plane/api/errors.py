@@ -27,6 +27,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     # "info": thousands at once are what it is for.
     errors.Overloaded: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.OVERLOADED, "info"),
     errors.VersionTaken: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "warning"),
+    errors.Sealed: Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "info"),
     errors.Rejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.InvalidRequest: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.RequestTooLarge: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.REQUEST_TOO_LARGE, "info"),
@@ -47,6 +48,7 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.RecoveryExpired: Row(HTTPStatus.FORBIDDEN, ErrorCode.RECOVERY_EXPIRED, "warning"),
     errors.RecoveryPending: Row(HTTPStatus.FORBIDDEN, ErrorCode.RECOVERY_PENDING, "warning"),
     errors.RateLimited: Row(HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.RATE_LIMITED, "warning"),
+    errors.ShareRefused: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "warning"),
     errors.AuditInvalid: Row(HTTPStatus.BAD_REQUEST, ErrorCode.AUDIT_INVALID, "warning"),
     errors.AuditOutOfOrder: Row(HTTPStatus.CONFLICT, ErrorCode.AUDIT_INVALID, "warning"),
     errors.AuditForeign: Row(HTTPStatus.FORBIDDEN, ErrorCode.AUDIT_INVALID, "error"),

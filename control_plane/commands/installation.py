@@ -24,6 +24,7 @@ from control_plane.initialise import (
 from control_plane.store.engine import Database
 from outpost.protocol.logs import configure_logs
 from pki.files import write_private
+from pki.shares import DEFAULT_SHARES, DEFAULT_THRESHOLD, MAX_SHARES
 
 SECRETS_FILE = "initial-secrets.json"
 
@@ -37,6 +38,16 @@ OfflineRootOption = Annotated[
     Path | None,
     typer.Option("--offline-root", help="Write the root's key to this new file, encrypted, and keep it nowhere else."),
 ]
+ShamirOption = Annotated[
+    bool, typer.Option("--shamir", help="Put the authorities' keys under a passphrase that exists in shares only.")
+]
+SharesOption = Annotated[
+    int | None, typer.Option("--shares", min=2, max=MAX_SHARES, help=f"With --shamir: how many; {DEFAULT_SHARES}.")
+]
+ThresholdOption = Annotated[
+    int | None,
+    typer.Option("--threshold", min=2, max=MAX_SHARES, help=f"With --shamir: how many open it; {DEFAULT_THRESHOLD}."),
+]
 ProviderUrlOption = Annotated[str, typer.Option("--provider-url", help="Where the first org's requests go.")]
 
 
@@ -48,6 +59,9 @@ def init(  # noqa: PLR0913 - the options of one command
     admin: AdminOption = "admin",
     provider_url: ProviderUrlOption = DEFAULT_PROVIDER_URL,
     offline_root: OfflineRootOption = None,
+    shamir: ShamirOption = False,
+    shares: SharesOption = None,
+    threshold: ThresholdOption = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -58,11 +72,11 @@ def init(  # noqa: PLR0913 - the options of one command
     """
     loaded = settings(config, data_dir)
     first = _first_settings(loaded, org, trust_domain, server_name, admin, provider_url)
-    first = replace(first, root_export=offline_root)
+    first = replace(first, root_export=offline_root, split=_split(shares, threshold, shamir=shamir))
     secrets = _initialise(loaded, first)
     print_once(
         {**asdict(secrets), "data_dir": str(loaded.data_dir.resolve())},
-        f"The control plane of org {secrets.org_id} is ready in {loaded.data_dir}. Next: control-plane serve",
+        f"The control plane of org {secrets.org_id} is ready in {loaded.data_dir}. Next: {_next_step(first)}",
         [
             ("admin", secrets.admin_name),
             ("admin password", secrets.admin_password),
@@ -71,6 +85,7 @@ def init(  # noqa: PLR0913 - the options of one command
             ("anchor SHA-256", secrets.anchor_sha256),
             ("authority keys", secrets.key_store),
             *([("root passphrase", secrets.root_passphrase)] if secrets.root_passphrase else []),
+            *((f"share {number}", share) for number, share in enumerate(secrets.shares, 1)),
         ],
         as_json=as_json,
     )
@@ -116,6 +131,26 @@ def migrate(*, data_dir: DataDirOption = None, config: ConfigOption = None, as_j
     print_done(
         {"changed": changed}, "The schema was brought up to date." if changed else "Nothing to do.", as_json=as_json
     )
+
+
+def _next_step(first: FirstSettings) -> str:
+    if first.split is None:
+        return "control-plane serve"
+    return (
+        "give each share to another person, then control-plane serve;\n"
+        f"it serves once {first.split[1]} of them have run control-plane unseal"
+    )
+
+
+def _split(shares: int | None, threshold: int | None, *, shamir: bool) -> tuple[int, int] | None:
+    if not shamir:
+        if (shares, threshold) != (None, None):
+            raise typer.BadParameter("--shares and --threshold say how --shamir splits; add --shamir")
+        return None
+    split = shares or DEFAULT_SHARES, threshold or DEFAULT_THRESHOLD
+    if split[1] > split[0]:
+        raise typer.BadParameter(f"{split[1]} of {split[0]} shares can never be given")
+    return split
 
 
 def _first_settings(

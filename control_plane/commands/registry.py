@@ -96,7 +96,9 @@ def revoke(
     """
     with opened(config, data_dir) as (_, installation):
         installation.operations.revoke_outpost(outpost_id)
-    print_done({"outpost_id": outpost_id, "revoked": True}, f"Outpost {outpost_id} is revoked.", as_json=as_json)
+        is_sealed = installation.operations.keyring.authority_keys.is_sealed
+    later = " `control-plane serve` signs the revocation list once it is unsealed." if is_sealed else ""
+    print_done({"outpost_id": outpost_id, "revoked": True}, f"Outpost {outpost_id} is revoked.{later}", as_json=as_json)
 
 
 @outpost_commands.command("approve-recovery")

@@ -1,6 +1,7 @@
 """What every command shares: its options, opening the installation, and printing for people or for programs."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from rich.table import Table
 
 from control_plane.app import Opened, open_for
 from control_plane.config import Config, load_config
-from control_plane.errors import InvalidRequest
+from control_plane.errors import InvalidRequest, ShareRefused
 from control_plane.operations import Operations
+from control_plane.seal import Seal, Unsealing
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default ./control-plane.toml if it is there.")
@@ -26,6 +28,7 @@ OrgOption = Annotated[str | None, typer.Option("--org", help="The org; may be le
 
 
 _FILE_WIDTH = 200  # columns when the output goes to a file or a pipe
+_MAX_SHARE_CHARS = 4096  # as pki.shares takes
 _WHOLE = ("id", "prefix")  # what people copy must not be broken
 
 
@@ -38,11 +41,45 @@ def settings(config: Path | None, data_dir: Path | None) -> Config:
 def opened(config: Path | None, data_dir: Path | None, *, to_issue: bool = True) -> Iterator[tuple[Config, Opened]]:
     """The settings and the opened installation, closed afterwards. ``to_issue=False``: see ``open_for``."""
     loaded = settings(config, data_dir)
-    installation = open_for(loaded, to_issue=to_issue)
+    installation = open_for(loaded, to_issue=to_issue, shares=ask_for_shares)
     try:
         yield loaded, installation
     finally:
         installation.close()
+
+
+def ask_for_shares(seal: Seal) -> bytes:
+    """The passphrase of sealed keys: enough shares, typed unseen one after the other, or one per line on stdin.
+
+    Raises:
+        ShareRefused: stdin ended too early or had a wrong one. Whoever types may try again.
+    """
+    typer.echo(f"control-plane: the authorities' keys are needed for this ({seal.described})", err=True)
+    unsealing = Unsealing(seal)
+    while True:
+        try:
+            passphrase = unsealing.give(read_share(f"Share {unsealing.given + 1} of {seal.threshold}"))
+        except ShareRefused as err:
+            if not sys.stdin.isatty():
+                raise
+            typer.echo(f"control-plane: {err.message}", err=True)
+        else:
+            if passphrase is not None:
+                return passphrase
+
+
+def read_share(prompt: str) -> str:
+    """One share: typed unseen, or the next line of stdin. Never an argument, which every process could read.
+
+    Raises:
+        ShareRefused: stdin has no more.
+    """
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, err=True))
+    line = sys.stdin.readline(_MAX_SHARE_CHARS)
+    if not line.strip():
+        raise ShareRefused("stdin has no more shares; nothing was done")
+    return line
 
 
 def org_or_only(operations: Operations, org_id: str | None) -> str:

@@ -4,6 +4,7 @@ Directory 0700, files 0600, refused when open to others. A file can be carried a
 the store then says that it has no such key. Without a passphrase files are plain, and protected by their mode alone.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from pki.keystore import Settings, require_label
 from pki.signer import LocalSigner
 
 _OTHERS: Final = 0o077
+Passphrase = bytes | Callable[[], bytes] | None
 
 
 def open_store(settings: Settings, secret: bytes | None) -> "FileKeyStore":
@@ -25,13 +27,13 @@ def open_store(settings: Settings, secret: bytes | None) -> "FileKeyStore":
 
 
 class FileKeyStore:
-    """See the module. ``passphrase`` None: plain files."""
+    """See the module. ``passphrase`` None: plain files; a callable is asked when a key is first read or made."""
 
-    def __init__(self, directory: Path, passphrase: bytes | None) -> None:
+    def __init__(self, directory: Path, passphrase: Passphrase) -> None:
         self.name = f"file key store {directory}"
         self._directory = directory
         self._passphrase = passphrase
-        if passphrase is not None and not passphrase:
+        if isinstance(passphrase, bytes) and not passphrase:
             raise KeyStoreUnavailable(self.name, "an empty passphrase protects nothing", "give one, or none at all")
 
     def check(self) -> None:
@@ -65,19 +67,22 @@ class FileKeyStore:
         key = generate_private_key()
         try:
             make_private_dir(self._directory)
-            write_private(path, private_key_to_pem(key, self._passphrase))
+            write_private(path, private_key_to_pem(key, self._secret()))
         except OSError as err:
             raise KeyStoreUnavailable(
                 self.name, err.strerror or "cannot be written", "make room, or mount it writable"
             ) from err
         return LocalSigner(key)
 
+    def _secret(self) -> bytes | None:
+        return self._passphrase() if callable(self._passphrase) else self._passphrase
+
     def _path(self, label: str) -> Path:
         return self._directory / f"{require_label(self.name, label)}.key"
 
     def _read(self, path: Path) -> LocalSigner:
         try:
-            return LocalSigner(read_private_key(path, self._passphrase))
+            return LocalSigner(read_private_key(path, self._secret()))
         except KeyFileError as err:
             raise KeyStoreUnavailable(
                 self.name,

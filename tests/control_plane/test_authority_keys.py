@@ -1,6 +1,7 @@
 """Authorities' keys in each kind of store: made there, found by certificate, and what stops the start."""
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,11 +11,12 @@ from control_plane.authorities import Kind
 from control_plane.authority_keys import AuthorityKeys, Place, StoreChoice, choose, open_authority_keys
 from control_plane.ceremonies import Ceremonies
 from control_plane.config import Config, load_config
-from control_plane.errors import ConfigError, KeyStoreFailed, KeysUnsafe
+from control_plane.errors import ConfigError, KeyStoreFailed, KeysUnsafe, Sealed
 from control_plane.initialise import initialise
 from control_plane.operations import utc_now
 from control_plane.root_key import BroughtKey
 from control_plane.rotation import Step
+from control_plane.seal import Unsealing
 from pki.errors import KeyFileError
 from pki.files import read_private_key
 from pki.keys import spki_sha256
@@ -218,3 +220,55 @@ def test_settings_that_cannot_be_used(tmp_path, uri, secret, says):
         pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
     with pytest.raises(KeyStoreFailed, match=says):
         open_authority_keys(tmp_path, StoreChoice(uri, secret))
+
+
+def _sealed(path):
+    first = replace(FIRST, split=(3, 2))
+    shares = initialise(path, first).shares
+
+    def ask(seal):
+        asked.append(seal.described)
+        unsealing = Unsealing(seal)
+        return [unsealing.give(share) for share in shares[1:]][-1]
+
+    asked = []
+    return asked, ask
+
+
+def test_sealed_keys_are_asked_for_once_and_only_to_sign(tmp_path):
+    asked, ask = _sealed(tmp_path / "data")
+    opened = open_for(_config(tmp_path / "data"), shares=ask)
+    try:
+        keys, root = opened.operations.keyring.authority_keys, opened.operations.keyring.state.active(Kind.ROOT)
+        _, token = opened.operations.create_outpost("acme", "edge", timedelta(minutes=15))
+        assert (asked, keys.is_sealed, keys.where(root)) == ([], True, "sealed")
+        for _ in range(2):
+            assert opened.operations.enroll(OutpostKeys().message(token.text))
+            _, token = opened.operations.create_outpost("acme", f"e{secrets.token_hex(4)}", timedelta(minutes=15))
+        assert (asked, keys.is_sealed, keys.where(root)) == (["sealed: 2 of 3 shares open it"], False, "here")
+    finally:
+        opened.close()
+    with pytest.raises(KeyStoreFailed, match="in shares only"):
+        open_for(_config(tmp_path / "data", key_store_secret=PASSPHRASE))
+
+
+def test_sealed_keys_with_nobody_to_ask_sign_nothing(tmp_path):
+    _sealed(tmp_path / "data")
+    with pytest.raises(Sealed, match="nobody to ask"):
+        _enrol(_config(tmp_path / "data"))
+
+
+def test_an_installation_leaves_its_seal_by_rotating_into_another_store(tmp_path):
+    path = tmp_path / "data"
+    asked, ask = _sealed(path)
+    config = _config(path, key_store=f"file:{tmp_path / 'new'}", key_store_secret=PASSPHRASE)
+    opened = open_for(config, shares=ask)
+    ceremonies = Ceremonies(opened.operations, 30)
+    ceremonies.prepare(Kind.INTERMEDIATE)
+    for step in (Step.ACTIVATE, Step.RETIRE):
+        ceremonies.advance(Kind.INTERMEDIATE, step)
+    opened.close()
+    assert len(asked) == 1
+    for old in [*(path / "ca").glob("*.key"), path / "ca" / "seal.json"]:
+        old.unlink()
+    assert _enrol(config)

@@ -65,7 +65,6 @@ class RotatingPlane(FakeControlPlane):
         self.revoked_serials: set[int] = set()
         self.crl_number = 1
         self.proxied_by: x509.Certificate | None = None
-        self.unreachable: set[str] = set()
         self.beats: dict[str, list] = {}
 
     @property
@@ -136,7 +135,7 @@ class RotatingPlane(FakeControlPlane):
         return httpx.MockTransport(lambda request: self._over_tls(request, identity))
 
     def _over_tls(self, request: httpx.Request, identity: Identity) -> httpx.Response:
-        if self.down or identity.outpost_id in self.unreachable:
+        if self.down:
             raise httpx.ConnectError("the control plane is down", request=request)
         if request.url.path in _OWN:
             self.requests.append((request.method, request.url.path))
