@@ -63,6 +63,7 @@ log = structlog.get_logger(__name__)
 
 DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
+DOWNLOADS: Final = Path("models", "partial")
 CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
 TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
 TOKEN_FILE_POLL_S: Final = 0.5
@@ -271,7 +272,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         applied=lambda: outpost.in_force.applied,
     )
     on_date = outpost.clock_watch.note_server_time
-    async with ControlPlaneClient(outpost.identity, on_date=on_date) as client:
+    downloads = outpost.config.data_dir / DOWNLOADS
+    async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
         doorstep = Doorstep(enrolment_url(outpost.identity, outpost.config.control_plane_url), on_date=on_date)
         keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
         revocations = RevocationWatch(

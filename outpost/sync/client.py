@@ -5,16 +5,19 @@ began on, which are closed after the last of them. Bounds and errors are those o
 from the environment are honoured and see only TLS.
 """
 
+import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 import httpx
 
-from outpost.errors import Rejected
+from outpost.errors import BundleRejected, Rejected
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import (
@@ -29,9 +32,11 @@ from outpost.protocol.messages import (
     TrustUpdate,
     WatchReply,
 )
-from outpost.sync.exchange import OnDate, Transport, exchange, parse, transport_for
+from outpost.sync.download import download
+from outpost.sync.exchange import OnDate, Transport, answering, exchange, parse, transport_for
 from outpost.sync.identity import Identity
 from outpost.sync.limits import CERTIFICATES_BYTES, CRL_BYTES, MESSAGE_BYTES, SECRETS_BYTES
+from outpost.sync.partials import Partials
 from outpost.sync.tls import mutual_context
 
 
@@ -44,6 +49,10 @@ class Timeouts:
     total_s: float = 60.0
     download_total_s: float = 600.0  # 16 MB at 30 KB/s, the slowest line we mean to serve
     watch_s: float = 120.0  # above any hold of the long poll; proxies commonly cut at 60 s, which is only a retry
+
+
+_SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,15 @@ class ControlPlaneClient:
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         on_date: OnDate | None = None,
+        downloads: Path | None = None,
     ) -> None:
-        """Raises ``IdentityInvalid`` if the identity's files cannot be used for TLS."""
+        """Raises ``IdentityInvalid`` if the identity's files cannot be used for TLS.
+
+        ``downloads`` is where the beginnings of large downloads outlive the process; without it they do not.
+        """
+        self.past_caches = False
+        """True: whatever caches are in between have to ask the control plane again, since what came did not verify."""
+        self._partials = Partials(downloads)
         self._timeouts = timeouts or Timeouts()
         self._transport = transport
         self._on_date = on_date
@@ -102,6 +118,10 @@ class ControlPlaneClient:
         self, kind: type[BaseException] | None, err: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def _freshness(self) -> Mapping[str, str]:
+        return {"Cache-Control": "no-cache"} if self.past_caches else _NONE
 
     async def close(self) -> None:
         """Close the connections in use."""
@@ -144,19 +164,36 @@ class ControlPlaneClient:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
         """
         try:
-            return await self._download(routes.TUF_METADATA.format(filename=filename), max_bytes)
+            path = routes.TUF_METADATA.format(filename=filename)
+            return await self._download(path, max_bytes, self._freshness)
         except Rejected as err:
             if err.code is ErrorCode.NOT_FOUND:
                 return None
             raise
 
     async def fetch_target(self, filename: str, max_bytes: int) -> bytes:
-        """One target by its content-addressed name.
+        """One target by its content-addressed name, whole and with the digest of its name; see ``download.py``.
 
         Raises:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
+            BundleRejected: What is served has another digest.
         """
-        return await self._download(routes.TUF_TARGETS.format(filename=filename), max_bytes)
+        digest = filename.partition(".")[0]
+        if _SHA256_HEX.fullmatch(digest) is None:
+            raise BundleRejected("a target is fetched by its SHA-256")
+        until_s = time.monotonic() + self._timeouts.download_total_s
+
+        @asynccontextmanager
+        async def ask(headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+            total_s = max(until_s - time.monotonic(), 0.0)  # of all attempts together
+            async with self._use() as http:
+                request = http.build_request(
+                    "GET", routes.TUF_TARGETS.format(filename=filename), headers={**headers, **self._freshness}
+                )
+                async with answering(http, request, total_s=total_s, on_date=self._on_date) as response:
+                    yield response
+
+        return await download(ask, self._partials, digest, max_bytes)
 
     async def watch(self, after: int) -> int | None:
         """Wait for a snapshot version above ``after``; None if the wait ended without one.
@@ -224,8 +261,9 @@ class ControlPlaneClient:
         """
         return await self._download(routes.CRL, CRL_BYTES)
 
-    async def _download(self, path: str, max_bytes: int) -> bytes:
-        return await self._exchange("GET", path, _Terms(max_bytes, self._timeouts.download_total_s))
+    async def _download(self, path: str, max_bytes: int, headers: Mapping[str, str] = _NONE) -> bytes:
+        terms = _Terms(max_bytes, self._timeouts.download_total_s)
+        return await self._exchange("GET", path, terms, headers=headers)
 
     async def _post(self, path: str, message: Message, max_bytes: int = MESSAGE_BYTES) -> bytes:
         content, headers = message.model_dump_json().encode(), {"Content-Type": "application/json"}
@@ -237,7 +275,7 @@ class ControlPlaneClient:
         url: httpx.URL | str,
         terms: _Terms,
         content: bytes | None = None,
-        headers: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] = _NONE,
     ) -> bytes:
         timeout = httpx.Timeout(terms.read_s or self._timeouts.read_s, connect=self._timeouts.connect_s)
         async with self._use() as http:

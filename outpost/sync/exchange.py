@@ -9,7 +9,8 @@ certificate that does not verify or an answer that cannot be read is ``ControlPl
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
@@ -58,6 +59,19 @@ async def exchange(
     Raises:
         Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
     """
+    async with answering(http, request, total_s=total_s, on_date=on_date) as response:
+        return await _body(response, max_bytes)
+
+
+@asynccontextmanager
+async def answering(
+    http: httpx.AsyncClient, request: httpx.Request, *, total_s: float, on_date: OnDate | None = None
+) -> AsyncIterator[httpx.Response]:
+    """The answer, whose body is still to be read inside the block; ``total_s`` bounds the whole block.
+
+    Raises:
+        ControlPlaneUnavailable, ControlPlaneUntrusted: See the module docstring.
+    """
     try:
         async with asyncio.timeout(total_s):
             response = await http.send(request, stream=True)
@@ -65,7 +79,7 @@ async def exchange(
                 server_at = server_date(response.headers)
                 if on_date is not None and server_at is not None:
                     on_date(server_at)
-                return await _body(response, max_bytes)
+                yield response
             finally:
                 await response.aclose()
     except TimeoutError as err:

@@ -280,7 +280,7 @@ class SyncLoop:
         self._stores.state.set_time(StateKey.LAST_ASKED_AT, at)
         current = await asyncio.to_thread(self._stores.bundles.load)
         try:
-            news = await refresh(self._client, self._keeper.identity.tuf_root, current, at)
+            news = await self._ask_for_news(current, at)
         except Untrusted as err:
             self._note_refused_bundle(self._seen_version or None, err)
             raise
@@ -293,6 +293,19 @@ class SyncLoop:
             self._apply(current)
         else:
             self._stores.state.update(_NOTHING_REFUSED)
+
+    async def _ask_for_news(self, current: StoredBundle | None, at: datetime) -> StoredBundle | None:
+        """What does not verify may be a cache's doing, which is no refusal: once more, past all caches."""
+        root = self._keeper.identity.tuf_root
+        try:
+            return await refresh(self._client, root, current, at)
+        except Untrusted as err:
+            _log.warning("asking_past_caches", error=type(err).__name__, reason=str(err))
+        self._client.past_caches = True
+        try:
+            return await refresh(self._client, root, current, at)
+        finally:
+            self._client.past_caches = False
 
     async def _persist_and_apply(self, news: StoredBundle, previous: StoredBundle | None) -> None:
         await asyncio.to_thread(self._stores.bundles.save, news)

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import hashlib
 import json
 import ssl
 
@@ -8,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outpost.errors import ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError, Rejected
+from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import AuditBatch, Heartbeat
 from outpost.sync.client import ControlPlaneClient, Timeouts
 
+DIGEST = hashlib.sha256(b"x" * 100).hexdigest()
 CALLS = {
     "metadata": lambda client: client.fetch_metadata("timestamp.json", 100),
-    "target": lambda client: client.fetch_target("0.policy.json", 100),
+    "target": lambda client: client.fetch_target(f"{DIGEST}.policy.json", 100),
     "watch": lambda client: client.watch(3),
     "heartbeat": lambda client: client.heartbeat(
         Heartbeat.model_validate_json(
@@ -154,9 +156,46 @@ async def test_a_compressed_answer_is_not_unpacked(answering, call, status):
 
 async def test_exactly_the_limit_passes_and_one_more_does_not(answering):
     client = answering(httpx.Response(200, content=b"x" * 100))
-    assert await client.fetch_target("t", 100) == b"x" * 100
+    assert await client.fetch_target(DIGEST, 100) == b"x" * 100
     with pytest.raises(ControlPlaneUntrusted):
-        await answering(httpx.Response(200, content=b"x" * 100)).fetch_target("t", 99)
+        await answering(httpx.Response(200, content=b"x" * 100)).fetch_target(DIGEST, 99)
+
+
+async def test_a_target_is_named_by_its_digest_and_has_it(answering):
+    for name, error in (("policy.json", BundleRejected), ("0" * 64 + ".policy.json", BundleRejected)):
+        with pytest.raises(error):
+            await answering(httpx.Response(200, content=b"x" * 100)).fetch_target(name, 100)
+
+
+async def test_caches_are_gone_around_when_asked_to(answering):
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers.get("Cache-Control"))
+        return httpx.Response(200, content=b"x" * 100)
+
+    client = answering(answer)
+    for past in (False, True, False):
+        client.past_caches = past
+        await client.fetch_target(DIGEST, 100)
+        await client.fetch_metadata("1.root.json", 100)
+    assert seen == [None, None, "no-cache", "no-cache", None, None]
+
+
+async def test_a_watch_asks_for_what_is_newer_than_it_knows(answering):
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        return httpx.Response(304)
+
+    assert await answering(answer).watch(7) is None
+    assert (seen[0].url.query, seen[0].headers["If-None-Match"]) == (b"after=7", '"7"')
+
+
+async def test_not_modified_is_no_answer_to_what_was_not_asked(answering):
+    with pytest.raises(ControlPlaneUnavailable):
+        await answering(httpx.Response(304)).fetch_secrets()
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(204), body(snapshot_version=3), body(snapshot_version=0)])

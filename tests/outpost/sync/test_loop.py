@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import httpx
 import pytest
 import structlog
 
@@ -518,3 +519,26 @@ async def test_no_secret_reaches_the_log(loop, world, plane):
     text = repr(logs)
     assert "sk-planted-secret" not in text
     assert plane.secrets[f"pepper/{plane.pepper_id}"] not in text
+
+
+@pytest.mark.parametrize("part", ["snapshot.json", "targets.json", "policy.json"])
+async def test_what_a_cache_has_spoiled_is_fetched_past_it_and_is_no_refusal(make_loop, identity, world, plane, part):
+    plane.publish()
+    spoiled = []
+
+    def through_a_cache(identity):
+        def answer(request):
+            response = plane.transport_for(identity).handler(request)
+            if request.url.path.endswith(part) and request.headers.get("Cache-Control") != "no-cache":
+                spoiled.append(request.url.path)
+                return httpx.Response(200, content=response.content[:-1] + b"!")
+            return response
+
+        return httpx.MockTransport(answer)
+
+    async with ControlPlaneClient(identity, transport=through_a_cache) as client:
+        loop = make_loop(client)
+        await loop.run_once()
+        assert (len(spoiled), len(world.bundles), loop.errors) == (1, 1, {})
+        assert client.past_caches is False
+        assert plane.heartbeats[-1].bundle.refused_reason is None
