@@ -157,7 +157,7 @@ def renew(
     if head is not None:
         targets, keys = head.targets, head.keys
         if "targets" in roles:
-            targets = release.new_targets(_listed(head.documents, head.delegations), head.delegations)
+            targets = release.new_targets(listed(head.documents, head.delegations), head.delegations)
         if VIRTUAL_KEYS in roles:
             keys = release.new_keys(targets, head.documents[KEYS_TARGET])
         if "snapshot" in roles:
@@ -235,14 +235,14 @@ def _lay_over(release: Release, head: Head | None, changes: Mapping[str, bytes],
     if head is not None and only_keys:
         targets = head.targets
     else:
-        targets = release.new_targets(_listed(documents, delegations), delegations)
+        targets = release.new_targets(listed(documents, delegations), delegations)
     keys = head.keys if head else None
     if delegations is not None and (keys is None or KEYS_TARGET in changes):
         keys = release.new_keys(targets, documents[KEYS_TARGET])
     return release.show(head.audience if head else STABLE, targets, keys)
 
 
-def _listed(documents: Mapping[str, bytes], delegations: Delegations | None) -> dict[str, bytes]:
+def listed(documents: Mapping[str, bytes], delegations: Delegations | None) -> dict[str, bytes]:
     """What the top-level targets list themselves."""
     return {name: content for name, content in documents.items() if delegations is None or name != KEYS_TARGET}
 

@@ -9,12 +9,12 @@ import typer
 
 from control_plane.commands import installation
 from control_plane.commands.authority import ca_commands
+from control_plane.commands.policy import policy_commands
 from control_plane.commands.registry import outpost_commands, revoke
 from control_plane.commands.sealing import seal, unseal
 from control_plane.commands.tenants import (
     key_commands,
     org_commands,
-    policy_commands,
     secret_commands,
     user_commands,
 )

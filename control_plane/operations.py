@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from control_plane import bundles
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
-from control_plane.errors import CertificateRejected, KeysUnsafe, NotFound, VersionTaken
+from control_plane.errors import CertificateRejected, InvalidRequest, KeysUnsafe, NotFound, VersionTaken
 from control_plane.events import IdentityEvent
 from control_plane.heartbeat import record_heartbeat
 from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
@@ -36,7 +36,9 @@ from control_plane.outposts import (
 from control_plane.recovery import APPROVED, RecoveryPolicy, recover
 from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
+from control_plane.release import Release
 from control_plane.renewal import renew
+from control_plane.role_rotation import ROTATABLE, RoleStatus, named_keyids, repository_status, rotate
 from control_plane.secrets import newest_pepper, seal_for, set_secret
 from control_plane.signing import TIMESTAMP_LIFETIME
 from control_plane.store.audit import SqlAuditStore
@@ -175,6 +177,31 @@ class Operations:
             )
 
         return self._publishing(work)
+
+    def rotate_role_key(self, org_id: str, role: str) -> RoleStatus:
+        """Give a role of the org's repository a new key; the old one is gone afterwards. See ``role_rotation.rotate``.
+
+        Cut off at any moment, it leaves a repository that verifies; run again, it goes on with the same new key.
+        """
+        if role not in ROTATABLE:
+            raise InvalidRequest(f"roles are {', '.join(ROTATABLE)}")
+        keys = self.keyring.org_keys(self._known_org(org_id))
+        self._settle_role_keys(org_id)
+        new = keys.following(role)
+        signers, lifetime = keys.load(), self._timestamp_lifetime
+
+        def work(connection: Connection) -> None:
+            rotate(Release(SqlBundleStore(connection), org_id, signers, self.clock(), lifetime), role, new)
+
+        self._publishing(work)
+        self._settle_role_keys(org_id)
+        return next(one for one in self.repository_status(org_id) if one.role == role)
+
+    def repository_status(self, org_id: str) -> list[RoleStatus]:
+        """The roles of the org's repository: versions, expiry, whose keys."""
+        signers = self.keyring.signers(self._known_org(org_id))
+        with self.database.read() as connection:
+            return repository_status(SqlBundleStore(connection), org_id, signers)
 
     def set_secret(self, org_id: str, name: str, value: str) -> None:
         """Set a provider's key. See ``secrets.set_secret``."""
@@ -453,6 +480,11 @@ class Operations:
                 _log.info("publish_tried_again")
         with self.database.write() as connection:
             return work(connection)
+
+    def _settle_role_keys(self, org_id: str) -> None:
+        with self.database.read() as connection:
+            named = named_keyids(SqlBundleStore(connection), org_id)
+        self.keyring.org_keys(org_id).settle(named)
 
     def _known_org(self, org_id: str) -> str:
         with self.database.read() as connection:

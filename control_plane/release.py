@@ -121,8 +121,8 @@ class Release:
     def __init__(
         self, store: BundleStore, org_id: str, signers: RoleSigners, at: datetime, lifetime: timedelta
     ) -> None:
-        self._store = store
-        self._org_id = org_id
+        self.store = store
+        self.org_id = org_id
         self._signers = signers
         self._at = at
         self._lifetime = lifetime
@@ -135,7 +135,7 @@ class Release:
     def number(self, role: str) -> int:
         """The next version of ``role`` that nobody has."""
         mine = (file.version for file in self._files if file.role == role)
-        return max(self._store.latest_version(self._org_id, role), *mine, 0) + 1
+        return max(self.store.latest_version(self.org_id, role), *mine, 0) + 1
 
     def new_root(self, roles: Mapping[str, RoleKeys]) -> None:
         """The next root; everything after it in this release is signed under it.
@@ -200,4 +200,4 @@ class Release:
         """
         if self._files:
             publication = Publication(tuple(self._files), tuple(self._targets.values()), dict(self._heads))
-            self._store.add(self._org_id, publication, self._at)
+            self.store.add(self.org_id, publication, self._at)

@@ -1,4 +1,4 @@
-"""``org``, ``user``, ``key``, ``policy`` and ``secret``: what belongs to one org."""
+"""``org``, ``user``, ``key`` and ``secret``: what belongs to one org."""
 
 import os
 import sys
@@ -22,12 +22,10 @@ from control_plane.commands.shared import (
 from control_plane.defaults import DEFAULT_PROVIDER_URL
 from control_plane.errors import InvalidRequest
 from control_plane.keys import KeyRequest
-from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET
 
 org_commands = typer.Typer(no_args_is_help=True, help="Orgs (tenants).")
 user_commands = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 key_commands = typer.Typer(no_args_is_help=True, help="Virtual keys of callers.")
-policy_commands = typer.Typer(no_args_is_help=True, help="Signed policy bundles.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Provider keys, sealed to outposts.")
 
 
@@ -169,35 +167,6 @@ def revoke_key(
         version = operations.revoke_key(org_or_only(operations, org), key_id)
     print_done(
         {"id": key_id, "snapshot_version": version}, f"Key {key_id} is revoked with bundle {version}.", as_json=as_json
-    )
-
-
-@policy_commands.command("publish")
-def publish_policy(
-    file: Annotated[Path | None, typer.Argument(help="The policy, a policy.json document.")] = None,
-    *,
-    routing: Annotated[Path | None, typer.Option("--routing", help="Also publish this routing.json.")] = None,
-    org: OrgOption = None,
-    data_dir: DataDirOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check, sign and publish a policy (and routing); outposts apply it within seconds.
-
-    Example: control-plane policy publish policy.json --routing routing.json
-    """
-    given = {POLICY_TARGET: file, ROUTING_TARGET: routing}
-    changes = {name: path.read_bytes() for name, path in given.items() if path is not None}
-    if not changes:
-        raise typer.BadParameter("give a policy FILE, --routing FILE, or both")
-    with opened(config, data_dir) as (_, installation):
-        operations = installation.operations
-        org_id = org_or_only(operations, org)
-        version = operations.publish(org_id, changes)
-    print_done(
-        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)},
-        f"Published {' and '.join(sorted(changes))} for org {org_id} as bundle {version}.",
-        as_json=as_json,
     )
 
 
