@@ -44,6 +44,8 @@ class Detector:
             stream may be cut between the spans it yields.
         trigger: Cheaper pattern that occurs wherever ``pattern`` does; it stands in the set instead. Repetitions of
             digits with optional separators multiply the set's states, runs of one character class do not.
+        in_rewritten: Whether it also looks at decoded and joined text (``rewrite.py``). Not for shapes so loose that
+            a decoded picture or two joined words would have them.
     """
 
     name: str
@@ -60,3 +62,4 @@ class Detector:
     open_ended_chars: int = 0
     restartable: bool = False
     trigger: str = ""
+    in_rewritten: bool = True

@@ -1,0 +1,73 @@
+"""Letters and digits that look like ASCII ones, for the look-alike rewriting.
+
+Derived from confusables.txt of Unicode Technical Standard 39 (Unicode 13.0; Copyright Unicode, Inc., Unicode License
+v3): single code points whose skeleton is one ASCII letter or digit, which NFKC does not fold already; a capital whose
+skeleton is ``l`` stands for ``I``. Cyrillic and Greek letters that only look alike in small type are added.
+"""
+# ruff: noqa: RUF001 - look-alikes are what this file is for
+
+_BY_SIGN = {
+    "2": "ƧϨᒿꙄꛯꝚ",
+    "3": "ƷȜЗӠⳌꝪꞫ𑣊𖼻𝈆",
+    "4": "Ꮞ𑢯",
+    "5": "Ƽ𑢻",
+    "6": "бᏮⳒ𑣕",
+    "7": "𐓒𑣆𝈒",
+    "8": "Ȣȣ𐌚𞣋",
+    "9": "ⳊꝮ𑢬𑣌𑣖",
+    "A": "ΑАᎪᗅꓮ𐊠𖽀",
+    "B": "ΒВᏴᗷꓐꞴ𐊂𐊡𐌁",
+    "C": "СᏟⲤꓚ𐊢𐌂𐐕𐔜𑣲🝌",
+    "D": "Ꭰᗞᗪꓓ",
+    "E": "ΕЕᎬ⋿ⴹꓰ𐊆𑢦𑢮",
+    "F": "ϜᖴꓝꞘ𐊇𐊥𐔥𑢢𑣂𝈓",
+    "G": "ԌᏀᏳꓖ",
+    "H": "ΗНᎻᕼⲎꓧ𐋏",
+    "I": "ƖΙІӀⲒ",
+    "J": "ͿЈᎫᒍꓙꞲ",
+    "K": "ΚКᏦᛕⲔꓗ𐔘",
+    "L": "ᏞᒪⳐꓡ𐐛𐔦𑢣𑢲𖼖𝈪",
+    "M": "ΜϺМᎷᗰᛖⲘꓟ𐊰𐌑",
+    "N": "ΝⲚꓠ𐔓",
+    "O": "ΟОՕଠዐⲞⵔꓳ𐊒𐊫𐐄𐓂𐔖𑢵",
+    "P": "ΡРᏢᑭⲢꓑ𐊕",
+    "Q": "ⵕ",
+    "R": "ƦᎡᏒᖇꓣ𐒴𖼵𝈖",
+    "S": "ЅՏᏕᏚꓢ𐊖𐐠𖼺",
+    "T": "ΤТᎢ⊤⟙Ⲧꓔ𐊗𐊱𐌕𑢼𖼊🝨",
+    "U": "Սሀᑌ∪⋃ꓴ𐓎𑢸𖽂",
+    "V": "ѴᏙᐯⴸꓦꛟ𐔝𑢠𖼈𝈍",
+    "W": "ԜᎳᏔꓪ𑣯",
+    "X": "ΧХ᙭ᚷ╳ⲬⵝꓫꞳ𐊐𐊴𐌗𐌢𐔧𑣬",
+    "Y": "ΥУҮᎩᎽⲨꓬ𐊲𑢤𖽃",
+    "Z": "ΖᏃꓜ𐋵𑢩",
+    "a": "ɑαа⍺",
+    "b": "ƄЬвᏏᑲᖯ",
+    "c": "сᴄⲥꮯ𐐽",
+    "d": "ԁᏧᑯꓒ",
+    "e": "εеҽ℮ꬲ",
+    "f": "քẝꞙꬵ",
+    "g": "ƍɡցᶃ",
+    "h": "нһհᏂ",
+    "i": "ıɩɪιіӏᎥ⍳ꙇꭵ𑣃",
+    "j": "ϳј",
+    "k": "κк",
+    "l": "ǀוןاߊᛁ∣⏽ⵏꓲ𐊊𐌉𐌠𖼨𞣇",
+    "m": "м",
+    "n": "ηոռ",
+    "o": "οσоօסهھہەഠဝჿᴏᴑⲟꬽ𐐬𐓪𑣈𑣗",
+    "p": "ρр⍴ⲣ",
+    "q": "ԛգզ",
+    "r": "гᴦⲅꭇꭈꮁ",
+    "s": "ƽѕꜱꮪ𐑈𑣁",
+    "t": "τт",
+    "u": "ʋυսᴜꞟꭎꭒ𐓶𑣘",
+    "v": "νѵטᴠ∨⋁ꮩ𑜆𑣀",
+    "w": "ɯѡԝաᴡꮃ𑜊𑜎𑜏",
+    "x": "хᕁᕽ⤫⤬⨯",
+    "y": "ɣʏγуүყᶌỿꭚ𑣜",
+    "z": "ᴢꮓ𑣄",
+}
+
+# Code point -> the ASCII sign it looks like.
+LOOKALIKES: dict[int, str] = {ord(letter): sign for sign, letters in _BY_SIGN.items() for letter in letters}
