@@ -9,12 +9,12 @@ import resource
 import signal
 import ssl
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import structlog
 import uvloop
@@ -245,16 +245,12 @@ def serve(config: Config, announce: Callable[[dict[str, str]], None]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     require_initialised(config.data_dir)
     seal = read_seal(DataDir(config.data_dir).ca)
-    opened = None if seal else open_for(config)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            serving = (
-                _serve_sealed(config, seal, announce) if seal else _serve(config, cast("Opened", opened), announce)
-            )
-            runner.run(serving)
-    finally:
-        if opened:
-            opened.close()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if seal:
+            runner.run(_serve_sealed(config, seal, announce))
+        else:
+            with closing(open_for(config)) as opened:
+                runner.run(_serve(config, opened, announce))
 
 
 async def _serve(config: Config, opened: Opened, announce: Callable[[dict[str, str]], None]) -> None:
