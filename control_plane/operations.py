@@ -316,6 +316,9 @@ class Operations:
                 generation=keyring.state.generation,
                 active_authority=keyring.state.active(Kind.INTERMEDIATE).name,
             )
+            if cloned:
+                detail = {"certificate_sha256": certificate_sha256.hex() if certificate_sha256 else None}
+                SqlEventStore(connection).record(IdentityEvent(at, "cloned", outpost.id, detail))
         if cloned:
             _log.warning("cloned_identity", outpost=outpost.id, instance=beat.instance_id)
         return reply
