@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -33,6 +33,7 @@ from control_plane.initialise import open_installation, require_initialised
 from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
 from control_plane.load import Gate, LoadLimits
 from control_plane.operations import Operations, utc_now
+from control_plane.pruning import PRUNE_EVERY
 from control_plane.rate_limit import RateLimiter
 from control_plane.recovery import RecoveryPolicy
 from control_plane.seal import Seal, read_seal
@@ -105,6 +106,7 @@ class Server:
         self._stack = AsyncExitStack()
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
+        self._pruned_at: datetime | None = None
         self.platform_tls = _server_context()
         self.outpost_tls = _mutual_context(opened.operations.keyring)
         self.urls: dict[str, str] = {}
@@ -218,6 +220,10 @@ class Server:
         for name in ensure_crls(self._operations):
             _log.warning("root_crl_is_due", authority=name, hint="control-plane ca root crl --root-key FILE")
         keyring, at = self._operations.newest_trust(), self._operations.clock()
+        if self._pruned_at is None or at - self._pruned_at >= PRUNE_EVERY:
+            forgotten, self._pruned_at = self._operations.forget_certificates(), at
+            if forgotten:
+                _log.info("certificates_forgotten", count=forgotten)
         for authority, certificate in (("root", keyring.anchor), ("intermediate", keyring.intermediate.certificate)):
             if certificate.not_valid_after_utc - at < _AUTHORITY_WARNING:
                 hint = f"control-plane ca rotate {authority} --prepare"

@@ -4,11 +4,12 @@ Instance ids tell a restart from a clone: a restarted outpost never comes back u
 with one identity take turns. Which certificate is in use is read from the connection, not from what it says.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from control_plane.outposts import OutpostRecord, OutpostStatus, RegistryStore
 from outpost.protocol.messages import Heartbeat, HeartbeatReply
 
+_QUIET = timedelta(hours=1)  # a clone that was not heard for as long is reported again; else once is enough
 _REMEMBERED_INSTANCES = 8  # more machines than that on one identity also alternate within any eight
 
 
@@ -23,7 +24,7 @@ def record_heartbeat(  # noqa: PLR0913 - the facts of one heartbeat
     generation: int | None = None,
     active_authority: str | None = None,
 ) -> tuple[HeartbeatReply, bool]:
-    """Replace the outpost's last known status; the answer, and whether this is news of a cloned identity.
+    """Replace the outpost's last known status; the answer, and whether it is news that the identity is cloned.
 
     Args:
         store: The registry.
@@ -60,7 +61,8 @@ def record_heartbeat(  # noqa: PLR0913 - the facts of one heartbeat
     store.save_status(outpost.id, status)
     renew = None not in (authority, active_authority) and authority != active_authority
     reply = HeartbeatReply(server_time=at, interval_s=interval_s, trust_generation=generation, renew=renew)
-    return reply, cloned
+    is_news = cloned and (before is None or before.cloned_at is None or at - before.cloned_at > _QUIET)
+    return reply, is_news
 
 
 def _instances(before: OutpostStatus | None, instance_id: str | None) -> tuple[tuple[str, ...], bool]:

@@ -33,6 +33,7 @@ from control_plane.outposts import (
     create_token,
     revoke_outpost,
 )
+from control_plane.pruning import forget_ended_before
 from control_plane.recovery import APPROVED, RecoveryPolicy, recover
 from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
@@ -316,6 +317,9 @@ class Operations:
                 generation=keyring.state.generation,
                 active_authority=keyring.state.active(Kind.INTERMEDIATE).name,
             )
+            if cloned:
+                detail = {"certificate_sha256": certificate_sha256.hex() if certificate_sha256 else None}
+                SqlEventStore(connection).record(IdentityEvent(at, "cloned", outpost.id, detail))
         if cloned:
             _log.warning("cloned_identity", outpost=outpost.id, instance=beat.instance_id)
         return reply
@@ -446,6 +450,12 @@ class Operations:
         with self.database.write() as connection:
             store = SqlBundleStore(connection)
             return bundles.renew(store, org_id, signers, at, self._timestamp_lifetime, resign_after)
+
+    def forget_certificates(self) -> int:
+        """Delete the records of certificates that nothing can be bought with any more; returns how many."""
+        with self.database.write() as connection:
+            ended_before = forget_ended_before(self.clock(), self._recovery.window)
+            return SqlRegistryStore(connection).forget_certificates(ended_before)
 
     def newest_trust(self) -> Keyring:
         """The keys at the newest generation of trust; another process may have moved it on."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
 
 from control_plane.issuance import IssuedCertificate, StoredCrl
 from control_plane.outposts import OutpostRecord, OutpostStatus
@@ -76,6 +76,17 @@ class SqlRegistryStore:
             columns.not_after > at,
         )
         return self._connection.execute(query).first() is not None
+
+    def forget_certificates(self, ended_before: datetime) -> int:
+        """Delete what ended before, but for each outpost's newest and what was revoked; returns how many."""
+        columns = certificates.c
+        newest = select(columns.outpost_id, func.max(columns.issued_at)).group_by(columns.outpost_id)
+        forgotten = delete(certificates).where(
+            columns.not_after < ended_before,
+            columns.revoked_at.is_(None),
+            tuple_(columns.outpost_id, columns.issued_at).not_in(newest),
+        )
+        return self._connection.execute(forgotten).rowcount
 
     def authority_of(self, certificate_sha256: bytes) -> str | None:
         """The name of the authority that issued a recorded certificate."""

@@ -55,6 +55,16 @@ def test_two_machines_with_one_identity_take_turns_and_are_noticed(operations, c
     assert (warning["log_level"], warning["outpost"]) == ("warning", outpost.id)
 
 
+def test_a_clone_is_reported_once_and_again_after_it_was_quiet_for_long(operations, clock):
+    outpost, _ = operations.create_outpost("acme", "edge", LIFETIME)
+    _cloned_at(operations, outpost, clock, "abababab")
+    clock.advance(timedelta(hours=2))
+    _cloned_at(operations, outpost, clock, "ababab")
+    events = operations.events(10, outpost.id)
+    assert [event.kind for event in events] == ["cloned", "cloned"]
+    assert events[0].at - events[1].at > timedelta(hours=2)
+
+
 def test_the_answer_names_the_generation_and_what_is_in_use_is_recorded(operations, clock):
     outpost, token = operations.create_outpost("acme", "edge", LIFETIME)
     enrolment, _ = operations.enroll(OutpostKeys().message(token.text))
