@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,6 @@ from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
 from outpost.config import Config
-from outpost.dlp.engine import Engine, default_engine
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
@@ -90,7 +89,6 @@ class Outpost:
     stores: Stores
     database: Database
     audit: AuditLog
-    engine: Engine
     admission: Admission
     in_force: InForce
     clock_watch: ClockWatch
@@ -122,7 +120,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
     in_force = InForce(identity, admission, local_keys, clock)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
-    outpost = Outpost(config, identity, stores, database, audit, default_engine(), admission, in_force, watch, clock)
+    outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
         _restore_state(outpost)
     except BaseException:
@@ -267,8 +265,8 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
 async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
     """Listen and synchronise until ``stop`` is set, then drain."""
     effects = Effects(
-        apply=_audited_apply(outpost),
-        apply_secrets=outpost.in_force.apply_secrets,
+        prepare=_audited_prepare(outpost),
+        apply_secrets=outpost.in_force.change_secrets,
         applied=lambda: outpost.in_force.applied,
     )
     on_date = outpost.clock_watch.note_server_time
@@ -312,7 +310,6 @@ async def _listening(outpost: Outpost, sync: SyncLoop, standing: Standing) -> As
     ) as session:
         parts = ProxyParts(
             admission=outpost.admission,
-            engine=outpost.engine,
             audit=outpost.audit,
             forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
@@ -380,21 +377,26 @@ async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-def _audited_apply(outpost: Outpost) -> Callable[[StoredBundle], None]:
+def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
     def note(outcome: str, detail: str | None = None) -> None:
         # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
         with contextlib.suppress(AuditUnavailable):
             outpost.audit.submit(_system_event(outpost, outcome, detail)).add_done_callback(retrieve)
 
-    def apply(stored: StoredBundle) -> None:
+    async def prepare(stored: StoredBundle) -> Callable[[], None]:
         try:
-            outpost.in_force.apply(stored)
+            put_in_force = await outpost.in_force.prepare(stored)
         except BundleRejected as err:
             note("bundle_refused", str(err))
             raise
-        note("bundle_applied")
 
-    return apply
+        def put_and_note() -> None:
+            put_in_force()
+            note("bundle_applied")
+
+        return put_and_note
+
+    return prepare
 
 
 def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> AuditEvent:

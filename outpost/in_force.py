@@ -1,16 +1,19 @@
 """What is enforced right now: a verified bundle, opened secrets, a revocation; each replaced whole, between requests.
 
 The app fills it from the cache at the start, the sync loop while running; requests read it through ``Admission``.
+Making something ready takes up to seconds and happens beside the event loop; putting it in force is one assignment on
+it, so a request sees the old whole or the new whole, and one that is under way keeps what it began with.
 """
 
+import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from outpost.cache.bundles import StoredBundle
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
-from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.enforcement import Admission, Enforcement, compile_bundle, with_peppers
 from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 
@@ -25,16 +28,35 @@ class InForce:
         self._admission = admission
         self._local_keys = local_keys
         self._clock = clock
-        self._peppers: dict[str, bytes] = {}
-        self._provider_keys: dict[str, str] = {}
+        self._peppers: Mapping[str, bytes] = {}
+        self._provider_keys: Mapping[str, str] = {}
         self.applied: Applied | None = None
 
     def apply(self, stored: StoredBundle) -> None:
-        """Verify a stored bundle from the enrolment root and put it in force between two requests.
+        """Make a stored bundle ready and put it in force, at the start, when there is nothing to hold up.
 
         Raises:
-            BundleRejected: It does not verify or cannot be read; what was in force stays.
+            BundleRejected: As ``prepare``; what was in force stays.
         """
+        self._put(self._ready(stored))
+
+    async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
+        """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
+
+        Returns:
+            Puts it in force, between two requests.
+
+        Raises:
+            BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
+        """
+        enforcement = await asyncio.to_thread(self._ready, stored)
+        return lambda: self._put(enforcement)
+
+    def _put(self, enforcement: Enforcement) -> None:
+        self._admission.enforcement = enforcement
+        self.applied = Applied(enforcement.bundle.snapshot_version, self._clock())
+
+    def _ready(self, stored: StoredBundle) -> Enforcement:
         bundle = load_bundle(
             self._identity.tuf_root,
             roots=stored.roots,
@@ -43,23 +65,32 @@ class InForce:
             targets=stored.targets,
             documents=stored.documents,
         )
-        self._admission.enforcement = compile_bundle(bundle, self._peppers)
-        self.applied = Applied(bundle.snapshot_version, self._clock())
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement)
 
-    def apply_secrets(self, secrets: dict[str, str]) -> None:
-        """Put opened secrets in force; keys whose pepper has come or gone change at once."""
-        self._peppers = {
-            name.removeprefix(PEPPER_PREFIX): base64.b64decode(value)
-            for name, value in secrets.items()
-            if name.startswith(PEPPER_PREFIX)
-        }
+    def apply_secrets(self, secrets: Mapping[str, str]) -> None:
+        """Put opened secrets in force, at the start; keys whose pepper has come or gone change at once."""
+        peppers = _peppers(secrets)
+        self._put_secrets(secrets, peppers, self._again(peppers))
+
+    async def change_secrets(self, secrets: Mapping[str, str]) -> None:
+        """``apply_secrets`` while requests are served: what takes long runs in a thread."""
+        peppers = _peppers(secrets)
+        self._put_secrets(secrets, peppers, await asyncio.to_thread(self._again, peppers))
+
+    def _again(self, peppers: Mapping[str, bytes]) -> Enforcement | None:
+        now = self._admission.enforcement
+        return None if now is None else with_peppers(now, peppers)
+
+    def _put_secrets(
+        self, secrets: Mapping[str, str], peppers: Mapping[str, bytes], enforcement: Enforcement | None
+    ) -> None:
+        self._peppers = peppers
         self._provider_keys = {
             name.removeprefix(PROVIDER_PREFIX): value
             for name, value in secrets.items()
             if name.startswith(PROVIDER_PREFIX)
         }
-        if self._admission.enforcement is not None:
-            self._admission.enforcement = compile_bundle(self._admission.enforcement.bundle, self._peppers)
+        self._admission.enforcement = enforcement
 
     def set_revoked(self, revoked: bool) -> None:  # noqa: FBT001 - a callback with one meaning
         """Refuse everybody, or no longer."""
@@ -68,3 +99,11 @@ class InForce:
     def provider_key(self, provider_id: str) -> str | None:
         """The API key for a provider: the local one, else the one from the control plane."""
         return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
+
+
+def _peppers(secrets: Mapping[str, str]) -> dict[str, bytes]:
+    return {
+        name.removeprefix(PEPPER_PREFIX): base64.b64decode(value)
+        for name, value in secrets.items()
+        if name.startswith(PEPPER_PREFIX)
+    }

@@ -168,6 +168,7 @@ def _row(record: OutpostRecord, status: OutpostStatus | None) -> dict[str, Any]:
         "last_seen": _seconds(status.received_at) if status else None,
         "version": status.outpost_version if status else None,
         "bundle": status.snapshot_version if status else None,
+        "refused_version": status.refused_version if status else None,
         "refused": status.refused_reason if status else None,
         "audit": f"{status.audit_delivered}/{status.audit_size}" if status else None,
         "authority": status.authority if status else None,

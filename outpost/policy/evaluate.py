@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from outpost.protocol.decisions import Action, Decision, Direction
-from outpost.protocol.documents import CombiningAlgorithm, Conditions, Pack, PolicyDocument, Rule
+from outpost.protocol.documents import CombiningAlgorithm, Conditions, Messages, Pack, PolicyDocument, Rule
 from outpost.protocol.findings import Finding
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ class CompiledRule:
     models: frozenset[str] | None
     groups: frozenset[str] | None
     surfaces: frozenset[str] | None
+    message: str = ""
+    """For the caller, in place of the reason."""
 
     def applies_to(self, facts: Facts) -> bool:
         """True if every condition that does not look at findings holds."""
@@ -69,12 +71,22 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPack:
-    """A pack with its rules in the order in which they are asked."""
+    """A pack with its rules by sequence."""
 
     pack_id: str
     combining: CombiningAlgorithm
     default: Action
     rules: tuple[CompiledRule, ...]
+    message: str = ""
+
+    @property
+    def asked(self) -> tuple[CompiledRule, ...]:
+        """The rules in the order in which they are asked."""
+        if self.combining is CombiningAlgorithm.FIRST_APPLICABLE:
+            return self.rules
+        # Blocks first, then redactions, so that an earlier ALLOW cannot hide either; stable within each action.
+        rank = {Action.BLOCK: 0, Action.REDACT: 1, Action.ALLOW: 2}
+        return tuple(sorted(self.rules, key=lambda rule: rank[rule.action]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
     redact: set[int] = set()
     redacted_by: CompiledRule | None = None
     for pack in policy.packs:
-        for rule in _in_order(pack):
+        for rule in pack.asked:
             hits = _match(rule, facts, findings)
             if hits is None:
                 continue
@@ -111,16 +123,9 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
             else:
                 return _allowed(rule.rule_id, rule.reason, redact, redacted_by, findings)
         if pack.default is Action.BLOCK:
-            return Decision(Action.BLOCK, f"{pack.pack_id}/default", "no rule of the pack allows it")
+            reason = "no rule of the pack allows it"
+            return Decision(Action.BLOCK, f"{pack.pack_id}/default", reason, message=pack.message)
     return _allowed(f"{policy.packs[-1].pack_id}/default", "no rule objects", redact, redacted_by, findings)
-
-
-def _in_order(pack: CompiledPack) -> tuple[CompiledRule, ...]:
-    if pack.combining is CombiningAlgorithm.FIRST_APPLICABLE:
-        return pack.rules
-    # Blocks first, then redactions, so that an earlier ALLOW cannot hide either; stable within each action.
-    rank = {Action.BLOCK: 0, Action.REDACT: 1, Action.ALLOW: 2}
-    return tuple(sorted(pack.rules, key=lambda rule: rank[rule.action]))
 
 
 def _match(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> tuple[int, ...] | None:
@@ -133,7 +138,7 @@ def _match(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> tup
 
 
 def _decision(rule: CompiledRule, hits: Sequence[int], findings: Sequence[Finding]) -> Decision:
-    return Decision(rule.action, rule.rule_id, rule.reason, kinds=_kinds(hits, findings))
+    return Decision(rule.action, rule.rule_id, rule.reason, kinds=_kinds(hits, findings), message=rule.message)
 
 
 def _allowed(
@@ -155,12 +160,16 @@ def _kinds(hits: Sequence[int], findings: Sequence[Finding]) -> tuple[str, ...]:
 
 def _compile_pack(pack: Pack) -> CompiledPack:
     rules = sorted(pack.rules, key=lambda rule: rule.sequence)
-    return CompiledPack(
-        pack.id, pack.combining, pack.default, tuple(_compile_rule(pack.id, rule, rule.when) for rule in rules)
-    )
+    message = _for_user(pack.messages)
+    compiled = tuple(_compile_rule(pack.id, rule, rule.when, _for_user(rule.messages) or message) for rule in rules)
+    return CompiledPack(pack.id, pack.combining, pack.default, compiled, message)
 
 
-def _compile_rule(pack_id: str, rule: Rule, when: Conditions) -> CompiledRule:
+def _for_user(messages: Messages | None) -> str:
+    return (messages.user or "") if messages else ""
+
+
+def _compile_rule(pack_id: str, rule: Rule, when: Conditions, message: str) -> CompiledRule:
     kinds = when.findings
     return CompiledRule(
         rule_id=f"{pack_id}/{rule.id}",
@@ -174,6 +183,7 @@ def _compile_rule(pack_id: str, rule: Rule, when: Conditions) -> CompiledRule:
         models=_frozen(when.models),
         groups=_frozen(when.groups),
         surfaces=_frozen(when.surfaces),
+        message=message,
     )
 
 

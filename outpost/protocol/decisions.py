@@ -29,6 +29,7 @@ class Decision:
         reason: A sentence for people, without any inspected text.
         redact: Indices into the findings that were evaluated; these spans must be replaced.
         kinds: Kinds of the findings that made the deciding rule match, sorted; empty if it needed none.
+        message: What the caller is told in place of ``reason``; empty to tell them that.
     """
 
     action: Action
@@ -36,3 +37,4 @@ class Decision:
     reason: str
     redact: tuple[int, ...] = ()
     kinds: tuple[str, ...] = ()
+    message: str = ""

@@ -47,6 +47,11 @@ MAX_TEXT_CHARS = 300  # a sentence or two: it goes into an error message and an 
 MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
 
 
+def kind_matches(pattern: str, kind: str) -> bool:
+    """Whether ``pattern`` (a ``Kind``) names ``kind``: ``pii.email`` itself, ``pii.*`` all below it, ``*`` any."""
+    return pattern in (kind, "*") or (pattern.endswith(".*") and kind.startswith(pattern[:-1]))
+
+
 class DocumentError(ValueError):
     """A document is malformed. ``problems`` lists them as ``(path, message)``; of values only names are quoted."""
 

@@ -18,7 +18,6 @@ import aiohttp
 from aiohttp import web
 
 from outpost.audit.event import AuditEvent
-from outpost.dlp.engine import Engine
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
 from outpost.policy.evaluate import Facts, evaluate
 from outpost.protocol.codes import ErrorCode
@@ -69,7 +68,6 @@ class ProxyParts:
     """What serving a request needs; made once by the app."""
 
     admission: Admission
-    engine: Engine
     audit: AuditSink
     forwarder: Forwarder
     limits: BodyLimits
@@ -176,7 +174,7 @@ class ChatSurface:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(enforcement.policy, facts, findings)
 
-        inspector = StreamInspector(self._parts.engine, decide)
+        inspector = StreamInspector(enforcement.engine, decide)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(self._headers(exchange, answer))
         outcome, code = "ok", None
@@ -279,7 +277,7 @@ class ChatSurface:
         parsed: Inspectable,
         parse: Callable[[bytes], Inspectable],
     ) -> Verdict:
-        run = partial(judge, self._parts.engine, enforcement.policy, facts, parsed, parse)
+        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse)
         return await _off_loop(len(parsed.document.raw), run)
 
     def _abandon(self, exchange: Exchange) -> None:

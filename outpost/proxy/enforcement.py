@@ -6,13 +6,15 @@ depend on a request. Pure: time is passed in.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from outpost.budget.keys import KeyIndex
+from outpost.dlp.engine import Engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle, Freshness
+from outpost.policy.compile import Compiled, check_smoke, compile_documents
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import Provider
@@ -27,9 +29,12 @@ class Enforcement:
 
     bundle: Bundle
     policy: CompiledPolicy
+    engine: Engine
     keys: KeyIndex
     providers: Mapping[str, Provider]
     """By model name; ``*`` serves the models nobody names."""
+    peppers: Mapping[str, bytes] = field(repr=False)
+    """With which keys and allow-list were made ready."""
 
     def provider_for(self, model: str) -> Provider:
         """Where ``model`` is served.
@@ -43,10 +48,36 @@ class Enforcement:
         return provider
 
 
-def compile_bundle(bundle: Bundle, peppers: Mapping[str, bytes]) -> Enforcement:
-    """Make a verified bundle ready for use."""
+def compile_bundle(bundle: Bundle, peppers: Mapping[str, bytes], before: Enforcement | None = None) -> Enforcement:
+    """Make a verified bundle ready for use, and try its smoke cases. Takes up to seconds for 100,000 keys.
+
+    Args:
+        bundle: The documents.
+        peppers: By id.
+        before: What is in force now; parts that did not change are taken from it.
+
+    Raises:
+        BundleRejected: It does not compile, or a smoke case comes out differently.
+    """
+    enforcement = _compile(bundle, peppers, before)
+    check_smoke(bundle.smoke, Compiled(enforcement.policy, enforcement.engine))
+    return enforcement
+
+
+def with_peppers(enforcement: Enforcement, peppers: Mapping[str, bytes]) -> Enforcement:
+    """The same bundle with other peppers. Fewer of them only take away: callers' keys, values of the allow-list."""
+    return _compile(enforcement.bundle, peppers, enforcement)
+
+
+def _compile(bundle: Bundle, peppers: Mapping[str, bytes], before: Enforcement | None) -> Enforcement:
+    same = before if before is not None and before.peppers == peppers else None
+    if same is not None and same.bundle.detectors == bundle.detectors and not bundle.budgets.budgets:
+        compiled = Compiled(compile_policy(bundle.policy), same.engine)
+    else:
+        compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers)
+    keys = same.keys if same and same.bundle.keys == bundle.keys else KeyIndex(bundle.keys.keys, peppers)
     providers = {model: provider for provider in bundle.routing.providers for model in provider.models}
-    return Enforcement(bundle, compile_policy(bundle.policy), KeyIndex(bundle.keys.keys, peppers), providers)
+    return Enforcement(bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers))
 
 
 @dataclass(slots=True)

@@ -55,7 +55,8 @@ def blocked_code(decision: Decision) -> ErrorCode:
 def blocked_message(decision: Decision, what: str) -> str:
     """A sentence for the caller: which rule refused, and what kinds of data it saw."""
     found = f" Found: {', '.join(decision.kinds)}." if decision.kinds else ""
-    reason = f" ({decision.reason.rstrip('.')})" if decision.reason else ""
+    told = decision.message or decision.reason
+    reason = f" ({told.rstrip('.')})" if told else ""
     return f"The {what} was blocked by policy rule {decision.rule_id}{reason}.{found}"
 
 

@@ -1,8 +1,8 @@
 """The conversation with the control plane: secrets, bundle, audit, heartbeat, for as long as the outpost runs.
 
 Nothing the control plane does or fails to do stops this loop or loosens anything: an error is noted, backed off
-from and reported. A new bundle is verified whole, then stored in one transaction, then applied; if it cannot be
-applied the previous one is put back and the reason goes into the next heartbeat. The identity is kept alive by
+from and reported. A new bundle is verified and compiled whole, then stored in one transaction, then put in force; if it
+cannot be, the stored one stays and the reason goes into the next heartbeat. The identity is kept alive by
 ``keeper.py``, revocation obeyed by ``revocation_watch.py``; when to do what is decided in ``schedule.py``.
 """
 
@@ -108,13 +108,13 @@ class Effects:
     """What the loop causes. All are called on the event loop and must not block.
 
     Attributes:
-        apply: Put a verified and stored bundle in force, whole or (``BundleRejected``) not at all.
+        prepare: Make a verified bundle ready, whole or (``BundleRejected``) not at all; the result puts it in force.
         apply_secrets: Put newly opened secrets in force.
         applied: The bundle in force now, for reports.
     """
 
-    apply: Callable[[StoredBundle], None]
-    apply_secrets: Callable[[dict[str, str]], None]
+    prepare: Callable[[StoredBundle], Awaitable[Callable[[], None]]]
+    apply_secrets: Callable[[dict[str, str]], Awaitable[None]]
     applied: Callable[[], Applied | None]
 
 
@@ -270,7 +270,7 @@ class SyncLoop:
             return
         secrets = open_secrets(self._keeper.identity, sealed)
         self._stores.secrets.save(StoredSecrets(sealed.version, sealed.sealed))
-        self._effects.apply_secrets(secrets)
+        await self._effects.apply_secrets(secrets)
         _log.info("secrets_applied", version=sealed.version, count=len(secrets))
 
     async def _sync_bundle(self) -> None:
@@ -287,10 +287,10 @@ class SyncLoop:
         self._note_accepted()
         if news is not None:
             self._stores.state.set_time(StateKey.LAST_DOWNLOADED_AT, at)
-            await self._persist_and_apply(news, current)
+            await self._apply(news, save=True)
         elif current is not None and self._version_in_force() != snapshot_version(current):
             # Stored, current, and not in force: a crash came between the two, or it was refused at the start.
-            self._apply(current)
+            await self._apply(current, save=False)
         else:
             self._stores.state.update(_NOTHING_REFUSED)
 
@@ -307,22 +307,18 @@ class SyncLoop:
         finally:
             self._client.past_caches = False
 
-    async def _persist_and_apply(self, news: StoredBundle, previous: StoredBundle | None) -> None:
-        await asyncio.to_thread(self._stores.bundles.save, news)
-        try:
-            self._apply(news)
-        except BundleRejected:
-            await asyncio.to_thread(self._put_back, previous)
-            raise
-
-    def _apply(self, bundle: StoredBundle) -> None:
+    async def _apply(self, bundle: StoredBundle, *, save: bool) -> None:
+        """Store only what can be put in force, so that a crash at any point leaves a bundle that works."""
         version = snapshot_version(bundle)
         self._schedule = self._schedule.hasten(Task.HEARTBEAT, self._monotonic())
         try:
-            self._effects.apply(bundle)
+            put_in_force = await self._effects.prepare(bundle)
         except BundleRejected as err:
             self._note_refused_bundle(version, err)
             raise
+        if save:
+            await asyncio.to_thread(self._stores.bundles.save, bundle)
+        put_in_force()
         self._seen_version = max(self._seen_version, version)
         self._stores.state.update(_NOTHING_REFUSED)
         self._stores.state.set_time(StateKey.LAST_APPLIED_AT, self._clock())
@@ -331,12 +327,6 @@ class SyncLoop:
     def _version_in_force(self) -> int:
         applied = self._effects.applied()
         return applied.snapshot_version if applied else 0
-
-    def _put_back(self, previous: StoredBundle | None) -> None:
-        if previous is None:
-            self._stores.bundles.clear()
-        else:
-            self._stores.bundles.save(previous)
 
     async def _push_audit(self) -> float | None:
         there = self._audit_log.size  # what comes while these are delivered waits for its turn, or it would never end

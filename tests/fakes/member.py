@@ -83,9 +83,16 @@ def start_member(
     keeper = IdentityKeeper(identity, client, doorstep, watch, clock, draw=lambda: 0.5)
     revocations = RevocationWatch(lambda: keeper.identity, client, doorstep, stores.state, lambda _revoked: None, clock)
     bundles: list[StoredBundle] = []
+
+    async def prepare(bundle: StoredBundle) -> Callable[[], None]:
+        return lambda: bundles.append(bundle)
+
+    async def apply_secrets(_secrets: dict[str, str]) -> None:
+        return None
+
     effects = Effects(
-        apply=bundles.append,
-        apply_secrets=lambda _secrets: None,
+        prepare=prepare,
+        apply_secrets=apply_secrets,
         applied=lambda: Applied(snapshot_version(bundles[-1]), clock()) if bundles else None,
     )
     now_s = [0.0]

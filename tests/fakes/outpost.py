@@ -9,7 +9,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.audit.read import read_events
 from outpost.config import Config
-from outpost.dlp.engine import Engine, default_engine
+from outpost.dlp.engine import Engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
@@ -122,13 +122,13 @@ async def running_outpost(
         path = Path(directory) / "audit.db"
         audit = open_log(path, signer, ORIGIN)
         admission = Admission(audit_is_healthy=lambda: audit.healthy)
-        admission.enforcement = compile_bundle(bundle, {"p1": PEPPER})
+        enforcement = compile_bundle(bundle, {"p1": PEPPER})
+        admission.enforcement = enforcement if engine is None else replace(enforcement, engine=engine)
         metrics = ProxyMetrics()
         connector = aiohttp.TCPConnector(limit=0)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
         parts = ProxyParts(
             admission=admission,
-            engine=engine or default_engine(),
             audit=audit,
             forwarder=make_forwarder(config, session, lambda _provider: provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),

@@ -350,6 +350,83 @@ def test_a_refused_bundle_leaves_the_last_one_in_force(opened, plane, identity, 
     assert outpost.in_force.applied is applied
 
 
+def documents_with(plane, **texts) -> dict[str, bytes]:
+    """The documents in force and more, by name without ``.json``."""
+    return {**stored_bundle(plane).documents} | {
+        f"{name}.json": json.dumps(text).encode() for name, text in texts.items()
+    }
+
+
+def with_documents(plane, documents):
+    """What the outpost would download of a control plane that signs whatever it is given."""
+    plane.publish_unchecked(documents)
+    return stored_bundle(plane)
+
+
+PROJECT = {"schema_version": "1", "custom": [{"id": "p", "kind": "custom.project", "keywords": ["Bluebird"]}]}
+UNUSABLE = {
+    "a smoke case that fails": (
+        "smoke",
+        {"cases": [{"id": "c", "text": "hello", "direction": "input", "expect": {"action": "BLOCK"}}]},
+        "smoke.json: case c expects BLOCK, got ALLOW by default/default",
+    ),
+    "a pattern that is none": (
+        "detectors",
+        {"custom": [{"id": "p", "kind": "custom.p", "pattern": "a*"}]},
+        "detectors.json: custom rule p: its pattern is refused at character 2",
+    ),
+    "a budget": (
+        "budgets",
+        {"budgets": [{"id": "b", "subject": {"group": "g"}, "monthly_tokens": 1, "at_limit": "BLOCK"}]},
+        "budgets.json: this version cannot enforce budgets",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", UNUSABLE)
+async def test_a_bundle_that_cannot_be_used_leaves_the_last_one_in_force(opened, plane, filled, why):
+    name, content, says = UNUSABLE[why]
+    outpost = opened()
+    before = outpost.admission.enforcement
+    stored = with_documents(plane, documents_with(plane, **{name: {"schema_version": "1"} | content}))
+    with pytest.raises(BundleRejected) as caught:
+        await outpost.in_force.prepare(stored)
+    assert says in str(caught.value)
+    assert outpost.admission.enforcement is before
+
+
+async def test_detectors_of_the_bundle_are_what_is_inspected_with(opened, plane, filled):
+    outpost = opened()
+    before = outpost.admission.enforcement
+    assert [finding.kind for finding in before.engine.scan("Bluebird")] == []
+    (await outpost.in_force.prepare(with_documents(plane, documents_with(plane, detectors=PROJECT))))()
+    after = outpost.admission.enforcement
+    assert [finding.kind for finding in after.engine.scan("Bluebird")] == ["custom.project"]
+    assert [finding.kind for finding in before.engine.scan("Bluebird")] == [], "who began with the old one keeps it"
+    assert after.keys is before.keys, "what did not change is not made again"
+
+
+async def test_the_event_loop_goes_on_while_a_large_bundle_is_made_ready(opened, plane, filled):
+    outpost = opened()
+    keys = json.loads(stored_bundle(plane).documents["keys.json"])
+    example = {"prefix": "sk-op-a-01234567", "pepper_id": plane.pepper_id, "digest": "ab" * 32, "group": "g"}
+    keys["keys"] = [example | {"id": f"k{n}", "allowed_networks": ["10.0.0.0/8"]} for n in range(20_000)]
+    stored = with_documents(plane, documents_with(plane, keys=keys))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.001)
+
+    counting = asyncio.create_task(count())
+    put_in_force = await outpost.in_force.prepare(stored)
+    counting.cancel()
+    put_in_force()
+    assert turns > 10, "a compilation on the loop would have let it turn once"
+
+
 def test_a_local_provider_key_wins(identity, config, plane, clock, tmp_path):
     (tmp_path / "key").write_text("sk-file\n")
     keys = {"provider_keys": {"openai": "sk-variable", "b": "sk-b"}, "provider_key_files": {"openai": tmp_path / "key"}}
@@ -483,12 +560,15 @@ async def test_a_host_that_does_not_exist_is_one_clear_error(opened):
 
 async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
     outpost = opened()
-    apply = app._audited_apply(outpost)
+    prepare = app._audited_prepare(outpost)
     plane.publish()
-    apply(stored_bundle(plane))
+    put_in_force = await prepare(stored_bundle(plane))
+    assert outpost.in_force.applied is None
+    put_in_force()
+    assert outpost.in_force.applied is not None
     plane.publish_unchecked({**stored_bundle(plane).documents, "policy.json": b"{}"})
     with pytest.raises(BundleRejected):
-        apply(stored_bundle(plane))
+        await prepare(stored_bundle(plane))
     await outpost.audit.append(app._system_event(outpost, "stop"))
     outcomes = [event.outcome for _, event in app_events(outpost)]
     assert outcomes == ["bundle_applied", "bundle_refused", "stop"]

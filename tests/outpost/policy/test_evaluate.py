@@ -323,6 +323,20 @@ def _later(policy):
     return [one | {"sequence": one["sequence"] + 1} for one in policy]
 
 
+def test_what_the_caller_is_told():
+    own = rule(1, "BLOCK", models=["a"]) | {"messages": {"user": "for this rule"}}
+    plain = rule(2, "BLOCK", models=["b"])
+    redact = rule(3, "REDACT", findings=["pii.email"])
+    loud = pack(own, plain, redact, default="BLOCK") | {"messages": {"user": "for this pack"}}
+
+    def told(model, *packs, findings=()) -> str:
+        return decide(*packs, findings=findings, facts=Facts("s", model, "g", Direction.INPUT)).message
+
+    assert [told(model, loud) for model in "abc"] == ["for this rule", "for this pack", "for this pack"]
+    assert told("b", pack(own, plain)) == ""
+    assert told("c", loud | {"default": "ALLOW"}, findings=[EMAIL]) == ""
+
+
 @given(packs(), FINDINGS, st.integers(0, 5))
 def test_a_finding_that_no_rule_names_never_changes_the_decision(policy, findings, place):
     named = [

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -13,6 +14,8 @@ from outpost.errors import AuditUnavailable, CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from outpost.proxy import chat as chat_module
+from outpost.proxy.enforcement import compile_bundle
+from tests.fakes.outpost import PEPPER
 from tests.fakes.upstream import UPSTREAM_KEY, running_upstream
 from tests.outpost.proxy.setup import (
     CARD,
@@ -430,6 +433,47 @@ async def test_an_unforeseen_fault_in_the_middle_of_a_stream_ends_the_connection
     assert received.count(b"HTTP/1.1") == 1
     assert b"three" not in received
     assert event.code == ErrorCode.INTERNAL_ERROR
+
+
+async def test_a_stream_that_has_begun_ends_under_the_policy_it_began_with(start, client_of):
+    """A bundle that is put in force in the middle of an answer is for the next request."""
+    first, rest = (
+        b'data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n' % text
+        for text in (b"the number: ", EMAIL.encode() + b" and more ")
+    )
+    async with (
+        slow_provider(first) as (url, go_on),
+        start(policy("REDACT"), url) as running,
+        client_of(running) as client,
+    ):
+        async with client.stream("POST", CHAT, json=chat(stream=True)) as response:
+            parts = response.aiter_bytes()
+            received = await anext(parts)
+            before = running.admission.enforcement
+            stricter = replace(before.bundle, policy=policy("BLOCK"))
+            running.admission.enforcement = compile_bundle(stricter, {"p1": PEPPER}, before)
+            go_on(rest + b"data: [DONE]\n\n")
+            received += b"".join([part async for part in parts])
+        assert b"[REDACTED:pii.email] and more" in received
+        refused = await client.post(CHAT, json=chat(EMAIL))
+        error_of(refused, 403, ErrorCode.POLICY_BLOCKED)
+
+
+@contextlib.asynccontextmanager
+async def slow_provider(first):
+    """A provider that streams ``first`` and waits for the rest until it is given."""
+    rest: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + first)
+        writer.write(await asyncio.shield(rest))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/v1", rest.set_result
 
 
 def test_findings_are_never_texts():

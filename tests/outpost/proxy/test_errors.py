@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,8 @@ def test_a_message_names_the_rule_and_the_kinds():
 
     assert said == "The request was blocked by policy rule p/r (no cards). Found: pci.pan, pii.email."
     assert blocked_message(blocked(), "answer") == "The answer was blocked by policy rule p/r."
+    told = replace(blocked(reason="PCI DSS"), message="Please take the number out.")
+    assert blocked_message(told, "request").endswith("rule p/r (Please take the number out).")
 
 
 @pytest.mark.parametrize(

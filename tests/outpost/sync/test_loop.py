@@ -71,11 +71,18 @@ class World:
     stored_when_applied: list[bool] = field(default_factory=list)
     stores: object = None
 
-    def apply(self, bundle: StoredBundle) -> None:
-        self.stored_when_applied.append(self.stores.bundles.load() == bundle)
+    async def prepare(self, bundle: StoredBundle):
         if self.refuse:
             raise BundleRejected("does not compile")
-        self.bundles.append(bundle)
+
+        def put_in_force() -> None:
+            self.stored_when_applied.append(self.stores.bundles.load() == bundle)
+            self.bundles.append(bundle)
+
+        return put_in_force
+
+    async def apply_secrets(self, secrets: dict[str, str]) -> None:
+        self.secrets.append(secrets)
 
     async def has_applied(self, count: int) -> None:
         while len(self.bundles) < count:  # noqa: ASYNC110 - the bundle list is the world's state, not an event
@@ -83,8 +90,8 @@ class World:
 
     def effects(self, clock) -> Effects:
         return Effects(
-            apply=self.apply,
-            apply_secrets=self.secrets.append,
+            prepare=self.prepare,
+            apply_secrets=self.apply_secrets,
             applied=lambda: Applied(snapshot_version(self.bundles[-1]), clock()) if self.bundles else None,
         )
 
@@ -156,7 +163,7 @@ async def test_a_bundle_is_stored_before_it_is_applied(loop, world, plane):
     assert world.stored_when_applied == [True, True]
 
 
-async def test_a_bundle_that_cannot_be_applied_is_put_back_and_reported(loop, world, plane, stores):
+async def test_a_bundle_that_cannot_be_applied_is_not_stored_and_reported(loop, world, plane, stores):
     good = plane.publish()
     await loop.run_once()
     world.refuse = True
@@ -415,7 +422,7 @@ async def test_a_crash_between_any_two_steps_leaves_a_state_that_the_next_start_
             stores, bundles=Crashing(stores.bundles), secrets=Crashing(stores.secrets), state=Crashing(stores.state)
         )
         dying = make_loop(stores=crashing)
-        dying._effects = replace(dying._effects, apply=counted(world.apply))
+        dying._effects = replace(dying._effects, prepare=counted(world.prepare))
         try:
             await dying.run_once()
         except Crash:

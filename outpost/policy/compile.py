@@ -1,0 +1,135 @@
+"""Makes the documents of a bundle ready for use, or says why they cannot be.
+
+What is read here was parsed before, but a pattern may still be no pattern, the detectors together may need more memory
+than the engine has, and a budget asks for what this version cannot keep: each refuses the bundle whole, with a reason
+that quotes names from the documents and nothing else. Pure, and takes up to seconds: run it beside the event loop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from outpost.dlp.allow import allowing
+from outpost.dlp.custom import CustomRuleInvalid, custom_detectors
+from outpost.dlp.detector import Detector
+from outpost.dlp.engine import Engine, default_engine
+from outpost.dlp.redact import MARKER_PREFIX
+from outpost.dlp.registry import ALL
+from outpost.errors import BundleRejected, CouldNotInspect
+from outpost.policy.evaluate import CompiledPolicy, compile_policy
+from outpost.policy.smoke import failures
+from outpost.protocol.budgets import BudgetsDocument
+from outpost.protocol.detectors import DetectorsDocument, DetectorSetting
+from outpost.protocol.documents import PolicyDocument, kind_matches
+from outpost.protocol.smoke import SmokeDocument
+
+# Something of everything that makes the automaton of all patterns grow: groups of digits, words, addresses, scripts.
+_PROBE: Final = (
+    "4 53 719 2846 90317 125-88-0031 DE00 1234 5678 (030) 123.45.67 a.b@c.example sk-0aZ_9 10.0.0.1 "
+    "The quick brown fox jumps over the lazy dog; schöne Mädchen, ça va? привет мир, 你好世界. -----BEGIN \n\t{}[]\n"
+) * 8
+_MAX_FAILURES_TOLD: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A policy and the engine whose findings it is asked about."""
+
+    policy: CompiledPolicy
+    engine: Engine
+
+
+def compile_documents(
+    policy: PolicyDocument,
+    detectors: DetectorsDocument,
+    budgets: BudgetsDocument,
+    peppers: Mapping[str, bytes],
+) -> Compiled:
+    """Compile.
+
+    Args:
+        policy: What is decided.
+        detectors: What is looked for.
+        budgets: Must be empty: see ADR 0004.
+        peppers: Keys of the digests in the allow-list, by pepper id.
+
+    Raises:
+        BundleRejected: Something in the documents cannot be used.
+    """
+    if budgets.budgets:
+        raise BundleRejected(
+            f"budgets.json: this version cannot enforce budgets and does not pretend to ({budgets.budgets[0].id}); "
+            "publish a bundle without them"
+        )
+    return Compiled(compile_policy(policy), compile_engine(detectors, peppers))
+
+
+def compile_engine(document: DetectorsDocument, peppers: Mapping[str, bytes]) -> Engine:
+    """The engine that ``document`` asks for; the one of all detectors that ship if it asks for nothing.
+
+    Raises:
+        BundleRejected: A custom rule is invalid, too large, or finds something in a redaction label.
+    """
+    if not (document.settings or document.allow or document.custom):
+        return default_engine()
+    try:
+        custom, hold = custom_detectors(document.custom)
+        detectors = allowing(_configured((*ALL, *custom), document), document.allow, peppers)
+        engine = Engine((*detectors, *hold))
+        _probe(engine, custom)
+    except (CustomRuleInvalid, CouldNotInspect) as err:
+        raise BundleRejected(f"detectors.json: {err}") from err
+    return engine
+
+
+def check_smoke(document: SmokeDocument, compiled: Compiled) -> None:
+    """Run every smoke case.
+
+    Raises:
+        BundleRejected: A case comes out differently; names it, what was expected and what was decided.
+    """
+    failed = failures(document, compiled.engine, compiled.policy)
+    if failed:
+        more = f" and {len(failed) - _MAX_FAILURES_TOLD} more" if len(failed) > _MAX_FAILURES_TOLD else ""
+        told = "; ".join(str(failure) for failure in failed[:_MAX_FAILURES_TOLD])
+        raise BundleRejected(f"smoke.json: {told}{more}")
+
+
+def _configured(detectors: tuple[Detector, ...], document: DetectorsDocument) -> tuple[Detector, ...]:
+    kept = []
+    for detector in detectors:
+        settings = [setting for setting in document.settings if _concerns(setting, detector)]
+        if all(setting.enabled for setting in settings):
+            least = max((setting.min_score for setting in settings if setting.min_score is not None), default=0.0)
+            kept.append(_at_least(detector, least))
+    return tuple(kept)
+
+
+def _concerns(setting: DetectorSetting, detector: Detector) -> bool:
+    if setting.kind is not None:
+        return kind_matches(setting.kind, detector.kind)
+    return setting.detector == detector.name
+
+
+def _at_least(detector: Detector, score: float) -> Detector:
+    """``detector`` whose scores below ``score`` are 0, which the engine does not report."""
+    return replace(
+        detector,
+        base_score=detector.base_score if detector.base_score >= score else 0.0,
+        context_score=detector.context_score if detector.context_score >= score else 0.0,
+    )
+
+
+def _probe(engine: Engine, custom: tuple[Detector, ...]) -> None:
+    """Refuse what would refuse every request: too large an automaton, or labels that are findings themselves."""
+    engine.scan(_PROBE)
+    if not custom:
+        return
+    own = Engine(custom)
+    for kind in sorted({detector.kind for detector in engine.detectors} | {"unscannable.image"}):
+        found = own.scan(f"{MARKER_PREFIX}{kind}]")
+        if found:
+            raise BundleRejected(
+                f"detectors.json: {found[0].detector} finds something in the label that replaces {kind}; "
+                "a redaction would never end"
+            )

@@ -1,0 +1,57 @@
+import pytest
+
+from outpost.dlp.engine import default_engine
+from outpost.policy.evaluate import compile_policy
+from outpost.policy.smoke import failures
+from outpost.protocol.decisions import Action
+from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule
+from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
+
+CARD = "4012 8888 8888 1881"
+RULES = [
+    Rule(id="cards", sequence=1, when=Conditions(findings=["pci.*"], groups=["sales"]), action=Action.BLOCK),
+    Rule(id="model", sequence=2, when=Conditions(models=["big"], surfaces=["openai.chat"]), action=Action.BLOCK),
+    Rule(id="mail", sequence=3, when=Conditions(findings=["pii.email"]), action=Action.REDACT),
+]
+POLICY = compile_policy(
+    PolicyDocument(schema_version="1", packs=[Pack(id="p", sequence=1, default=Action.ALLOW, rules=RULES)])
+)
+
+
+def failed(text, expected, kinds=None, **facts) -> list[str]:
+    case = {"id": "c1", "text": text, "direction": "input", "expect": {"action": expected, "kinds": kinds}} | facts
+    document = SmokeDocument.model_validate({"schema_version": "1", "cases": [case]}, strict=False)
+    return [str(failure) for failure in failures(document, default_engine(), POLICY)]
+
+
+def test_cases_that_hold():
+    assert failed("hello", "ALLOW") == []
+    assert failed(CARD, "BLOCK", ["pci.pan"], group="sales") == []
+    assert failed("a@b.example", "REDACT", ["pii.email"]) == []
+    assert failed("hello", "BLOCK", [], model="big", surface="openai.chat") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((CARD, "BLOCK"), "case c1 expects BLOCK, got ALLOW by p/default"),
+        (("a@b.example", "ALLOW"), "case c1 expects ALLOW, got REDACT by p/mail"),
+        (("a@b.example", "REDACT", ["pci.pan"]), "case c1 expects pci.pan, got pii.email"),
+        (("a@b.example", "REDACT", []), "case c1 expects no kinds, got pii.email"),
+        (("hello", "ALLOW", ["pci.pan"]), "case c1 expects pci.pan, got no kinds"),
+    ],
+)
+def test_a_case_that_does_not_hold_says_what_came_and_never_its_text(arguments, says):
+    assert failed(*arguments) == [says]
+
+
+def test_a_text_that_cannot_be_inspected_fails_its_case():
+    case = SmokeCase.model_construct(id="c", text="\ud800", direction="input", expect=Expectation(action=Action.ALLOW))
+    document = SmokeDocument.model_construct(schema_version="1", cases=[case])
+    (failure,) = failures(document, default_engine(), POLICY)
+    assert str(failure) == "case c expects ALLOW, got invalid_request"
+
+
+def test_a_fact_that_is_absent_is_one_that_no_rule_names():
+    assert failed(CARD, "ALLOW") == []
+    assert failed("hello", "ALLOW", model="big") == []
