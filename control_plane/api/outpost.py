@@ -33,6 +33,7 @@ PeerCertificate = Callable[[web.Request], x509.Certificate | None]
 
 OUTPOST = web.RequestKey("outpost", OutpostRecord)
 CERTIFICATE = web.RequestKey("certificate", x509.Certificate)
+ORG_HEADER = "X-Outpost-Org"
 MESSAGE_LIMIT_BYTES = 64 * 1024  # a heartbeat has about 1 KB
 AUDIT_LIMIT_BYTES = 8 * 1024 * 1024  # 1 MiB of events (outpost.audit.delivery); JSON may escape a byte into six
 _MAX_VERSION = 2**63 - 1  # a 64-bit column
@@ -102,6 +103,11 @@ class OutpostApi:
         response = json_response(WatchReply(snapshot_version=version))
         response.headers.update(headers)
         return response
+
+    async def admission(self, request: web.Request) -> web.Response:
+        """Tells a cache in front that the caller is admitted, and to which org's files (deploy/nginx)."""
+        headers = {ORG_HEADER: request[OUTPOST].org_id, hdrs.CACHE_CONTROL: _NEVER_STORE}
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """Records what the outpost says about itself."""
@@ -192,6 +198,7 @@ def outpost_app(
             web.get(routes.TUF_METADATA, api.metadata),
             web.get(routes.TUF_TARGETS, api.target),
             web.get(routes.WATCH, api.watch),
+            web.get(routes.ADMISSION, api.admission),
             web.post(routes.HEARTBEAT, api.heartbeat),
             web.post(routes.AUDIT, api.audit),
             web.get(routes.SECRETS, api.secrets),

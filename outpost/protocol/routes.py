@@ -17,6 +17,7 @@ SECRETS = "/outpost/v1/secrets"
 CRL = "/outpost/v1/crl"
 TRUST = "/outpost/v1/trust"
 CERTIFICATE = "/outpost/v1/certificate"
+ADMISSION = "/outpost/v1/admission"  # for a cache in between, before it gives anything out
 
 # both sides
 HEALTHZ = "/healthz"

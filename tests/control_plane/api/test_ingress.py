@@ -1,14 +1,8 @@
 """Ingress mode with a real NGINX in front, and everybody who would like to be one."""
 
 import asyncio
-import shutil
-import socket
-import ssl
-import subprocess
-import time
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -19,16 +13,11 @@ from hypothesis import strategies as st
 
 from control_plane.api.ingress import HEADER, TrustedHops, header_certificate, parse_hops
 from control_plane.authorities import Kind
-from control_plane.ceremonies import Ceremonies, all_crls, ensure_crls
+from control_plane.ceremonies import Ceremonies
 from control_plane.errors import CertificateRejected
 from control_plane.rotation import Step
-from pki.keys import private_key_to_pem
-from pki.pem import certificates_to_pem
+from tests.fakes.nginx import Nginx, needs_nginx
 from tests.fakes.pki import test_authority
-
-CONFIGURATION = Path(__file__).parents[3] / "deploy" / "nginx" / "outpost-ingress.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
 
 
 def _escaped(certificate):
@@ -102,78 +91,6 @@ async def test_what_a_trusted_hop_hands_on_is_verified_again(serving):
             assert await code(ours) == "outpost_revoked"
 
 
-class Nginx:
-    """A real NGINX on loopback with the configuration that is shipped; paths, name and port are the test's."""
-
-    def __init__(self, folder: Path, site) -> None:
-        self.folder, self.site = folder, site
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.refresh()
-        Ceremonies(site.operations, 30).issue_ingress(["localhost", "127.0.0.1"], folder / "server.pem")
-        text = CONFIGURATION.read_text()
-        for before, after in (
-            ("/run/control-plane", str(folder)),
-            ("/etc/nginx/outposts", str(folder)),
-            ("listen 8443", f"listen 127.0.0.1:{self.port}"),
-            ("control.example.com", "localhost"),
-        ):
-            assert before in text
-            text = text.replace(before, after)
-        temporary = "".join(
-            f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "nginx.conf").write_text(
-            f"daemon off;\nmaster_process off;\nworker_processes 1;\nuser root;\npid {folder}/nginx.pid;\n"
-            f"error_log {folder}/error.log info;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{text}\n}}\n"
-        )
-
-    def refresh(self) -> None:
-        """What an operator's timer does."""
-        operations = self.site.operations
-        ensure_crls(operations)
-        lists = [_pem_crl(crl.content) for crl in all_crls(operations)]
-        (self.folder / "crl.pem").write_bytes(b"".join(lists))
-        (self.folder / "anchors.pem").write_text("".join(operations.trust().anchors_pem))
-
-    @asynccontextmanager
-    async def running(self):
-        process = await asyncio.to_thread(self._start)
-        try:
-            deadline = time.monotonic() + 10
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                        break
-                assert process.poll() is None, (self.folder / "out").read_text()
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.02)
-            yield self
-        finally:
-            process.terminate()
-            process.wait(10)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [NGINX, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
-        with (self.folder / "out").open("wb") as out:
-            return subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=out)
-
-    def client(self, outpost=None) -> httpx.AsyncClient:
-        context = ssl.create_default_context(cafile=str(self.site.anchor))
-        if outpost is not None:
-            chain = [outpost.certificate, self.site.operations.keyring.intermediate.certificate]
-            file = self.folder / f"{outpost.id}.pem"
-            file.write_bytes(private_key_to_pem(outpost.keys.private_key, None) + certificates_to_pem(chain))
-            context.load_cert_chain(file)
-        return httpx.AsyncClient(base_url=f"https://127.0.0.1:{self.port}", verify=context, trust_env=False)
-
-
-def _pem_crl(der):
-    process = subprocess.run(["openssl", "crl", "-inform", "DER"], input=der, capture_output=True, check=True)
-    return process.stdout
-
-
 @pytest.fixture
 def behind_nginx(serving, tmp_path_factory):
     """``async with behind_nginx() as (site, nginx)``; ``nginx.running()`` starts it."""
@@ -183,7 +100,7 @@ def behind_nginx(serving, tmp_path_factory):
     async def start():
         async with serving(ingress_listen=f"unix:{folder}/ingress.sock") as site:
             assert (folder / "ingress.sock").stat().st_mode & 0o777 == 0o660
-            yield site, await asyncio.to_thread(Nginx, folder, site)
+            yield site, await asyncio.to_thread(Nginx, folder, site, "outpost-ingress.conf")
 
     return start
 
