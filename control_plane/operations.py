@@ -279,6 +279,9 @@ class Operations:
                 at=self.clock(),
             )
             if isinstance(result, Enrolment):
+                if not result.repeated:
+                    detail = {"certificate_sha256": result.certificate.sha256.hex()}
+                    SqlEventStore(connection).record(IdentityEvent(self.clock(), "enrolled", result.outpost.id, detail))
                 store, org_id = SqlBundleStore(connection), result.outpost.org_id
                 version = store.latest_version(org_id, "root")
                 return result, bundles.metadata_by_filename(store, org_id, f"{version}.root.json")

@@ -154,9 +154,9 @@ def require_active(store: RegistryStore, outpost_id: str) -> OutpostRecord:
     """
     record = store.outpost(outpost_id)
     if record is None:
-        raise UnknownOutpost("the registry has no such outpost")
+        raise UnknownOutpost("the registry has no such outpost; see `control-plane outpost list`")
     if record.revoked_at is not None:
-        raise OutpostRevoked("this outpost is revoked")
+        raise OutpostRevoked("this outpost is revoked for ever; register another with `control-plane outpost create`")
     return record
 
 

@@ -130,7 +130,7 @@ def advance(  # noqa: PLR0913 - the facts of one decision
     waiting = unconfirmed(state, step, live(fleet, at, live_within))
     if waiting and not override:
         raise RotationRefused(
-            f"{len(waiting)} live outposts have not confirmed: {', '.join(waiting)}. "
+            f"not confirmed yet by {len(waiting)} of the live outposts: {', '.join(waiting)}. "
             "Wait for them, or go on with --override --reason; they would have to recover",
             waiting,
         )

@@ -128,7 +128,7 @@ def events(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened to identities: renewals, recoveries, revocations, clones, rotations.
+    """Show what happened to identities: enrolments, renewals, recoveries, revocations, clones, rotations.
 
     Example: control-plane outpost events berlin-1-0a1b2c3d
     """

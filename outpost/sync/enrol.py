@@ -263,7 +263,8 @@ def _connection_error(url: str, err: Exception) -> ControlPlaneUnavailable | Con
     if isinstance(err, httpx.TimeoutException):
         return ControlPlaneUnavailable(f"{parts.netloc} did not answer within {TIMEOUT_S:.0f} s; run it again")
     return ControlPlaneUnavailable(
-        f"the exchange with {parts.netloc} broke off ({type(err).__name__}); run it again with the same token"
+        f"the exchange with {parts.netloc} broke off ({type(err).__name__}); run it again with the same token, and if "
+        "it breaks off again check that this is the enrolment port (8100 by default, not 8443)"
     )
 
 

@@ -49,7 +49,9 @@ def _with_operator(operations):
 
 
 def _kinds(operations, record):
-    return [event.kind for event in operations.events(10, record.id)]
+    *kinds, first = [event.kind for event in operations.events(10, record.id)]
+    assert first == "enrolled"
+    return kinds
 
 
 def test_weeks_after_its_end_a_certificate_buys_a_new_one(operations, enrolled, clock):
