@@ -81,7 +81,8 @@ def open_for(config: Config, *, to_issue: bool = True, shares: bytes | AskForSha
             state = SqlAuthorityStore(connection).load()
         files, trust_domain = DataDir(config.data_dir), installation.trust_domain
         keys = open_authority_keys(files.ca, replace(config.key_store_choice(), shares=shares))
-        keyring = load_keyring(files, trust_domain, utc_now(), state, keys=keys, to_issue=to_issue)
+        backdate = timedelta(seconds=config.certificate_backdate_s)
+        keyring = load_keyring(files, trust_domain, utc_now(), state, keys=keys, to_issue=to_issue, backdate=backdate)
     except ControlPlaneError:
         database.close()
         raise

@@ -98,6 +98,12 @@ class Config(ProgramSettings):
     enrol_burst: int = Field(
         default=100, ge=1, le=100_000, description="How many enrolments and recoveries one address may ask for at once."
     )
+    certificate_backdate_s: int = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How long before their issue certificates begin, in seconds: how far behind a clock may be.",
+    )
     recovery_window_s: int = Field(
         default=30 * 86_400,
         ge=0,

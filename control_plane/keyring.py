@@ -9,7 +9,7 @@ Only this file and ``root_key`` read or write them (through ``pki.files``). Auth
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -38,6 +38,7 @@ from pki.errors import CertificateInvalid, KeyFileError, PkiError
 from pki.files import make_private_dir, read_certificates, write_private, write_public
 from pki.keys import certificate_sha256, generate_private_key, private_key_to_pem
 from pki.pem import certificates_to_pem
+from pki.profiles import BACKDATE
 from pki.verify import Purpose, TrustStore, verify_chain
 
 SERVER_RENEW_BELOW = 1 / 3  # of the lifetime left: 30 of 90 days, as ACME clients do
@@ -86,6 +87,8 @@ class Keyring:
     intermediate: Authority
     receipts: NoteSigner
     wrapper: Wrapper
+    backdate: timedelta = BACKDATE
+    """How long before their issue leaves begin."""
 
     @property
     def anchor_sha256(self) -> bytes:
@@ -101,7 +104,7 @@ class Keyring:
         record = self.state.named(name)
         if record is None:
             raise KeysUnsafe(f"there is no authority called {name}")
-        return _load_authority(self.authority_keys, record)
+        return _load_authority(self.authority_keys, record, self.backdate)
 
     def signers(self, org_id: str) -> RoleSigners:
         """The bundle keys of an org.
@@ -158,7 +161,7 @@ def create_keys(
     write_private(files.keys / "kek", random_bytes(KEK_BYTES))
 
 
-def load_keyring(
+def load_keyring(  # noqa: PLR0913 - what one opening depends on
     files: DataDir,
     trust_domain: str,
     at: datetime,
@@ -166,6 +169,7 @@ def load_keyring(
     *,
     keys: AuthorityKeys | None = None,
     to_issue: bool = True,
+    backdate: timedelta = BACKDATE,
 ) -> Keyring:
     """Load and check the keys that serving needs. Without ``state``: as ``init`` made them; without ``keys``: in files.
 
@@ -182,7 +186,7 @@ def load_keyring(
     receipt_key = load_ed25519(files.keys / "receipt.key")
     receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
     keys = keys or open_authority_keys(files.ca, StoreChoice())
-    keyring = Keyring(files, keys, state, *_issuing(keys, state), receipts, Wrapper(kek))
+    keyring = Keyring(files, keys, state, *_issuing(keys, state, backdate), receipts, Wrapper(kek), backdate)
     _require_valid_authority(keyring, at if to_issue else keyring.intermediate.certificate.not_valid_before_utc)
     return keyring
 
@@ -193,12 +197,14 @@ def at_state(keyring: Keyring, state: TrustState) -> Keyring:
     Raises:
         KeysUnsafe: The key of the authority that issues now cannot be loaded.
     """
-    trust, anchor, intermediate = _issuing(keyring.authority_keys, state)
+    trust, anchor, intermediate = _issuing(keyring.authority_keys, state, keyring.backdate)
     return replace(keyring, state=state, trust=trust, anchor=anchor, intermediate=intermediate)
 
 
-def _issuing(keys: AuthorityKeys, state: TrustState) -> tuple[TrustStore, x509.Certificate, Authority]:
-    authority = _load_authority(keys, state.active(Kind.INTERMEDIATE))
+def _issuing(
+    keys: AuthorityKeys, state: TrustState, backdate: timedelta
+) -> tuple[TrustStore, x509.Certificate, Authority]:
+    authority = _load_authority(keys, state.active(Kind.INTERMEDIATE), backdate)
     return trust_store(state), state.active(Kind.ROOT).certificate, authority
 
 
@@ -211,8 +217,8 @@ def _first_state(files: DataDir) -> TrustState:
     return first_state(root, intermediate)
 
 
-def _load_authority(keys: AuthorityKeys, record: AuthorityRecord) -> Authority:
-    return Authority(record.certificate, keys.signer(record))
+def _load_authority(keys: AuthorityKeys, record: AuthorityRecord, backdate: timedelta) -> Authority:
+    return Authority(record.certificate, keys.signer(record), backdate=backdate)
 
 
 def ensure_server_certificate(keyring: Keyring, names: list[str], at: datetime) -> bool:

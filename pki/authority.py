@@ -7,6 +7,7 @@ signed.
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -19,6 +20,7 @@ from pki.issue import Issuer, issue
 from pki.keys import spki_sha256
 from pki.names import SpiffeId
 from pki.profiles import (
+    BACKDATE,
     Profile,
     cross_profile,
     ingress_profile,
@@ -49,8 +51,11 @@ class Authority:
         signer: Signer,
         *,
         random_bytes: RandomBytes = os.urandom,
+        backdate: timedelta = BACKDATE,
     ) -> None:
+        """``backdate``: how long before their issue leaves begin; see ``Profile``."""
         self.certificate = certificate
+        self._backdate = backdate
         self._issuer = Issuer(certificate, signer)
         self._random_bytes = random_bytes
         if spki_sha256(signer.public_key) != spki_sha256(certificate.public_key()):
@@ -156,7 +161,7 @@ class Authority:
     ) -> x509.Certificate:
         if not self._signs_leaves:
             raise IssuanceRefused(["a root does not sign leaves"])
-        return self._release(profile, public_key, at)
+        return self._release(replace(profile, backdate=self._backdate), public_key, at)
 
     def _release(self, profile: Profile, public_key: ec.EllipticCurvePublicKey, at: datetime) -> x509.Certificate:
         return _issue_checked(profile, public_key, self._issuer, at, self._random_bytes)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier, SignatureAlgorithmOID
 
 from pki.errors import IssuanceRefused
-from pki.profiles import BACKDATE, Kind, Profile, cross_profile
+from pki.profiles import Kind, Profile, cross_profile
 
 MAX_SERIAL_BITS = 159  # RFC 5280 §4.1.2.2: positive and at most 20 octets, of which the first bit is the sign
 MIN_SERIAL_BITS = 64  # CA/B Baseline Requirements §7.1: at least 64 bits from a generator, so never a small number
@@ -118,11 +118,11 @@ def _validity_problems(
     not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not not_before <= at < not_after:
         problems.append("not valid at the time of issue")
-    if not_before < at - BACKDATE - _SECOND:
+    if not_before < at - profile.backdate - _SECOND:
         problems.append("backdated too far")
     if not_after > at + profile.lifetime:
         problems.append("lives longer than the profile allows")
-    full_not_before, full_not_after = at - BACKDATE, at + profile.lifetime
+    full_not_before, full_not_after = at - profile.backdate, at + profile.lifetime
     if issuer is not None:
         if not_before < issuer.not_valid_before_utc or not_after > issuer.not_valid_after_utc:
             problems.append("outlives its issuer")

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pki.profiles import BACKDATE, Profile
+from pki.profiles import Profile
 from pki.signer import SIGNATURE_HASH, Signer, as_private_key
 
 _LEAF_KEY_USAGE = x509.KeyUsage(
@@ -76,7 +76,7 @@ def issue(
 
 
 def _validity(profile: Profile, issuer: x509.Certificate | None, at: datetime) -> tuple[datetime, datetime]:
-    not_before = at.replace(microsecond=0) - BACKDATE
+    not_before = at.replace(microsecond=0) - profile.backdate
     not_after = at.replace(microsecond=0) + profile.lifetime
     limits = [] if issuer is None else [(issuer.not_valid_before_utc, issuer.not_valid_after_utc)]
     if profile.within is not None:

@@ -23,6 +23,7 @@ ROOT_LIFETIME = timedelta(days=20 * 365)  # offline key; outlives the hardware i
 INTERMEDIATE_LIFETIME = timedelta(days=2 * 365)  # one planned rotation a year leaves a year of slack
 SERVER_LIFETIME = timedelta(days=90)  # renewed by the control plane itself
 INGRESS_LIFETIME = timedelta(days=90)  # as a server's; below the 100 days CA/B allows from 2027 (BR §6.3.2)
+MAX_BACKDATE = timedelta(days=1)  # a clock that is further behind is broken, and should be repaired
 OUTPOST_LIFETIME = timedelta(days=7)  # design §4; renewed at half-life
 
 _MAX_COMMON_NAME_CHARS = 64  # RFC 5280 appendix A.1, ub-common-name
@@ -61,10 +62,14 @@ class Profile:
     addresses: tuple[IPv4Address | IPv6Address, ...] = ()
     permitted_trust_domain: str | None = None
     within: tuple[datetime, datetime] | None = None
+    backdate: timedelta = BACKDATE
+    """How long before its issue it begins: how far behind a clock may be that still accepts it."""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.common_name) <= _MAX_COMMON_NAME_CHARS or not self.common_name.isprintable():
             raise IssuanceRefused([f"a common name has 1-{_MAX_COMMON_NAME_CHARS} printable characters"])
+        if not timedelta(0) <= self.backdate <= MAX_BACKDATE:
+            raise IssuanceRefused(["a certificate begins at most a day before its issue, and never after it"])
 
     @property
     def is_authority(self) -> bool:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
@@ -26,7 +27,7 @@ from control_plane.errors import NotInitialised
 from control_plane.operations import utc_now
 from control_plane.rotation import Step
 from tests.fakes.clock import NOON
-from tests.fakes.installation import installed, reopened
+from tests.fakes.installation import OutpostKeys, installed, reopened
 
 ROOT = Path(__file__).parents[2]
 
@@ -168,3 +169,18 @@ def test_an_authority_near_its_end_is_announced_with_the_command(plane, clock):
         ending = [entry for entry in logs if entry["event"] == "authority_ends_soon"]
         assert [entry["authority"] for entry in ending] == warned
         assert all("ca rotate" in entry["hint"] for entry in ending)
+
+
+def test_certificates_begin_as_long_before_their_issue_as_the_settings_say(tmp_path):
+    with installed(tmp_path / "data", lambda: utc_now() - timedelta(days=30)) as plane:
+        pass  # no certificate begins before its issuer's
+    for seconds in (0, 300, 86_400):
+        opened = open_for(_config(plane, certificate_backdate_s=seconds))
+        try:
+            _, token = opened.operations.create_outpost("acme", f"edge-{seconds}", timedelta(minutes=15))
+            issued = opened.operations.enroll(OutpostKeys().message(token.text))[0].certificate
+            certificate = x509.load_der_x509_certificate(issued.der)
+            wanted = issued.issued_at - timedelta(seconds=seconds)
+            assert abs(certificate.not_valid_before_utc - wanted) < timedelta(seconds=1)
+        finally:
+            opened.close()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,3 +93,9 @@ def test_a_cross_certificate_is_the_new_root_over_again():
 def test_a_leaf_is_no_new_root():
     with pytest.raises(IssuanceRefused, match="not an authority"):
         cross_profile(authority().outpost().certificate)
+
+
+@pytest.mark.parametrize("backdate", [timedelta(seconds=-1), timedelta(days=1, seconds=1)])
+def test_a_certificate_begins_at_most_a_day_before_its_issue(backdate):
+    with pytest.raises(IssuanceRefused, match="at most a day before"):
+        replace(outpost_profile(SPIFFE_ID), backdate=backdate)
