@@ -435,10 +435,11 @@ def test_a_target_must_have_its_length_and_hash():
         ({"sha256": SHA256, "sha512": "00"}, DOCUMENT),
         ({"sha256": SHA256, "future9": "00"}, DOCUMENT),
         ({"md5": hashlib.md5(DOCUMENT).hexdigest()}, DOCUMENT),
-        ({"sha512": hashlib.sha512(DOCUMENT).hexdigest()}, DOCUMENT),
+        ({"sha1": hashlib.sha1(DOCUMENT).hexdigest()}, DOCUMENT),
+        ({"sha512": hashlib.sha512(DOCUMENT).hexdigest()}, DOCUMENT + b" "),
     ],
 )
-def test_a_target_that_differs_or_has_no_sha256_is_refused(hashes, data):
+def test_a_target_that_differs_or_has_no_strong_hash_is_refused(hashes, data):
     with pytest.raises(MetadataInvalid):
         check_target(_target(**hashes), data)
 
