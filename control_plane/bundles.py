@@ -28,10 +28,16 @@ from control_plane.signing import (
     sign_root,
 )
 from outpost.policy.bundle import SIGNED_AT_FIELD
+from outpost.protocol.budgets import BudgetsDocument
+from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.documents import (
+    BUDGETS_TARGET,
+    DETECTORS_TARGET,
     KEYS_TARGET,
     POLICY_TARGET,
+    REQUIRED_DOCUMENTS,
     ROUTING_TARGET,
+    SMOKE_TARGET,
     Document,
     DocumentError,
     KeysDocument,
@@ -39,11 +45,15 @@ from outpost.protocol.documents import (
     RoutingDocument,
     parse_document,
 )
+from outpost.protocol.smoke import SmokeDocument
 
 _DOCUMENTS: Mapping[str, type[Document]] = {
     POLICY_TARGET: PolicyDocument,
     KEYS_TARGET: KeysDocument,
     ROUTING_TARGET: RoutingDocument,
+    DETECTORS_TARGET: DetectorsDocument,
+    BUDGETS_TARGET: BudgetsDocument,
+    SMOKE_TARGET: SmokeDocument,
 }
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
 
@@ -66,8 +76,10 @@ def check_document(name: str, content: bytes) -> None:
     """Refuse a document that an outpost would refuse.
 
     Raises:
-        DocumentRejected: It is malformed; lists every problem with its path.
+        DocumentRejected: It is malformed, or nothing that a bundle may hold; lists every problem with its path.
     """
+    if name not in _DOCUMENTS:
+        raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(_DOCUMENTS)}", [(name, "unknown")])
     try:
         parse_document(_DOCUMENTS[name], name, content)
     except DocumentError as err:
@@ -225,7 +237,7 @@ def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:
 
 def _lay_over(release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners) -> int:
     documents = {**(head.documents if head else {}), **changes}
-    missing = sorted(set(_DOCUMENTS) - set(documents))
+    missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
     if missing:
         raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])
     delegations = head.delegations if head else None

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from control_plane.commands import installation
+from control_plane.commands import installation, officers, publishing
 from control_plane.commands.authority import ca_commands
 from control_plane.commands.policy import policy_commands
 from control_plane.commands.registry import outpost_commands, revoke
@@ -35,6 +35,9 @@ app.add_typer(org_commands, name="org")
 app.add_typer(user_commands, name="user")
 app.add_typer(outpost_commands, name="outpost")
 app.add_typer(key_commands, name="key")
+policy_commands.command("publish")(publishing.publish_policy)
+policy_commands.command("officers")(officers.appoint)
+policy_commands.command("propose")(officers.propose)
 app.add_typer(policy_commands, name="policy")
 app.add_typer(secret_commands, name="secret")
 # The authority's own words for two of them: an installation begins with its authorities, and a revocation is theirs.

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from cryptography import x509
@@ -17,7 +16,7 @@ from sqlalchemy import Connection
 from control_plane import bundles
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
-from control_plane.errors import CertificateRejected, InvalidRequest, KeysUnsafe, NotFound, VersionTaken
+from control_plane.errors import CertificateRejected, KeysUnsafe, NotFound, VersionTaken
 from control_plane.events import IdentityEvent
 from control_plane.heartbeat import record_heartbeat
 from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
@@ -33,13 +32,12 @@ from control_plane.outposts import (
     create_token,
     revoke_outpost,
 )
+from control_plane.policy_operations import PolicyOperations, publishing
 from control_plane.pruning import forget_ended_before
 from control_plane.recovery import APPROVED, RecoveryPolicy, recover
 from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
-from control_plane.release import Release
 from control_plane.renewal import renew
-from control_plane.role_rotation import ROTATABLE, RoleStatus, named_keyids, repository_status, rotate
 from control_plane.secrets import newest_pepper, seal_for, set_secret
 from control_plane.signing import TIMESTAMP_LIFETIME
 from control_plane.store.audit import SqlAuditStore
@@ -68,8 +66,6 @@ from pki.keys import certificate_sha256
 from pki.verify import verify_outpost
 
 _log = structlog.get_logger("control_plane.operations")
-_Result = TypeVar("_Result")
-_PUBLISH_TRIES = 5  # a publish takes milliseconds; losing five races in a row means that something else is wrong
 
 
 def utc_now() -> datetime:
@@ -98,6 +94,7 @@ class Operations:
         self._timestamp_lifetime = timestamp_lifetime
         self._random_bytes = random_bytes
         self._recovery = recovery
+        self.policy = PolicyOperations(database, keyring, timestamp_lifetime, clock)
 
     # Orgs, people, keys, policy: what an operator does
 
@@ -148,7 +145,7 @@ class Operations:
             )
             return key, text, version
 
-        return self._publishing(work)
+        return publishing(self.database, work)
 
     def revoke_key(self, org_id: str, key_id: str) -> int:
         """Revoke a virtual key and publish that; returns the snapshot version."""
@@ -161,7 +158,7 @@ class Operations:
                 SqlBundleStore(connection), org_id, documents, signers, self.clock(), self._timestamp_lifetime
             )
 
-        return self._publishing(work)
+        return publishing(self.database, work)
 
     def keys(self, org_id: str) -> list[VirtualKey]:
         """All virtual keys of an org, revoked ones too."""
@@ -177,32 +174,7 @@ class Operations:
                 SqlBundleStore(connection), org_id, changes, signers, self.clock(), self._timestamp_lifetime
             )
 
-        return self._publishing(work)
-
-    def rotate_role_key(self, org_id: str, role: str) -> RoleStatus:
-        """Give a role of the org's repository a new key; the old one is gone afterwards. See ``role_rotation.rotate``.
-
-        Cut off at any moment, it leaves a repository that verifies; run again, it goes on with the same new key.
-        """
-        if role not in ROTATABLE:
-            raise InvalidRequest(f"roles are {', '.join(ROTATABLE)}")
-        keys = self.keyring.org_keys(self._known_org(org_id))
-        self._settle_role_keys(org_id)
-        new = keys.following(role)
-        signers, lifetime = keys.load(), self._timestamp_lifetime
-
-        def work(connection: Connection) -> None:
-            rotate(Release(SqlBundleStore(connection), org_id, signers, self.clock(), lifetime), role, new)
-
-        self._publishing(work)
-        self._settle_role_keys(org_id)
-        return next(one for one in self.repository_status(org_id) if one.role == role)
-
-    def repository_status(self, org_id: str) -> list[RoleStatus]:
-        """The roles of the org's repository: versions, expiry, whose keys."""
-        signers = self.keyring.signers(self._known_org(org_id))
-        with self.database.read() as connection:
-            return repository_status(SqlBundleStore(connection), org_id, signers)
+        return publishing(self.database, work)
 
     def set_secret(self, org_id: str, name: str, value: str) -> None:
         """Set a provider's key. See ``secrets.set_secret``."""
@@ -478,26 +450,6 @@ class Operations:
     def _issuer(self, keyring: Keyring) -> OutpostIssuer:
         name = keyring.state.active(Kind.INTERMEDIATE).name
         return outpost_issuer(keyring.intermediate, self.trust_domain, name)
-
-    def _publishing(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run ``work`` in a write transaction; if another process published meanwhile, again on what it left.
-
-        Raises:
-            VersionTaken: Others were faster every time.
-        """
-        for _ in range(_PUBLISH_TRIES - 1):
-            try:
-                with self.database.write() as connection:
-                    return work(connection)
-            except VersionTaken:
-                _log.info("publish_tried_again")
-        with self.database.write() as connection:
-            return work(connection)
-
-    def _settle_role_keys(self, org_id: str) -> None:
-        with self.database.read() as connection:
-            named = named_keyids(SqlBundleStore(connection), org_id)
-        self.keyring.org_keys(org_id).settle(named)
 
     def _known_org(self, org_id: str) -> str:
         with self.database.read() as connection:

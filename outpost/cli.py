@@ -31,6 +31,7 @@ from outpost.cache.db import open_database
 from outpost.config import Config, load_config
 from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostError
+from outpost.officer import commands as officer
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.logs import configure_logs
 from outpost.protocol.routes import HEALTH
@@ -57,6 +58,16 @@ audit_cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(audit_cli, name="audit")
+policy_cli = typer.Typer(
+    help="Read, check and sign policy.",
+    epilog="Example: outpost policy show PROPOSAL.json",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cli.add_typer(policy_cli, name="policy")
+policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
+policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
+policy_cli.command("sign", epilog="Example: outpost policy sign PROPOSAL.json --key officer1.key")(officer.sign)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file (TOML); default outpost.toml if it is there.")

@@ -1,6 +1,5 @@
 """``policy``: what outposts are shown, who signs it, and with which keys."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,38 +15,8 @@ from control_plane.commands.shared import (
     print_table,
 )
 from control_plane.role_rotation import RoleStatus
-from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET
 
 policy_commands = typer.Typer(no_args_is_help=True, help="Signed policy bundles.")
-
-
-@policy_commands.command("publish")
-def publish_policy(
-    file: Annotated[Path | None, typer.Argument(help="The policy, a policy.json document.")] = None,
-    *,
-    routing: Annotated[Path | None, typer.Option("--routing", help="Also publish this routing.json.")] = None,
-    org: OrgOption = None,
-    data_dir: DataDirOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check, sign and publish a policy (and routing); outposts apply it within seconds.
-
-    Example: control-plane policy publish policy.json --routing routing.json
-    """
-    given = {POLICY_TARGET: file, ROUTING_TARGET: routing}
-    changes = {name: path.read_bytes() for name, path in given.items() if path is not None}
-    if not changes:
-        raise typer.BadParameter("give a policy FILE, --routing FILE, or both")
-    with opened(config, data_dir) as (_, installation):
-        operations = installation.operations
-        org_id = org_or_only(operations, org)
-        version = operations.publish(org_id, changes)
-    print_done(
-        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)},
-        f"Published {' and '.join(sorted(changes))} for org {org_id} as bundle {version}.",
-        as_json=as_json,
-    )
 
 
 @policy_commands.command("rotate-key")
@@ -66,7 +35,7 @@ def rotate_key(
     with opened(config, data_dir) as (_, installation):
         operations = installation.operations
         org_id = org_or_only(operations, org)
-        status = operations.rotate_role_key(org_id, role)
+        status = operations.policy.rotate_key(org_id, role)
     sentence = f"Role {role} of org {org_id} has a new key, {status.keyids[0][:16]}…; the old one is destroyed."
     print_done({"org": org_id, **_role(status)}, sentence, as_json=as_json)
 
@@ -85,7 +54,7 @@ def show_status(
     """
     with opened(config, data_dir) as (_, installation):
         operations = installation.operations
-        roles = operations.repository_status(org_or_only(operations, org))
+        roles = operations.policy.status(org_or_only(operations, org))
     print_table([_role(status) for status in roles], "Nothing is published yet.", as_json=as_json)
 
 

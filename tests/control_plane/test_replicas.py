@@ -2,18 +2,17 @@
 
 import json
 import multiprocessing
-import sys
 import threading
 from datetime import timedelta
 
 import pytest
 from tuf.api.metadata import Metadata
 
-from control_plane.defaults import default_policy
 from control_plane.errors import VersionTaken
 from control_plane.keyring import DataDir, load_keyring
 from control_plane.keys import KeyRequest
 from control_plane.operations import Operations
+from control_plane.policy_operations import publishing
 from control_plane.release import STABLE
 from control_plane.store.bundles import SqlBundleStore
 from control_plane.store.engine import Database
@@ -73,39 +72,38 @@ def _keys_digest(store, head):
     raise AssertionError("no keys.json")
 
 
-class Racing(Operations):
-    """Loses ``losses`` races: another process is always just faster, as it may be where transactions do not queue."""
+def test_who_loses_a_race_publishes_on_top_of_what_won(operations):
+    """Where transactions do not queue (PostgreSQL), the slower one finds its version taken."""
+    losses = iter([True, True, True, False])
 
-    losses = 0
-
-    def lose(self, connection):
-        if self.losses:
-            self.losses -= 1
+    def work(connection):
+        if next(losses):
             raise VersionTaken("another process was faster")
+        return "published"
+
+    assert publishing(operations.database, work) == "published"
 
 
-@pytest.fixture
-def racing(operations, clock):
-    result = Racing(operations.database, operations.keyring, TRUST_DOMAIN, clock=clock)
-    real = result._publishing
+def test_who_always_loses_says_so(operations):
+    def work(connection):
+        raise VersionTaken("another process was faster")
 
-    def publishing(work):
-        return real(lambda connection: (result.lose(connection), work(connection))[1])
-
-    result._publishing = publishing
-    return result
-
-
-def test_who_loses_a_race_publishes_on_top_of_what_won(racing):
-    racing.losses = 3
-    version = racing.publish("acme", {"policy.json": default_policy()})
-    assert racing.snapshot_versions(["acme"]) == {"acme": version}
-
-
-def test_who_always_loses_says_so(racing):
-    racing.losses = sys.maxsize
     with pytest.raises(VersionTaken):
-        racing.publish("acme", {"policy.json": default_policy()})
+        publishing(operations.database, work)
+
+
+def test_the_loser_of_a_race_to_re_sign_goes_on_with_the_next_org(operations, clock):
+    operations.create_org("globex", "https://llm.example/v1")
+    clock.advance(timedelta(hours=2))
+    real = operations._renew_org
+
+    def renew_org(org_id, resign_after):
+        if org_id == "acme":
+            raise VersionTaken("another process was faster")
+        return real(org_id, resign_after)
+
+    operations._renew_org = renew_org
+    assert operations.renew_bundles(timedelta(hours=1)) == {"globex": ("timestamp",)}
 
 
 def test_threads_of_one_process_do_not_conflict_either(operations):

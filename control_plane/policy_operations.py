@@ -1,0 +1,151 @@
+"""Operations on an org's policy repository: its keys, its officers, what they signed. One method, one transaction.
+
+Rules are in ``role_rotation`` and ``proposals``; key files in ``org_keys``. Key files change before a publication (the
+next key) and after it (the old one goes), never within: cut off at any moment, what is published can be signed again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from securesystemslib.signer import Signer  # type: ignore[attr-defined]  # re-exported without __all__
+from sqlalchemy import Connection
+
+from control_plane.errors import InvalidRequest, VersionTaken
+from control_plane.keyring import Keyring
+from control_plane.orgs import require_org
+from control_plane.proposals import accept, officers_roles, propose
+from control_plane.release import Release
+from control_plane.role_rotation import ROTATABLE, RoleStatus, named_keyids, repository_status, rotate
+from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS, RoleKeys, RoleSigners
+from control_plane.store.bundles import SqlBundleStore
+from control_plane.store.engine import Database
+from control_plane.store.orgs import SqlOrgStore
+from outpost.protocol.proposal import Proposal
+
+_log = structlog.get_logger("control_plane.policy_operations")
+_Result = TypeVar("_Result")
+_PUBLISH_TRIES = 5  # a publish takes milliseconds; losing five races in a row means that something else is wrong
+
+
+def publishing(database: Database, work: Callable[[Connection], _Result]) -> _Result:
+    """Run ``work`` in a write transaction; if another process published meanwhile, again on what it left.
+
+    Raises:
+        VersionTaken: Others were faster every time.
+    """
+    for _ in range(_PUBLISH_TRIES - 1):
+        try:
+            with database.write() as connection:
+                return work(connection)
+        except VersionTaken:
+            _log.info("publish_tried_again")
+    with database.write() as connection:
+        return work(connection)
+
+
+class PolicyOperations:
+    """See the module. ``keyring`` serves for the orgs' keys alone."""
+
+    def __init__(
+        self, database: Database, keyring: Keyring, timestamp_lifetime: timedelta, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._timestamp_lifetime = timestamp_lifetime
+        self._clock = clock
+
+    def status(self, org_id: str) -> list[RoleStatus]:
+        """The roles of the org's repository: versions, expiry, whose keys."""
+        signers = self._signers(org_id)
+        with self._database.read() as connection:
+            return repository_status(SqlBundleStore(connection), org_id, signers)
+
+    def rotate_key(self, org_id: str, role: str) -> RoleStatus:
+        """Give a role a new key; the old one is gone afterwards. See ``role_rotation.rotate``.
+
+        Cut off at any moment, it leaves a repository that verifies; run again, it goes on with the same new key.
+        """
+        signers, new = self._following(org_id, role)
+        self._publish(org_id, signers, lambda release: rotate(release, role, new))
+        return next(one for one in self.status(org_id) if one.role == role)
+
+    def propose(self, org_id: str, changes: Mapping[str, bytes], *, renew_root: bool = False) -> Proposal:
+        """Changed documents for officers to sign, with the next root if it is to be renewed. See ``proposals``."""
+        return self._propose(org_id, changes=changes, roles={} if renew_root else None)
+
+    def appoint_officers(self, org_id: str, pems: Sequence[bytes], threshold: int, root_threshold: int) -> Proposal:
+        """Root and targets for these officers' keys, for them (and the officers before them) to sign."""
+        roles = officers_roles(pems, threshold, root_threshold)
+        self._keyring.org_keys(self._known(org_id)).complete([VIRTUAL_KEYS])
+        return self._propose(org_id, roles=roles)
+
+    def propose_rotation(self, org_id: str, role: str) -> Proposal:
+        """A new key for a role whose rotation the officers have to sign."""
+        if role in ("root", "targets"):
+            raise InvalidRequest(f"the keys of {role} are the officers'; `control-plane policy officers` changes them")
+        _, new = self._following(org_id, role)
+        roles = {role: RoleKeys((new.public_key,))} if role in TOP_LEVEL else None
+        return self._propose(org_id, roles=roles, delegate_to=new if role == VIRTUAL_KEYS else None)
+
+    def publish_proposal(self, org_id: str, copies: Sequence[Proposal]) -> int:
+        """Publish what enough officers signed; returns the snapshot version.
+
+        Keys that the new root takes from this control plane are destroyed. See ``proposals.accept``.
+        """
+        signers = self._signers(org_id)
+        return self._publish(org_id, signers, lambda release: accept(release, copies, signers))
+
+    def _propose(
+        self,
+        org_id: str,
+        *,
+        changes: Mapping[str, bytes] | None = None,
+        roles: Mapping[str, RoleKeys] | None = None,
+        delegate_to: Signer | None = None,
+    ) -> Proposal:
+        signers, at = self._signers(org_id), self._clock()
+        with self._database.read() as connection:
+            store = SqlBundleStore(connection)
+            key = delegate_to or signers.virtual_keys
+            public_key = None if key is None else key.public_key
+            return propose(store, org_id, at, changes=changes or {}, roles=roles, delegate_to=public_key)
+
+    def _publish(self, org_id: str, signers: RoleSigners, work: Callable[[Release], _Result]) -> _Result:
+        def publish(connection: Connection) -> _Result:
+            store = SqlBundleStore(connection)
+            return work(Release(store, org_id, signers, self._clock(), self._timestamp_lifetime))
+
+        result = publishing(self._database, publish)
+        self._settle(org_id)
+        return result
+
+    def _following(self, org_id: str, role: str) -> tuple[RoleSigners, Signer]:
+        """The next key of a role, and all that are held, it among them."""
+        if role not in ROTATABLE:
+            raise InvalidRequest(f"roles are {', '.join(ROTATABLE)}")
+        self._settle(self._known(org_id))
+        keys = self._keyring.org_keys(org_id)
+        new = keys.following(role)
+        return keys.load(), new
+
+    def _settle(self, org_id: str) -> None:
+        """Bring key files in line with what is published."""
+        with self._database.read() as connection:
+            named = named_keyids(SqlBundleStore(connection), org_id)
+        keys = self._keyring.org_keys(org_id)
+        keys.settle(named)
+        held = keys.load()
+        for role in ("root", "targets"):
+            signer = held.of(role)
+            if signer is not None and signer.public_key.keyid not in named:
+                keys.destroy(role)
+                _log.warning("key_destroyed", org=org_id, role=role, why="officers hold this role now")
+
+    def _signers(self, org_id: str) -> RoleSigners:
+        return self._keyring.signers(self._known(org_id))
+
+    def _known(self, org_id: str) -> str:
+        with self._database.read() as connection:
+            return require_org(SqlOrgStore(connection), org_id)

@@ -1,0 +1,57 @@
+from datetime import timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from control_plane.defaults import default_routing
+from control_plane.errors import InvalidRequest, NotFound, ThresholdNotHeld
+from control_plane.role_rotation import ROTATABLE
+from outpost.policy.proposal import add_signature
+from tests.control_plane.test_proposals import pem
+
+ROUTING = {"routing.json": default_routing("https://llm.example/v1")}
+
+
+@pytest.fixture
+def officer():
+    return CryptoSigner.generate_ecdsa()
+
+
+def test_each_role_is_rotated_and_the_old_key_is_gone(operations, plane):
+    policy = operations.policy
+    for role in [role for role in ROTATABLE if role != "virtual-keys"]:
+        before = policy.status("acme")
+        after = policy.rotate_key("acme", role)
+        assert (after.held, after.threshold) == (1, 1)
+        assert after.keyids != next(one for one in before if one.role == role).keyids
+    assert not list((plane.path / "keys" / "orgs" / "acme").glob("*.next.key"))
+    operations.publish("acme", ROUTING)
+
+
+def test_a_rotation_that_was_cut_off_before_it_was_published_goes_on_with_the_same_key(operations):
+    waiting = operations.keyring.org_keys("acme").following("snapshot").public_key.keyid
+    assert operations.policy.rotate_key("acme", "snapshot").keyids == (waiting,)
+
+
+def test_one_officer_takes_over_and_the_schedule_goes_on(operations, plane, officer, clock):
+    policy = operations.policy
+    proposal = policy.appoint_officers("acme", [pem(officer)], 1, 1)
+    with pytest.raises(ThresholdNotHeld):
+        policy.publish_proposal("acme", [proposal])
+    assert (plane.path / "keys" / "orgs" / "acme" / "root.key").exists()
+    version = policy.publish_proposal("acme", [add_signature(proposal, officer)])
+    assert operations.snapshot_versions(["acme"]) == {"acme": version}
+    assert not (plane.path / "keys" / "orgs" / "acme" / "root.key").exists()
+    with pytest.raises(ThresholdNotHeld):
+        operations.publish("acme", ROUTING)
+    clock.advance(timedelta(hours=2))
+    assert operations.renew_bundles(timedelta(hours=1)) == {"acme": ("timestamp",)}
+    again = policy.propose("acme", ROUTING, renew_root=True)
+    assert policy.publish_proposal("acme", [add_signature(again, officer)]) > version
+
+
+def test_there_must_be_such_an_org_and_such_a_role(operations):
+    with pytest.raises(NotFound):
+        operations.policy.status("globex")
+    with pytest.raises(InvalidRequest):
+        operations.policy.rotate_key("acme", "mirrors")
