@@ -24,7 +24,7 @@ from control_plane.keys import KeyRequest
 from control_plane.operations import Operations, utc_now
 from control_plane.orgs import require_org_id
 from control_plane.root_key import BroughtKey, new_passphrase
-from control_plane.seal import make_seal, write_seal
+from control_plane.seal import make_seal, socket_path, write_seal
 from control_plane.store.engine import Database
 from control_plane.store.orgs import Installation, SqlInstallationStore
 from outpost.protocol.documents import ROUTING_TARGET
@@ -91,6 +91,8 @@ def initialise(
         OSError: The disk refuses; run it again.
     """
     _check_settings(settings, key_store)
+    if settings.split is not None:
+        socket_path(data_dir)  # else nobody could ever unseal it
     make_private_dir(data_dir)
     with _only_one(data_dir):
         _clear_unfinished(data_dir)

@@ -7,17 +7,20 @@ threshold is reached or they are dropped. This file decides; ``unsealing`` asks 
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from control_plane.errors import KeysUnsafe, ShareRefused
+from control_plane.errors import InvalidRequest, KeysUnsafe, ShareRefused
 from pki.errors import SharesInvalid
 from pki.files import write_public
 from pki.shares import MAX_SHARES, Share, combine, parse_share, split
 
 SEAL_FILE: Final = "seal.json"
+_SOCKET_FILE: Final = "seal.sock"
+_SOCKET_PATH_BYTES: Final = 107  # sun_path of unix(7), without its ending zero
 _VERSION: Final = 1
 _PASSPHRASE_BYTES: Final = 16  # 128 bits behind scrypt; short, because people type its shares
 _MAX_FILE_BYTES: Final = 4096  # ours has about 80
@@ -56,6 +59,18 @@ def make_seal(shares: int, threshold: int, random_bytes: Callable[[int], bytes])
     made = split(passphrase, shares, threshold, random_bytes)
     seal = Seal(made[0].set_id.hex(), shares, threshold)
     return NewSeal(seal, passphrase, tuple(share.text for share in made))
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where people give their shares to a control plane that runs.
+
+    Raises:
+        InvalidRequest: No socket can have so long a name.
+    """
+    path = data_dir / _SOCKET_FILE
+    if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
+        raise InvalidRequest(f"{path}: longer than the {_SOCKET_PATH_BYTES} bytes of a socket; choose another data_dir")
+    return path
 
 
 def write_seal(folder: Path, seal: Seal) -> None:

@@ -19,9 +19,8 @@ from aiohttp import web
 from control_plane.api.seal import door_app, sealed_app
 from control_plane.config import Config
 from control_plane.errors import AlreadyExists, ControlPlaneError, ShareRefused
-from control_plane.seal import Seal, Unsealing
+from control_plane.seal import Seal, Unsealing, socket_path
 
-SOCKET_FILE: Final = "seal.sock"
 _SOCKET_MODE: Final = 0o600
 _GRACE_S: Final = 1.0  # what is answered here is answered at once
 
@@ -36,7 +35,7 @@ class SealDoor(Generic[O]):
     def __init__(self, data_dir: Path, seal: Seal, open_with: Callable[[bytes], O]) -> None:
         self.unsealing = Unsealing(seal)
         self.unsealed, self.sealed = asyncio.Event(), asyncio.Event()
-        self._path = data_dir / SOCKET_FILE
+        self._path = socket_path(data_dir)
         self._open_with = open_with
         self._opened: O | None = None
         self._one_at_a_time = asyncio.Lock()

@@ -11,8 +11,8 @@ from control_plane.commands.shared import ConfigOption, DataDirOption, JsonOptio
 from control_plane.errors import InvalidRequest, ShareRefused
 from control_plane.initialise import require_initialised
 from control_plane.keyring import DataDir
-from control_plane.seal import read_seal
-from control_plane.unsealing import SOCKET_FILE, is_answered
+from control_plane.seal import read_seal, socket_path
+from control_plane.unsealing import is_answered
 
 _TIMEOUT_S = 30.0  # the last share opens the installation: a scrypt and a database
 
@@ -54,9 +54,10 @@ def _socket(config: Path | None, data_dir: Path | None) -> httpx.Client:
     require_initialised(folder)
     if read_seal(DataDir(folder).ca) is None:
         raise InvalidRequest("the keys of this installation are not in shares (`control-plane init --shamir`)")
-    if not is_answered(folder / SOCKET_FILE):
+    path = socket_path(folder)
+    if not is_answered(path):
         raise InvalidRequest("nothing is serving here; start `control-plane serve` first")
-    transport = httpx.HTTPTransport(uds=str(folder / SOCKET_FILE))
+    transport = httpx.HTTPTransport(uds=str(path))
     return httpx.Client(transport=transport, base_url="http://seal", timeout=_TIMEOUT_S, trust_env=False)
 
 

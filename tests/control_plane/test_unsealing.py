@@ -10,8 +10,8 @@ import pytest
 
 from control_plane.config import Config
 from control_plane.errors import AlreadyExists, KeysUnsafe, ShareRefused
-from control_plane.seal import make_seal
-from control_plane.unsealing import SOCKET_FILE, SealDoor, SealedListeners
+from control_plane.seal import make_seal, socket_path
+from control_plane.unsealing import SealDoor, SealedListeners
 from pki.authority import create_intermediate, create_root
 from pki.keys import generate_private_key, private_key_to_pem
 from pki.pem import certificates_to_pem
@@ -25,7 +25,7 @@ def made():
 
 
 def _client(folder: Path) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(folder / SOCKET_FILE)), base_url="http://seal")
+    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket_path(folder))), base_url="http://seal")
 
 
 async def test_the_share_that_reaches_the_threshold_opens_and_nothing_keeps_the_passphrase(made, tmp_path):
@@ -36,7 +36,7 @@ async def test_the_share_that_reaches_the_threshold_opens_and_nothing_keeps_the_
         return "opened"
 
     async with SealDoor(tmp_path, made.seal, open_with) as door, _client(tmp_path) as http:
-        assert oct((tmp_path / SOCKET_FILE).stat().st_mode & 0o777) == "0o600"
+        assert oct(socket_path(tmp_path).stat().st_mode & 0o777) == "0o600"
         for number, share in enumerate(made.shares[:2], 1):
             answer = await http.post("/seal/shares", json={"share": share})
             assert answer.json() == {"sealed": True, "given": number, "threshold": 3, "shares": 5}
@@ -52,7 +52,7 @@ async def test_the_share_that_reaches_the_threshold_opens_and_nothing_keeps_the_
         assert (await http.post("/seal")).json() == {"sealed": True, "given": 0, "threshold": 3, "shares": 5}
         assert door.sealed.is_set()
         assert not door.unsealed.is_set()
-    assert not (tmp_path / SOCKET_FILE).exists()
+    assert not socket_path(tmp_path).exists()
 
 
 async def test_right_shares_for_other_keys_open_nothing_and_say_so(made, tmp_path):
@@ -69,7 +69,7 @@ async def test_right_shares_for_other_keys_open_nothing_and_say_so(made, tmp_pat
 
 async def test_a_socket_left_by_a_crash_is_taken_over_and_a_living_one_is_not(made, tmp_path):
     with socket.socket(socket.AF_UNIX) as crashed:
-        crashed.bind(str(tmp_path / SOCKET_FILE))
+        crashed.bind(str(socket_path(tmp_path)))
     async with SealDoor(tmp_path, made.seal, lambda _: "x"), _client(tmp_path) as http:
         with pytest.raises(AlreadyExists, match="another"):
             await SealDoor(tmp_path, made.seal, lambda _: "x").__aenter__()

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from control_plane.api.seal import SHARE_LIMIT_BYTES
-from control_plane.seal import make_seal
-from control_plane.unsealing import SOCKET_FILE, SealDoor
+from control_plane.seal import make_seal, socket_path
+from control_plane.unsealing import SealDoor
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from control_plane.unsealing import SOCKET_FILE, SealDoor
     ],
 )
 async def test_what_is_no_share_is_refused(tmp_path, body, status):
-    transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / SOCKET_FILE))
+    transport = httpx.AsyncHTTPTransport(uds=str(socket_path(tmp_path)))
     seal = make_seal(3, 2, os.urandom).seal
     async with (
         SealDoor(tmp_path, seal, lambda _: "opened") as door,

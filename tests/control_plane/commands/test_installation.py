@@ -71,3 +71,9 @@ def test_shares_and_a_passphrase_of_the_settings_exclude_each_other(run, tmp_pat
     monkeypatch.setenv("CONTROL_PLANE_KEY_STORE_SECRET", "correct-horse")
     code, _, err = run("ca", "root", "status")
     assert (code, "in shares only" in err, "correct-horse" in err) == (1, True, False)
+
+
+def test_shares_that_nobody_could_give_are_not_made(run, tmp_path):
+    far = tmp_path / ("x" * 120)
+    code, _, err = run("init", "--shamir", "--data-dir", far)
+    assert (code, "choose another data_dir" in err, far.exists()) == (1, True, False)
