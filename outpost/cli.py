@@ -332,6 +332,7 @@ def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:
             snapshot=stored.snapshot,
             targets=stored.targets,
             documents=stored.documents,
+            delegated=stored.delegated,
         )
     except OutpostError as err:
         status["problems"].append(f"the cached bundle is refused: {err}")

@@ -64,6 +64,7 @@ class InForce:
             snapshot=stored.snapshot,
             targets=stored.targets,
             documents=stored.documents,
+            delegated=stored.delegated,
         )
         return compile_bundle(bundle, self._peppers, self._admission.enforcement)
 

@@ -267,6 +267,7 @@ def _policy(data_dir: Path, identity: Identity, at: datetime) -> tuple[Bundle | 
             snapshot=stored.snapshot,
             targets=stored.targets,
             documents=stored.documents,
+            delegated=stored.delegated,
         )
     except OutpostError as err:
         return None, Check("policy", Status.FAIL, str(err), "restore the connection: a good bundle replaces this one")

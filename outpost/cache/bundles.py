@@ -5,6 +5,7 @@ and never a mixture. Nothing here verifies: bytes from disk are verified again b
 """
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from outpost.cache.db import Database
+from outpost.cache.trusted import TrustedStore
 from outpost.errors import CacheCorrupt
 
 
@@ -42,6 +44,7 @@ class StoredBundle:
         snapshot: ``N.snapshot.json``.
         targets: ``N.targets.json``.
         documents: Target name (``policy.json``) to content.
+        delegated: Delegated role to its metadata: each role on the way to a document that ``targets`` does not list.
     """
 
     roots: tuple[bytes, ...]
@@ -49,6 +52,7 @@ class StoredBundle:
     snapshot: bytes
     targets: bytes
     documents: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    delegated: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,11 @@ class StoredSecrets:
 
 
 class BundleStore:
-    """The last bundle that was verified and accepted."""
+    """The last bundle that was applied; what was verified after it, whole or not, is ``trusted``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.trusted = TrustedStore(database)
 
     def save(self, bundle: StoredBundle) -> None:
         """Replace the stored bundle by ``bundle``; durable when this returns, and all or nothing.
@@ -85,15 +90,8 @@ class BundleStore:
                    ON CONFLICT (role) DO UPDATE SET content = excluded.content WHERE content <> excluded.content""",
                 [(role, getattr(bundle, role)) for role in _ROLES],
             )
-            names = {str(name) for (name,) in connection.execute("SELECT name FROM bundle_document")}
-            connection.executemany(
-                "DELETE FROM bundle_document WHERE name = ?", [(name,) for name in names - bundle.documents.keys()]
-            )
-            connection.executemany(
-                """INSERT INTO bundle_document (name, content) VALUES (?, ?)
-                   ON CONFLICT (name) DO UPDATE SET content = excluded.content WHERE content <> excluded.content""",
-                list(bundle.documents.items()),
-            )
+            _replace(connection, "bundle_document", "name", bundle.documents)
+            _replace(connection, "bundle_delegated", "role", bundle.delegated)
 
     def clear(self) -> None:
         """Forget the stored bundle; durable when this returns.
@@ -102,8 +100,8 @@ class BundleStore:
             CacheUnavailable: It is still there.
         """
         with self._database.transaction() as connection:
-            for table in ("bundle_root", "bundle_role", "bundle_document"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the three names above
+            for table in ("bundle_root", "bundle_role", "bundle_document", "bundle_delegated"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
 
     def load(self) -> StoredBundle | None:
         """The stored bundle, unverified; None if there never was one.
@@ -116,7 +114,8 @@ class BundleStore:
             roots = connection.execute("SELECT position, content FROM bundle_root ORDER BY position").fetchall()
             roles = dict(connection.execute("SELECT role, content FROM bundle_role").fetchall())
             documents = dict(connection.execute("SELECT name, content FROM bundle_document ORDER BY name").fetchall())
-        if not roots and not roles and not documents:
+            delegated = dict(connection.execute("SELECT role, content FROM bundle_delegated ORDER BY role").fetchall())
+        if not roots and not roles and not documents and not delegated:
             return None
         if set(roles) != set(_ROLES) or [position for position, _ in roots] != list(range(len(roots))):
             raise CacheCorrupt(
@@ -124,8 +123,22 @@ class BundleStore:
                 "fetches its policy anew"
             )
         return StoredBundle(
-            roots=tuple(content for _, content in roots), documents=MappingProxyType(documents), **roles
+            roots=tuple(content for _, content in roots),
+            documents=MappingProxyType(documents),
+            delegated=MappingProxyType(delegated),
+            **roles,
         )
+
+
+def _replace(connection: sqlite3.Connection, table: str, key: str, rows: Mapping[str, bytes]) -> None:
+    """Make ``table`` hold exactly ``rows``; an unchanged blob is not written again."""
+    there = {str(name) for (name,) in connection.execute(f"SELECT {key} FROM {table}")}  # noqa: S608 - names of ours
+    connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(name,) for name in there - rows.keys()])  # noqa: S608
+    connection.executemany(
+        f"""INSERT INTO {table} ({key}, content) VALUES (?, ?)
+            ON CONFLICT ({key}) DO UPDATE SET content = excluded.content WHERE content <> excluded.content""",  # noqa: S608
+        list(rows.items()),
+    )
 
 
 class SecretStore:

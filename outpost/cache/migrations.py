@@ -27,7 +27,15 @@ _BUNDLE_SECRETS_STATE: Final = (
     "CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_BUNDLE_SECRETS_STATE,)
+_TRUSTED_METADATA: Final = (
+    # What was verified last, file by file, whether or not the whole of it could be applied (TUF 5.3.8 to 5.6.6).
+    "CREATE TABLE trusted_root (version INTEGER PRIMARY KEY CHECK (version >= 1), content BLOB NOT NULL) STRICT",
+    "CREATE TABLE trusted_role (role TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT",
+    # Delegated roles of the bundle that is applied.
+    "CREATE TABLE bundle_delegated (role TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_BUNDLE_SECRETS_STATE, _TRUSTED_METADATA)
 """Step ``n`` (counted from 1) takes a file of ``user_version`` ``n - 1`` to ``n``."""
 
 

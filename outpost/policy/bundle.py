@@ -10,15 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
-from tuf.api.metadata import Timestamp
+from tuf.api.metadata import TargetFile, Timestamp
 
 from outpost.errors import BundleRejected
 from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, check_target
+from outpost.policy.workflow import Flow, Limits, Recall, find_target
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS, NO_SMOKE, parse_set
 from outpost.protocol.documents import (
+    KEYS_TARGET,
     OPTIONAL_DOCUMENTS,
     REQUIRED_DOCUMENTS,
     DocumentError,
@@ -36,6 +40,10 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 DOCUMENT_TARGETS = REQUIRED_DOCUMENTS
+
+_NOTHING_IS_FETCHED: Final = Limits(
+    root_bytes=0, timestamp_bytes=0, snapshot_bytes=0, targets_bytes=0, stated_bytes=0, root_rotations=0
+)
 
 
 class Freshness(StrEnum):
@@ -76,7 +84,7 @@ class Bundle:
         return Freshness.FRESH if at <= self.expires_at else Freshness.STALE
 
 
-def load_bundle(
+def load_bundle(  # noqa: PLR0913 - the parts of a bundle
     enrolment_root: bytes,
     *,
     roots: Sequence[bytes],
@@ -84,6 +92,7 @@ def load_bundle(
     snapshot: bytes,
     targets: bytes,
     documents: Mapping[str, bytes],
+    delegated: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Verify a stored bundle from the enrolment root up and read its documents.
 
@@ -94,6 +103,7 @@ def load_bundle(
         snapshot: Snapshot metadata as received.
         targets: Top-level targets metadata as received.
         documents: Content of each required target, and of each optional one that the targets list, by name.
+        delegated: Metadata as received of each delegated role on the way to a document, by the role's name.
 
     Raises:
         BundleRejected: Any part does not verify or cannot be read. Expiry is not asked here.
@@ -104,29 +114,59 @@ def load_bundle(
     trusted.update_timestamp(timestamp)
     trusted.update_snapshot(snapshot)
     trusted.update_targets(targets)
-    return read_documents(trusted, documents)
+    flow = find_documents(trusted, None, _NOTHING_IS_FETCHED)
+    answer: bytes | None = None
+    while True:
+        try:
+            step = flow.send(answer)
+        except StopIteration as end:
+            return read_documents(trusted, end.value, documents)
+        answer = delegated.get(step.role) if isinstance(step, Recall) else None
 
 
-def read_documents(trusted: TrustedMetadata, documents: Mapping[str, bytes]) -> Bundle:
-    """Check the documents against complete trusted metadata and parse them.
+def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits) -> Flow[Mapping[str, TargetFile]]:
+    """Find what the trusted targets say of each document; an optional one that they do not list is left out.
+
+    Digests of virtual keys may be delegated (they change daily and loosen nothing). Everything else must be signed by
+    the top-level targets' keys, however far a delegation might reach.
+
+    Raises:
+        BundleRejected: A required document is not listed, or a delegated role does not check out.
+    """
+    if not trusted.complete or trusted.targets is None:
+        raise RuntimeError("documents come after targets")
+    found: dict[str, TargetFile] = {}
+    for name in (*REQUIRED_DOCUMENTS, *OPTIONAL_DOCUMENTS):
+        if name == KEYS_TARGET:
+            target = yield from find_target(trusted, name, at, limits)
+        else:
+            target = trusted.targets.targets.get(name)
+        if target is not None:
+            found[name] = target
+        elif name in REQUIRED_DOCUMENTS:
+            raise MetadataInvalid(f"the bundle has no {name}")
+    return found
+
+
+def read_documents(
+    trusted: TrustedMetadata, targets: Mapping[str, TargetFile], documents: Mapping[str, bytes]
+) -> Bundle:
+    """Check the documents against what ``find_documents`` found and parse them.
 
     Raises:
         BundleRejected: A document is missing, differs from its signed hash, or is not readable here.
     """
-    if not trusted.complete or trusted.timestamp is None or trusted.snapshot is None or trusted.targets is None:
+    if trusted.timestamp is None or trusted.snapshot is None or trusted.targets is None:
         raise RuntimeError("documents come after targets")
-    listed = trusted.targets.targets
-    expected = (*REQUIRED_DOCUMENTS, *(name for name in OPTIONAL_DOCUMENTS if name in listed))
-    for name in expected:
-        target = listed.get(name)
-        if target is None or name not in documents:
+    for name, target in targets.items():
+        if name not in documents:
             raise MetadataInvalid(f"the bundle has no {name}")
         check_target(target, documents[name])
     try:
-        parsed = parse_set({name: documents[name] for name in expected})
+        parsed = parse_set({name: documents[name] for name in targets})
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
-    signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
+    signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets, *trusted.delegated.values())
     return Bundle(
         policy=parsed.policy,
         keys=parsed.keys,

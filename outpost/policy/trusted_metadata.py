@@ -264,13 +264,13 @@ class TrustedMetadata:
         return new
 
 
-def require_unexpired(role: str, signed: Root | Timestamp | Snapshot | Targets, at: datetime) -> None:
-    """Refuse metadata that is past its own expiry at ``at`` (aware UTC).
+def require_unexpired(role: str, signed: Root | Timestamp | Snapshot | Targets, at: datetime | None) -> None:
+    """Refuse metadata that is past its own expiry at ``at`` (aware UTC); None refuses nothing.
 
     Raises:
         MetadataExpired: It is.
     """
-    if signed.is_expired(at):
+    if at is not None and signed.is_expired(at):
         raise MetadataExpired(role, signed.expires)
 
 

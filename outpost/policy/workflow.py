@@ -139,8 +139,14 @@ def adopt_roots(trusted: TrustedMetadata, roots: Iterable[bytes]) -> Flow[int]:
     return adopted
 
 
-def find_target(trusted: TrustedMetadata, path: str, at: datetime, limits: Limits) -> Flow[TargetFile | None]:
+def find_target(trusted: TrustedMetadata, path: str, at: datetime | None, limits: Limits) -> Flow[TargetFile | None]:
     """Search ``path`` in the tree of delegations, pre-order and depth first (5.6.7); None if no role lists it.
+
+    Args:
+        trusted: It knows the top-level targets.
+        path: The target's path.
+        at: As for ``refresh``; None does not ask for expiry: what is expired is still enforced (docs/adr/0003).
+        limits: What is asked at most.
 
     Raises:
         MetadataInvalid: More roles than ``limits.delegations`` would have to be asked.
@@ -269,7 +275,7 @@ def _update_targets(trusted: TrustedMetadata, at: datetime, limits: Limits) -> F
 
 
 def _update_delegated(
-    trusted: TrustedMetadata, role: str, delegator: str, at: datetime, limits: Limits
+    trusted: TrustedMetadata, role: str, delegator: str, at: datetime | None, limits: Limits
 ) -> Flow[Targets]:
     def update(data: bytes) -> Targets:
         return trusted.update_delegated_targets(role, delegator, data)
@@ -284,7 +290,7 @@ def _update_delegated(
     return new
 
 
-def _accepted(role: str, update: Callable[[bytes], Snapshot | Targets], stored: bytes, at: datetime) -> bool:
+def _accepted(role: str, update: Callable[[bytes], Snapshot | Targets], stored: bytes, at: datetime | None) -> bool:
     """True if what is kept is what is current; false if it must be fetched."""
     try:
         require_unexpired(role, update(stored), at)

@@ -298,12 +298,12 @@ class SyncLoop:
         """What does not verify may be a cache's doing, which is no refusal: once more, past all caches."""
         root = self._keeper.identity.tuf_root
         try:
-            return await refresh(self._client, root, current, at)
+            return await refresh(self._client, root, self._stores.bundles.trusted, current, at)
         except Untrusted as err:
             _log.warning("asking_past_caches", error=type(err).__name__, reason=str(err))
         self._client.past_caches = True
         try:
-            return await refresh(self._client, root, current, at)
+            return await refresh(self._client, root, self._stores.bundles.trusted, current, at)
         finally:
             self._client.past_caches = False
 

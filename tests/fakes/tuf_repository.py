@@ -11,7 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Role, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Role,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
 from outpost.policy.bundle import SIGNED_AT_FIELD
 from tests.fakes.clock import NOON
@@ -103,10 +114,18 @@ class Repository:
         documents: dict[str, bytes] | None = None,
         *,
         hashes: Sequence[str] = ("sha256",),
+        delegations: Delegations | None = None,
         expires: datetime = EXPIRES,
         signers=None,
     ) -> bytes:
-        """Targets metadata over ``documents``."""
+        """Targets metadata over ``documents``, delegating as ``delegations`` say."""
         files = {name: TargetFile.from_data(name, data, list(hashes)) for name, data in (documents or {}).items()}
-        part = Targets(version=version, expires=expires, targets=files)
+        part = Targets(version=version, expires=expires, targets=files, delegations=delegations)
         return signed(part, signers or self.signers["targets"])
+
+    def delegation(self, role: str, signers: Sequence[CryptoSigner], *, paths: Sequence[str] = ("*",)) -> Delegations:
+        """One terminating delegation of ``paths`` to ``role``, all of whose ``signers`` must sign."""
+        keys = {signer.public_key.keyid: signer.public_key for signer in signers}
+        return Delegations(
+            keys, {role: DelegatedRole(role, list(keys), len(keys), terminating=True, paths=list(paths))}
+        )

@@ -17,6 +17,7 @@ OLD = StoredBundle(
     snapshot=b"snapshot 1",
     targets=b"targets 1",
     documents={"policy.json": b"policy 1", "keys.json": b"keys 1", "routing.json": b"routing 1"},
+    delegated={"virtual-keys": b"virtual keys 1", "another": b"another 1"},
 )
 NEW = StoredBundle(
     roots=(b"root 2", b"root 3'", b"root 4"),
@@ -24,6 +25,7 @@ NEW = StoredBundle(
     snapshot=b"snapshot 2",
     targets=b"targets 2",
     documents={"policy.json": b"policy 2", "keys.json": b"keys 1"},
+    delegated={"virtual-keys": b"virtual keys 2"},
 )
 
 

@@ -4,19 +4,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tuf.api.metadata import Metadata, Targets
 
 from outpost.errors import BundleRejected
-from outpost.policy.bundle import DOCUMENT_TARGETS, Bundle, Freshness, load_bundle, read_documents
+from outpost.policy.bundle import DOCUMENT_TARGETS, Bundle, Freshness, find_documents, load_bundle, read_documents
 from outpost.policy.trusted_metadata import MetadataInvalid, MetadataUnsigned, TrustedMetadata
+from outpost.policy.workflow import Limits
 from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS
 from tests.fakes.clock import NOON
-from tests.fakes.tuf_repository import EXPIRES, ROLES, Repository, new_signer
+from tests.fakes.tuf_repository import EXPIRES, ROLES, Repository, new_signer, signed
 from tests.outpost.protocol.samples import DOCUMENTS
 
 SAMPLES = {f"{name}.json": sample.model_dump_json(exclude_none=True).encode() for name, sample in DOCUMENTS.items()}
 GOOD = {name: SAMPLES[name] for name in REQUIRED_DOCUMENTS}
 REPOSITORY = Repository()
 ROOT = REPOSITORY.root()
+LIMITS = Limits(root_bytes=0, timestamp_bytes=0, snapshot_bytes=0, targets_bytes=0, stated_bytes=0, root_rotations=0)
 
 
 def publication(documents=None, **timestamp) -> dict:
@@ -160,9 +163,90 @@ def test_documents_come_after_targets():
         if update:
             getattr(trusted, f"update_{update}")(parts[name])
         with pytest.raises(RuntimeError):
-            read_documents(trusted, GOOD)
+            read_documents(trusted, {}, GOOD)
+        with pytest.raises(RuntimeError):
+            next(find_documents(trusted, None, LIMITS))
     trusted.update_targets(parts["targets"])
-    assert read_documents(trusted, GOOD) == load()
+    with pytest.raises(StopIteration) as found:
+        next(find_documents(trusted, None, LIMITS))
+    assert read_documents(trusted, found.value.value, GOOD) == load()
+
+
+# Delegated key digests
+
+
+def delegated_publication(role="virtual-keys", documents=None, **options) -> dict:
+    """``keys.json`` signed by a role that the targets delegate to."""
+    documents = GOOD if documents is None else documents
+    keys = {name: data for name, data in documents.items() if name == options.get("moved", "keys.json")}
+    rest = {name: data for name, data in documents.items() if name not in keys}
+    signer = new_signer()
+    delegated = REPOSITORY.targets(3, keys, signers=[options.get("signer", signer)])
+    delegation = REPOSITORY.delegation(role, [signer], paths=options.get("paths", ["keys.json"]))
+    targets = REPOSITORY.targets(5, rest, delegations=delegation)
+    snapshot = REPOSITORY.snapshot(6, targets, others={f"{role}.json": 3})
+    return {
+        "roots": (),
+        "timestamp": REPOSITORY.timestamp(7, snapshot),
+        "snapshot": snapshot,
+        "targets": targets,
+        "documents": documents,
+        "delegated": {role: delegated},
+    }
+
+
+def test_key_digests_may_be_delegated():
+    bundle = load_bundle(ROOT, **delegated_publication())
+    assert bundle.keys == load().keys
+    assert load_bundle(ROOT, **delegated_publication("another-name", paths=["k*.json"])).keys == bundle.keys
+
+
+def test_what_signs_key_digests_ages_the_bundle_too():
+    early = NOON + timedelta(hours=1)
+    parts = delegated_publication()
+    role = Metadata[Targets].from_bytes(parts["delegated"]["virtual-keys"]).signed
+    role.expires = early
+    signer = new_signer()
+    targets = REPOSITORY.targets(
+        5,
+        {name: data for name, data in GOOD.items() if name != "keys.json"},
+        delegations=REPOSITORY.delegation("virtual-keys", [signer], paths=["keys.json"]),
+    )
+    snapshot = REPOSITORY.snapshot(6, targets, others={"virtual-keys.json": 3})
+    parts |= {"targets": targets, "snapshot": snapshot, "timestamp": REPOSITORY.timestamp(7, snapshot)}
+    parts["delegated"] = {"virtual-keys": signed(role, [signer])}
+    assert load_bundle(ROOT, **parts).expires_at == early
+
+
+@pytest.mark.parametrize("fault", ["missing", "unsigned", "damaged", "another role's file", "path not delegated"])
+def test_a_delegated_role_that_does_not_check_out_refuses_the_bundle(fault):
+    parts = delegated_publication(
+        **({"signer": new_signer()} if fault == "unsigned" else {}),
+        **({"paths": ["other.json"]} if fault == "path not delegated" else {}),
+    )
+    if fault == "missing":
+        parts["delegated"] = {}
+    elif fault == "damaged":
+        parts["delegated"] = {"virtual-keys": parts["delegated"]["virtual-keys"][:-9]}
+    elif fault == "another role's file":
+        parts["delegated"] = {"virtual-keys": parts["targets"]}
+    with pytest.raises(BundleRejected):
+        load_bundle(ROOT, **parts)
+
+
+@pytest.mark.parametrize("name", ["policy.json", "routing.json"])
+def test_nothing_but_key_digests_may_be_delegated(name):
+    """An online key that was given too wide a path still loosens no policy."""
+    with pytest.raises(MetadataInvalid, match=f"no {name}"):
+        load_bundle(ROOT, **delegated_publication(paths=["*"], moved=name))
+
+
+def test_what_the_targets_list_themselves_comes_first():
+    parts = delegated_publication()
+    targets = REPOSITORY.targets(5, GOOD, delegations=REPOSITORY.delegation("virtual-keys", [new_signer()]))
+    snapshot = REPOSITORY.snapshot(6, targets, others={"virtual-keys.json": 3})
+    parts |= {"targets": targets, "snapshot": snapshot, "timestamp": REPOSITORY.timestamp(7, snapshot)}
+    assert load_bundle(ROOT, **(parts | {"delegated": {}})).keys == load().keys
 
 
 # Signed metadata

@@ -14,6 +14,7 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import open_log
 from outpost.audit.tree import Frontier, leaf_hash
 from outpost.cache.bundles import StateKey, StoredBundle
+from outpost.cache.trusted import KeptMetadata
 from outpost.errors import AuditCorrupt, BundleRejected, CacheUnavailable, ControlPlaneUnavailable, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.messages import AuditBatch, AuditReceipt
@@ -208,7 +209,8 @@ async def test_a_bundle_that_does_not_verify_changes_nothing_and_is_reported(loo
     await loop.run_once()
     before = stores.bundles.load()
     version = plane.create_key() and plane.store.latest_version(plane.org_id, "targets")
-    plane.store.files[("targets", version)] += b" "
+    good = plane.store.files[("targets", version)]
+    plane.store.files[("targets", version)] = good[:-1] + b" "
     await later(loop, world)
     assert stores.bundles.load() == before
     assert len(world.bundles) == 1
@@ -412,6 +414,8 @@ async def test_a_crash_between_any_two_steps_leaves_a_state_that_the_next_start_
 
         def __getattr__(self, name):
             value = getattr(self.real, name)
+            if name == "trusted":
+                return Crashing(value)
             return value if name in {"load", "get", "get_time"} else counted(value)
 
     for steps in range(30):
@@ -443,7 +447,13 @@ async def test_a_disk_that_fails_stops_nothing(make_loop, world, plane, stores):
             def fail(*_args):
                 raise CacheUnavailable("disk full")
 
+            if name == "trusted":
+                return Empty()
             return fail if name != "load" else lambda: None
+
+    class Empty(Full):
+        def load(self):
+            return KeptMetadata({}, {})
 
     plane.publish()
     await make_loop(stores=replace(stores, bundles=Full())).run_once()

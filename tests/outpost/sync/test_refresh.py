@@ -1,3 +1,4 @@
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -12,7 +13,15 @@ from control_plane import bundles
 from control_plane.release import Publication
 from control_plane.signing import ROLES, RoleSigners, sign_root
 from outpost.cache.bundles import StoredBundle
-from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError
+from outpost.cache.db import open_database
+from outpost.cache.trusted import TrustedStore
+from outpost.errors import (
+    BundleRejected,
+    CacheUnavailable,
+    ControlPlaneUnavailable,
+    ControlPlaneUntrusted,
+    OutpostError,
+)
 from outpost.policy.bundle import load_bundle
 from outpost.policy.trusted_metadata import MetadataExpired, MetadataInvalid, MetadataRollback, MetadataUnsigned
 from outpost.sync.limits import MAX_ROOT_ROTATIONS, ROOT_BYTES
@@ -53,9 +62,21 @@ def server(plane) -> Server:
 
 
 @pytest.fixture
-def ask(server, plane, clock):
-    async def ask(current=None):
-        return await refresh(server, plane.tuf_root, current, clock())
+def fresh_store(tmp_path_factory):
+    """Make a store that keeps nothing yet: what is asked then stands on the applied bundle alone."""
+    with ExitStack() as open_ones:
+
+        def fresh_store():
+            path = tmp_path_factory.mktemp("store") / "outpost.db"
+            return TrustedStore(open_ones.enter_context(open_database(path)))
+
+        yield fresh_store
+
+
+@pytest.fixture
+def ask(server, plane, clock, fresh_store):
+    async def ask(current=None, store=None):
+        return await refresh(server, plane.tuf_root, store or fresh_store(), current, clock())
 
     return ask
 
@@ -84,6 +105,7 @@ async def test_the_first_bundle_is_fetched_whole_and_loads(ask, plane, server):
         snapshot=stored.snapshot,
         targets=stored.targets,
         documents=stored.documents,
+        delegated=stored.delegated,
     )
     assert bundle.snapshot_version == version
 
@@ -126,7 +148,9 @@ async def test_every_download_has_its_limit(ask, plane, server):
     plane.publish()
     stored = await ask()
     by_role = {name.split(".")[-2]: limit for name, limit in server.limits.items() if len(name) < 60}
-    assert by_role == {"root": ROOT_BYTES, "timestamp": 16_384, "snapshot": 2_000_000, "targets": 5_000_000}
+    stated = {"snapshot": stored.snapshot, "targets": stored.targets, **stored.delegated}
+    lengths = {role: len(data) for role, data in stated.items()}  # the parent states them
+    assert by_role == {"root": ROOT_BYTES, "timestamp": 16_384, **lengths}
     documents = {name.split(".", 1)[1]: limit for name, limit in server.limits.items() if len(name) > 60}
     assert documents == {name: len(content) for name, content in stored.documents.items()}
 
@@ -241,7 +265,7 @@ async def test_announced_metadata_that_is_not_served_is_refused(ask, plane, serv
 
 @pytest.mark.parametrize("error", [ControlPlaneUnavailable("down"), ControlPlaneUntrusted("too large")])
 @pytest.mark.parametrize("step", ["2.root.json", "timestamp.json", "snapshot.json", "targets.json", "keys.json"])
-async def test_a_fetch_that_fails_at_any_step_gives_nothing(plane, server, clock, error, step):
+async def test_a_fetch_that_fails_at_any_step_gives_nothing(plane, server, clock, fresh_store, error, step):
     plane.publish()
 
     class Failing(Server):
@@ -256,7 +280,7 @@ async def test_a_fetch_that_fails_at_any_step_gives_nothing(plane, server, clock
             return await super().fetch_target(filename, max_bytes)
 
     with pytest.raises(type(error)):
-        await refresh(Failing(plane), plane.tuf_root, None, clock())
+        await refresh(Failing(plane), plane.tuf_root, fresh_store(), None, clock())
 
 
 @pytest.mark.parametrize("part", ["roots", "timestamp", "snapshot", "targets", "documents"])
@@ -291,9 +315,11 @@ def test_the_version_of_bytes_that_are_not_metadata_is_0(content):
     noise=st.binary(max_size=4),
     where=st.floats(0, 1),
 )
-async def test_any_bytes_at_any_step_give_a_bundle_or_a_typed_error(plane, clock, step, whole, noise, where):
+async def test_any_bytes_at_any_step_give_a_bundle_or_a_typed_error(  # noqa: PLR0917 - two fixtures' worth of them
+    plane, clock, fresh_store, step, whole, noise, where
+):
     plane.publish()
-    good = await refresh(Server(plane), plane.tuf_root, None, clock())
+    good = await refresh(Server(plane), plane.tuf_root, fresh_store(), None, clock())
     original = {
         "root": plane.tuf_root,
         "timestamp": good.timestamp,
@@ -312,7 +338,7 @@ async def test_any_bytes_at_any_step_give_a_bundle_or_a_typed_error(plane, clock
             return served if filename.endswith(f"{step}.json") else await super().fetch_target(filename, max_bytes)
 
     try:
-        found = await refresh(Lying(plane), plane.tuf_root, None, clock())
+        found = await refresh(Lying(plane), plane.tuf_root, fresh_store(), None, clock())
     except OutpostError as err:
         assert isinstance(err, BundleRejected)  # noqa: PT017 - both outcomes are right, the type is the point
     else:
@@ -321,7 +347,7 @@ async def test_any_bytes_at_any_step_give_a_bundle_or_a_typed_error(plane, clock
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(replays=st.lists(st.integers(0, 4), min_size=1, max_size=8))
-async def test_whatever_is_replayed_the_version_never_goes_down(clock, replays):
+async def test_whatever_is_replayed_the_version_never_goes_down(clock, fresh_store, replays):
     """The server serves, in any order, states it once really had."""
     plane = FakeControlPlane(clock)
     plane.publish()
@@ -329,11 +355,11 @@ async def test_whatever_is_replayed_the_version_never_goes_down(clock, replays):
     for _ in range(5):
         plane.create_key()
         states.append(dict(plane.store.files))
-    current, version = None, 0
+    current, version, store = None, 0, fresh_store()
     for index in replays:
         plane.store.files = states[index]
         try:
-            current = await refresh(Server(plane), plane.tuf_root, current, clock()) or current
+            current = await refresh(Server(plane), plane.tuf_root, store, current, clock()) or current
         except MetadataRollback:
             assert index < max(replays)
         assert snapshot_version(current) >= version
@@ -345,3 +371,93 @@ async def test_whatever_is_replayed_the_version_never_goes_down(clock, replays):
 def test_a_version_that_no_verified_bundle_has_is_named_0(version):
     altered = f'{{"signed": {{"version": {version}}}}}'.encode()
     assert snapshot_version(StoredBundle((), b"", altered, b"")) == 0
+
+
+# What is kept beside the applied bundle
+
+
+async def test_what_verified_is_kept_though_the_rest_does_not_come(ask, plane, server, fresh_store):
+    """A server that withholds the documents of a new publication cannot go back to the one before it."""
+    plane.publish()
+    store = fresh_store()
+    applied = await ask(store=store)
+    old = applied.timestamp
+    plane.create_key()
+    before = dict(plane.store.targets)
+    plane.store.targets.clear()
+    with pytest.raises(bundles.NotFound):
+        await ask(applied, store)
+    assert store.load().roles["timestamp"] != old
+    server.altered["timestamp.json"] = old
+    with pytest.raises(MetadataRollback):
+        await ask(applied, store)
+    server.altered.clear()
+    plane.store.targets.update(before)
+    assert await ask(applied, store) is not None
+
+
+@pytest.mark.parametrize("part", ["snapshot.json", "targets.json"])
+async def test_each_file_is_kept_as_soon_as_it_verifies(ask, plane, server, fresh_store, part):
+    version = plane.publish()
+    store = fresh_store()
+    server.altered[f"{version}.{part}"] = None
+    with pytest.raises(MetadataInvalid):
+        await ask(store=store)
+    kept = ["timestamp"] if part == "snapshot.json" else ["snapshot", "timestamp"]
+    assert sorted(role for role in store.load().roles if role in {"timestamp", "snapshot", "targets"}) == kept
+
+
+async def test_roots_are_kept_though_the_last_one_is_refused(ask, plane, fresh_store):
+    plane.publish()
+    rotate_root(plane, count=2)
+    plane.store.files["root", 4] = plane.store.files["root", 2]
+    store = fresh_store()
+    with pytest.raises(BundleRejected):
+        await ask(store=store)
+    assert sorted(store.load().roots) == [2, 3]
+
+
+async def test_what_is_kept_is_enough_to_ask_for_nothing_but_news(ask, plane, server, fresh_store):
+    """The applied bundle is lost, the metadata is not: only documents are fetched."""
+    plane.publish()
+    store = fresh_store()
+    applied = await ask(store=store)
+    server.asked.clear()
+    assert await ask(None, store) == applied
+    assert [name for name in server.asked if len(name) < 60] == ["2.root.json", "timestamp.json"]
+
+
+async def test_what_an_earlier_version_applied_is_a_floor(ask, plane, server, fresh_store):
+    """The store is empty after an upgrade; the applied bundle is not."""
+    plane.publish()
+    old = await ask()
+    plane.create_key()
+    applied = await ask(old)
+    server.altered["timestamp.json"] = old.timestamp
+    with pytest.raises(MetadataRollback):
+        await ask(applied, fresh_store())
+
+
+async def test_a_damaged_store_is_healed_from_the_network(ask, plane, fresh_store):
+    plane.publish()
+    rotate_root(plane)
+    store = fresh_store()
+    applied = await ask(store=store)
+    good = store.load()
+    store.keep_root(2, b"noise", ())
+    for role in good.roles:
+        store.keep(role, b"noise")
+    assert await ask(applied, store) is None
+    assert store.load() == good
+
+
+async def test_a_store_that_cannot_be_written_is_an_error_and_not_a_bundle(ask, plane, fresh_store):
+    plane.publish()
+
+    class Full(TrustedStore):
+        def keep(self, role, content):
+            raise CacheUnavailable("disk full")
+
+    full = Full(fresh_store()._database)
+    with pytest.raises(CacheUnavailable):
+        await ask(store=full)
