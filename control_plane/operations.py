@@ -40,6 +40,7 @@ from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
 from control_plane.release import STABLE
 from control_plane.renewal import renew
+from control_plane.secret_operations import SecretOperations
 from control_plane.secrets import newest_pepper, seal_for, set_secret
 from control_plane.signing import TIMESTAMP_LIFETIME
 from control_plane.store.audit import SqlAuditStore
@@ -97,6 +98,7 @@ class Operations:
         self._timestamp_lifetime = timestamp_lifetime
         self._random_bytes = random_bytes
         self._recovery = recovery
+        self.secrets = SecretOperations(database, keyring, timestamp_lifetime, clock, random_bytes)
         self.policy = PolicyOperations(database, keyring, timestamp_lifetime, clock)
 
     # Orgs, people, keys, policy: what an operator does
