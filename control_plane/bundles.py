@@ -13,8 +13,17 @@ from datetime import datetime, timedelta
 
 from tuf.api.metadata import Delegations, Metadata, Snapshot, Targets, Timestamp
 
-from control_plane.errors import DocumentRejected, NotFound
-from control_plane.release import STABLE, BundleStore, HeadVersions, Publication, Release, current_root, stored_file
+from control_plane.errors import CanaryUnderWay, DocumentRejected, NotFound
+from control_plane.release import (
+    CANARY,
+    STABLE,
+    BundleStore,
+    HeadVersions,
+    Publication,
+    Release,
+    current_root,
+    stored_file,
+)
 from control_plane.signing import (
     ROOT_LIFETIME,
     SNAPSHOT_LIFETIME,
@@ -91,28 +100,55 @@ def create_repository(store: BundleStore, org_id: str, signers: RoleSigners, at:
     store.add(org_id, Publication((sign_root(1, signers, at),), ()), at)
 
 
-def publish(
+def publish(  # noqa: PLR0913 - who, what, when and for whom
     store: BundleStore,
     org_id: str,
     changes: Mapping[str, bytes],
     signers: RoleSigners,
     at: datetime,
     lifetime: timedelta = TIMESTAMP_LIFETIME,
+    *,
+    audience: str = STABLE,
 ) -> int:
-    """Publish the org's current documents with ``changes`` laid over them; returns the new snapshot version.
+    """Publish what everybody is shown with ``changes`` laid over it; returns the new snapshot version.
+
+    With ``audience`` as the canary's, that audience alone is shown it. Changed virtual keys alone go to every audience.
 
     Raises:
         DocumentRejected: A changed document is malformed, or the result lacks one of the three documents.
+        CanaryUnderWay: Others than virtual keys have to wait for its end.
         ThresholdNotHeld: It needs signatures of keys that are not held here.
         VersionTaken: Another process published meanwhile.
     """
     for name, content in changes.items():
         check_document(name, content)
-    head = load_head(store, org_id, STABLE)
+    heads = load_heads(store, org_id)
+    everybody = audience == STABLE and set(changes) == {KEYS_TARGET}
+    if not everybody:
+        require_no_canary(store, org_id)
     release = Release(store, org_id, signers, at, lifetime)
-    version = _lay_over(release, head, changes, signers)
+    versions = [_lay_over(release, head, changes, signers, head.audience) for head in heads] if everybody else []
+    versions = versions or [_lay_over(release, heads[0] if heads else None, changes, signers, audience)]
     release.publish()
-    return version
+    return versions[0]
+
+
+def require_no_canary(store: BundleStore, org_id: str) -> None:
+    """Return only if everybody is shown the same.
+
+    Raises:
+        CanaryUnderWay: A canary's members are not.
+    """
+    if store.head(org_id, CANARY) is not None:
+        raise CanaryUnderWay(
+            f"a canary is under way for org {org_id}: `control-plane policy promote` or `policy roll-forward` it first"
+        )
+
+
+def load_heads(store: BundleStore, org_id: str) -> list[Head]:
+    """What each audience is shown, everybody's first."""
+    found = (load_head(store, org_id, audience) for audience in (STABLE, CANARY))
+    return [head for head in found if head is not None]
 
 
 def load_head(store: BundleStore, org_id: str, audience: str) -> Head | None:
@@ -165,15 +201,15 @@ def renew(
     release = Release(store, org_id, signers, at, lifetime)
     if "root" in roles:
         release.new_root(role_keys(release.root))
-    head = load_head(store, org_id, STABLE)
-    if head is not None:
-        targets, keys = head.targets, head.keys
+    keys: SignedFile | None = None
+    for head in load_heads(store, org_id):
+        targets = head.targets
         if "targets" in roles:
             targets = release.new_targets(listed(head.documents, head.delegations), head.delegations)
         if VIRTUAL_KEYS in roles:
-            keys = release.new_keys(targets, head.documents[KEYS_TARGET])
+            keys = keys or release.new_keys(targets, head.documents[KEYS_TARGET])  # the same for every audience
         if "snapshot" in roles:
-            release.show(head.audience, targets, keys)
+            release.show(head.audience, targets, keys or head.keys)
         elif "timestamp" in roles:
             release.vouch(head.audience, head.snapshot)
     release.publish()
@@ -184,22 +220,20 @@ def due(
     store: BundleStore, org_id: str, signers: RoleSigners, at: datetime, resign_after: timedelta
 ) -> tuple[str, ...]:
     """Which roles ``renew`` would sign now; asks and changes nothing."""
-    root, found = current_root(store, org_id), list[str]()
+    root, found = current_root(store, org_id), set[str]()
     if root.expires - ROOT_LIFETIME / 2 <= at and signers.reach(root.roles["root"]):
-        found.append("root")
-    head = load_head(store, org_id, STABLE)
-    if head is None:
-        return tuple(found)
-    if _past_half(head.targets, TARGETS_LIFETIME, at) and signers.reach(root.roles["targets"]):
-        found.append("targets")
-    if head.keys is not None and _past_half(head.keys, TARGETS_LIFETIME, at):
-        found.append(VIRTUAL_KEYS)
-    if {"targets", VIRTUAL_KEYS} & {*found} or _past_half(head.snapshot, SNAPSHOT_LIFETIME, at):
-        found.append("snapshot")
-    timestamp = stored_file(store, org_id, "timestamp", head.versions.timestamp)
-    if "snapshot" in found or _signed_at(timestamp.content) + resign_after <= at:
-        found.append("timestamp")
-    return tuple(found)
+        found.add("root")
+    for head in load_heads(store, org_id):
+        if _past_half(head.targets, TARGETS_LIFETIME, at) and signers.reach(root.roles["targets"]):
+            found |= {"targets", "snapshot"}
+        if head.keys is not None and _past_half(head.keys, TARGETS_LIFETIME, at):
+            found |= {VIRTUAL_KEYS, "snapshot"}
+        if _past_half(head.snapshot, SNAPSHOT_LIFETIME, at):
+            found.add("snapshot")
+        timestamp = stored_file(store, org_id, "timestamp", head.versions.timestamp)
+        if "snapshot" in found or _signed_at(timestamp.content) + resign_after <= at:
+            found.add("timestamp")
+    return tuple(role for role in ("root", "targets", VIRTUAL_KEYS, "snapshot", "timestamp") if role in found)
 
 
 def metadata_by_filename(store: BundleStore, org_id: str, filename: str, audience: str = STABLE) -> bytes:
@@ -235,7 +269,9 @@ def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:
     return found
 
 
-def _lay_over(release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners) -> int:
+def _lay_over(
+    release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners, audience: str
+) -> int:
     documents = {**(head.documents if head else {}), **changes}
     missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
     if missing:
@@ -251,7 +287,7 @@ def _lay_over(release: Release, head: Head | None, changes: Mapping[str, bytes],
     keys = head.keys if head else None
     if delegations is not None and (keys is None or KEYS_TARGET in changes):
         keys = release.new_keys(targets, documents[KEYS_TARGET])
-    return release.show(head.audience if head else STABLE, targets, keys)
+    return release.show(audience, targets, keys)
 
 
 def listed(documents: Mapping[str, bytes], delegations: Delegations | None) -> dict[str, bytes]:

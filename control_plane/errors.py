@@ -13,6 +13,7 @@ ControlPlaneError
  │    ├── RecoveryInvalid, RecoveryExpired, RecoveryPending         recovery
  │    ├── RateLimited                                               too many for now
  │    ├── ShareRefused                                              unsealing
+ │    ├── CanaryUnderWay, CanaryHalted                              canary publications
  │    └── AuditInvalid ── AuditOutOfOrder, AuditForeign; AuditConflict                 audit intake
  └── Refused                the operator must act before this can go on
       ├── ConfigError, NotInitialised, AlreadyInitialised, RotationRefused, RootOffline
@@ -174,6 +175,14 @@ class AuditConflict(Rejected):
     def __init__(self, message: str, seq: int) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class CanaryUnderWay(Rejected):
+    """Another publication waits until the canary is promoted or rolled forward."""
+
+
+class CanaryHalted(Rejected):
+    """A member of the canary has refused it."""
 
 
 class Refused(ControlPlaneError):

@@ -70,6 +70,16 @@ class DataDir:
         """The embedded database."""
         return self.path / "control-plane.db"
 
+    @property
+    def kek(self) -> Path:
+        """The key under which secrets rest in the database."""
+        return self.keys / "kek"
+
+    @property
+    def next_kek(self) -> Path:
+        """The key that is to replace it, while secrets are wrapped anew."""
+        return self.keys / "kek.next"
+
     def org_keys(self, org_id: str) -> Path:
         """The keys of an org's bundle repository that this control plane holds."""
         return self.keys / "orgs" / org_id
@@ -86,7 +96,6 @@ class Keyring:
     anchor: x509.Certificate
     intermediate: Authority
     receipts: NoteSigner
-    wrapper: Wrapper
     backdate: timedelta = BACKDATE
     """How long before their issue leaves begin."""
 
@@ -94,6 +103,15 @@ class Keyring:
     def anchor_sha256(self) -> bytes:
         """What an enrolment token carries."""
         return certificate_sha256(self.anchor)
+
+    @property
+    def wrapper(self) -> Wrapper:
+        """Encryption at rest, by the keys that lie there now: another process may be replacing them.
+
+        Raises:
+            KeysUnsafe: They cannot be used.
+        """
+        return load_wrapper(self.files)
 
     def authority(self, name: str) -> Authority:
         """An intermediate that may have stopped issuing, to sign its last revocation lists.
@@ -180,15 +198,30 @@ def load_keyring(  # noqa: PLR0913 - what one opening depends on
         KeyStoreFailed: The authorities' key store does not answer or does not let us in.
     """
     state = state or _first_state(files)
-    kek = read_key_file(files.keys / "kek")
-    if len(kek) != KEK_BYTES:
-        raise KeysUnsafe(f"{files.keys / 'kek'}: not a key; restore it from a backup")
+    load_wrapper(files)
     receipt_key = load_ed25519(files.keys / "receipt.key")
     receipts = NoteSigner(receipt_signer_name(trust_domain), receipt_key)
     keys = keys or open_authority_keys(files.ca, StoreChoice())
-    keyring = Keyring(files, keys, state, *_issuing(keys, state, backdate), receipts, Wrapper(kek), backdate)
+    keyring = Keyring(files, keys, state, *_issuing(keys, state, backdate), receipts, backdate)
     _require_valid_authority(keyring, at if to_issue else keyring.intermediate.certificate.not_valid_before_utc)
     return keyring
+
+
+def load_wrapper(files: DataDir) -> Wrapper:
+    """The key for encryption at rest, and the one that is to replace it if a replacement is under way.
+
+    Raises:
+        KeysUnsafe: One is missing, damaged or open to others.
+    """
+    following = _read_kek(files.next_kek) if files.next_kek.exists() else None
+    return Wrapper(_read_kek(files.kek), following=following)
+
+
+def _read_kek(path: Path) -> bytes:
+    kek = read_key_file(path)
+    if len(kek) != KEK_BYTES:
+        raise KeysUnsafe(f"{path}: not a key; restore it from a backup")
+    return kek
 
 
 def at_state(keyring: Keyring, state: TrustState) -> Keyring:

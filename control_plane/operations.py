@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from control_plane import bundles
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
+from control_plane.canary import halt
 from control_plane.errors import CertificateRejected, KeysUnsafe, NotFound, VersionTaken
 from control_plane.events import IdentityEvent
 from control_plane.heartbeat import record_heartbeat
@@ -37,12 +38,15 @@ from control_plane.pruning import forget_ended_before
 from control_plane.recovery import APPROVED, RecoveryPolicy, recover
 from control_plane.recovery import EVENTS as RECOVERY_EVENTS
 from control_plane.registration import Enrolment, enroll
+from control_plane.release import STABLE
 from control_plane.renewal import renew
+from control_plane.secret_operations import SecretOperations
 from control_plane.secrets import newest_pepper, seal_for, set_secret
 from control_plane.signing import TIMESTAMP_LIFETIME
 from control_plane.store.audit import SqlAuditStore
 from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.bundles import SqlBundleStore
+from control_plane.store.canaries import SqlCanaryStore
 from control_plane.store.engine import Database
 from control_plane.store.events import SqlEventStore
 from control_plane.store.keys import SqlKeyStore
@@ -94,6 +98,7 @@ class Operations:
         self._timestamp_lifetime = timestamp_lifetime
         self._random_bytes = random_bytes
         self._recovery = recovery
+        self.secrets = SecretOperations(database, keyring, timestamp_lifetime, clock, random_bytes)
         self.policy = PolicyOperations(database, keyring, timestamp_lifetime, clock)
 
     # Orgs, people, keys, policy: what an operator does
@@ -295,6 +300,10 @@ class Operations:
             if cloned:
                 detail = {"certificate_sha256": certificate_sha256.hex() if certificate_sha256 else None}
                 SqlEventStore(connection).record(IdentityEvent(at, "cloned", outpost.id, detail))
+            refused = beat.bundle.refused_version if beat.bundle else None
+            if refused and halt(SqlCanaryStore(connection), outpost.org_id, outpost.id, refused, at):
+                SqlEventStore(connection).record(IdentityEvent(at, "canary_halted", outpost.id, {"version": refused}))
+                _log.warning("canary_halted", org=outpost.org_id, outpost=outpost.id, version=refused)
         if cloned:
             _log.warning("cloned_identity", outpost=outpost.id, instance=beat.instance_id)
         return reply
@@ -381,20 +390,15 @@ class Operations:
         with self.database.write() as connection:
             return current_crl(SqlCrlStore(connection), partial(keyring.authority, name), name, at)
 
-    def metadata(self, org_id: str, filename: str) -> bytes:
-        """One TUF metadata file."""
+    def metadata(self, org_id: str, filename: str, audience: str = STABLE) -> bytes:
+        """One TUF metadata file; the timestamp is that of an audience."""
         with self.database.read() as connection:
-            return bundles.metadata_by_filename(SqlBundleStore(connection), org_id, filename)
+            return bundles.metadata_by_filename(SqlBundleStore(connection), org_id, filename, audience)
 
     def target(self, org_id: str, filename: str) -> bytes:
         """One TUF target."""
         with self.database.read() as connection:
             return bundles.target_by_filename(SqlBundleStore(connection), org_id, filename)
-
-    def snapshot_versions(self, org_ids: list[str]) -> dict[str, int]:
-        """The newest snapshot version of each of these orgs."""
-        with self.database.read() as connection:
-            return SqlBundleStore(connection).snapshot_versions(org_ids)
 
     # The schedule
 

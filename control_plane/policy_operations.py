@@ -1,7 +1,8 @@
-"""Operations on an org's policy repository: its keys, its officers, what they signed. One method, one transaction.
+"""Operations on an org's policy repository: its keys, its officers, canaries. One method, one transaction.
 
-Rules are in ``role_rotation`` and ``proposals``; key files in ``org_keys``. Key files change before a publication (the
-next key) and after it (the old one goes), never within: cut off at any moment, what is published can be signed again.
+Rules are in ``role_rotation``, ``proposals`` and ``canary``; key files in ``org_keys``. These change before a
+publication (the next key) and after it (the old one goes), never within: cut off at any moment, what is published can
+be signed again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +13,33 @@ import structlog
 from securesystemslib.signer import Signer  # type: ignore[attr-defined]  # re-exported without __all__
 from sqlalchemy import Connection
 
-from control_plane.errors import InvalidRequest, VersionTaken
+from control_plane import bundles
+from control_plane.canary import (
+    Audiences,
+    Canary,
+    CanaryStore,
+    Selection,
+    State,
+    active,
+    begin,
+    promote,
+    roll_forward,
+)
+from control_plane.errors import InvalidRequest, NotFound, VersionTaken
+from control_plane.events import IdentityEvent
 from control_plane.keyring import Keyring
 from control_plane.orgs import require_org
+from control_plane.outposts import OutpostStatus, require_active
 from control_plane.proposals import accept, officers_roles, propose
-from control_plane.release import Release
+from control_plane.release import CANARY, STABLE, Release
 from control_plane.role_rotation import ROTATABLE, RoleStatus, named_keyids, repository_status, rotate
 from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS, RoleKeys, RoleSigners
 from control_plane.store.bundles import SqlBundleStore
+from control_plane.store.canaries import SqlCanaryStore
 from control_plane.store.engine import Database
+from control_plane.store.events import SqlEventStore
 from control_plane.store.orgs import SqlOrgStore
+from control_plane.store.outposts import SqlRegistryStore
 from outpost.protocol.proposal import Proposal
 
 _log = structlog.get_logger("control_plane.policy_operations")
@@ -68,7 +86,7 @@ class PolicyOperations:
         Cut off at any moment, it leaves a repository that verifies; run again, it goes on with the same new key.
         """
         signers, new = self._following(org_id, role)
-        self._publish(org_id, signers, lambda release: rotate(release, role, new))
+        self._publish(org_id, signers, lambda release, _: rotate(release, role, new))
         return next(one for one in self.status(org_id) if one.role == role)
 
     def propose(self, org_id: str, changes: Mapping[str, bytes], *, renew_root: bool = False) -> Proposal:
@@ -89,13 +107,106 @@ class PolicyOperations:
         roles = {role: RoleKeys((new.public_key,))} if role in TOP_LEVEL else None
         return self._propose(org_id, roles=roles, delegate_to=new if role == VIRTUAL_KEYS else None)
 
-    def publish_proposal(self, org_id: str, copies: Sequence[Proposal]) -> int:
-        """Publish what enough officers signed; returns the snapshot version.
+    def publish_proposal(
+        self, org_id: str, copies: Sequence[Proposal], selection: Selection | None = None
+    ) -> tuple[int, list[str]]:
+        """Publish what enough officers signed (as a canary); returns the snapshot version and the canary's members.
 
         Keys that the new root takes from this control plane are destroyed. See ``proposals.accept``.
         """
         signers = self._signers(org_id)
-        return self._publish(org_id, signers, lambda release: accept(release, copies, signers))
+        audience = STABLE if selection is None else CANARY
+
+        def work(release: Release, store: CanaryStore) -> tuple[int, list[str]]:
+            version = accept(release, copies, signers, audience=audience)
+            return version, [] if selection is None else begin(store, org_id, version, selection, self._clock())
+
+        return self._publish(org_id, signers, work)
+
+    def begin_canary(self, org_id: str, changes: Mapping[str, bytes], selection: Selection) -> tuple[int, list[str]]:
+        """Show changed documents to a few outposts; returns the snapshot version and who they are."""
+        signers, lifetime = self._signers(org_id), self._timestamp_lifetime
+
+        def work(release: Release, store: CanaryStore) -> tuple[int, list[str]]:
+            at = self._clock()
+            version = bundles.publish(release.store, org_id, changes, signers, at, lifetime, audience=CANARY)
+            return version, begin(store, org_id, version, selection, at)
+
+        return self._publish(org_id, signers, work)
+
+    def promote(self, org_id: str, *, override: bool) -> int:
+        """Show the canary to everybody; returns the snapshot version. An override of refusals is recorded."""
+
+        def work(release: Release, store: CanaryStore) -> tuple[Canary, int]:
+            return promote(release, store, self._clock(), override=override)
+
+        canary, version = self._publish(org_id, self._signers(org_id), work)
+        if canary.state is State.HALTED:
+            with self._database.write() as connection:
+                detail = {"version": version, "canary": canary.version}
+                SqlEventStore(connection).record(IdentityEvent(self._clock(), "canary_overridden", None, detail))
+        return version
+
+    def roll_forward(self, org_id: str, copies: Sequence[Proposal] = ()) -> int:
+        """Show everybody the content from before the canary under a higher version; returns it.
+
+        Where officers sign: ``copies`` of a proposal of what is in force.
+        """
+        signers = self._signers(org_id)
+
+        def work(release: Release, store: CanaryStore) -> int:
+            if not copies:
+                return roll_forward(release, store, self._clock())
+            canary = active(store, org_id)
+            version = accept(release, copies, signers, ends_canary=True)
+            if canary is not None:
+                store.change(canary, State.ROLLED_FORWARD, self._clock())
+            return version
+
+        return self._publish(org_id, signers, work)
+
+    def canary(self, org_id: str) -> tuple[Canary, list[tuple[str, datetime | None, OutpostStatus | None]]]:
+        """The newest canary, and of each member when it was first shown it and what it last reported.
+
+        Raises:
+            NotFound: There never was one.
+        """
+        with self._database.read() as connection:
+            store = SqlCanaryStore(connection)
+            canary = store.newest(require_org(SqlOrgStore(connection), org_id))
+            if canary is None:
+                raise NotFound(f"there never was a canary for org {org_id}")
+            reported = {str(record.id): status for record, status in SqlRegistryStore(connection).outposts(org_id)}
+            members = sorted(store.members(canary).items())
+            return canary, [(member, shown_at, reported.get(member)) for member, shown_at in members]
+
+    def audiences(self, org_ids: list[str]) -> dict[str, Audiences]:
+        """Which snapshot each outpost of these orgs is to be shown."""
+        with self._database.read() as connection:
+            return SqlCanaryStore(connection).audiences(org_ids)
+
+    def audience(self, org_id: str, outpost_id: str) -> str:
+        """Which audience an outpost belongs to; from here on a canary's member stays one."""
+        found = self.audiences([org_id]).get(org_id)
+        if found is None or found.of(outpost_id) == STABLE or found.members.get(outpost_id):
+            return STABLE if found is None else found.of(outpost_id)
+        with self._database.write() as connection:
+            store = SqlCanaryStore(connection)
+            now = store.audiences([org_id])[org_id].of(outpost_id)  # it may have been halted meanwhile
+            canary = active(store, org_id)
+            if now == CANARY and canary is not None:
+                store.mark_shown(canary, outpost_id, self._clock())
+            return now
+
+    def set_label(self, outpost_id: str, name: str, value: str | None) -> None:
+        """Set or (None) take away a label of an outpost.
+
+        Raises:
+            UnknownOutpost, OutpostRevoked: There is none of this id any more.
+        """
+        with self._database.write() as connection:
+            require_active(SqlRegistryStore(connection), outpost_id)
+            SqlCanaryStore(connection).set_label(outpost_id, name, value)
 
     def _propose(
         self,
@@ -112,10 +223,10 @@ class PolicyOperations:
             public_key = None if key is None else key.public_key
             return propose(store, org_id, at, changes=changes or {}, roles=roles, delegate_to=public_key)
 
-    def _publish(self, org_id: str, signers: RoleSigners, work: Callable[[Release], _Result]) -> _Result:
+    def _publish(self, org_id: str, signers: RoleSigners, work: Callable[[Release, CanaryStore], _Result]) -> _Result:
         def publish(connection: Connection) -> _Result:
-            store = SqlBundleStore(connection)
-            return work(Release(store, org_id, signers, self._clock(), self._timestamp_lifetime))
+            release = Release(SqlBundleStore(connection), org_id, signers, self._clock(), self._timestamp_lifetime)
+            return work(release, SqlCanaryStore(connection))
 
         result = publishing(self._database, publish)
         self._settle(org_id)

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.metadata import Metadata, Root, Targets
 
-from control_plane.bundles import Head, check_document, listed, load_head
+from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary
 from control_plane.errors import InvalidRequest, NotFound
-from control_plane.release import STABLE, BundleStore, Release, current_root, stored_file
+from control_plane.release import CANARY, STABLE, BundleStore, Release, current_root, stored_file
 from control_plane.signing import (
     RoleKeys,
     RoleSigners,
@@ -99,10 +99,25 @@ def propose(
     )
 
 
-def accept(release: Release, copies: Sequence[Proposal], signers: RoleSigners, audience: str = STABLE) -> int:
+def accept(
+    release: Release,
+    copies: Sequence[Proposal],
+    signers: RoleSigners,
+    *,
+    audience: str = STABLE,
+    ends_canary: bool = False,
+) -> int:
     """Publish a proposal once its signatures suffice; returns the snapshot version. Keys held here sign along.
 
+    Args:
+        release: Collects it.
+        copies: The proposal, as officers gave it back.
+        signers: The keys held here.
+        audience: Who is shown it.
+        ends_canary: It takes the place of a canary that is under way.
+
     Raises:
+        CanaryUnderWay: It would have to.
         InvalidRequest: It is not for this org, not whole, or something else was published since.
         ThresholdNotHeld: Signatures are missing.
         VersionTaken: Another process published meanwhile.
@@ -112,6 +127,8 @@ def accept(release: Release, copies: Sequence[Proposal], signers: RoleSigners, a
         review(proposal)
     except BundleRejected as err:
         raise InvalidRequest(f"the proposal cannot be published: {err}") from err
+    if not ends_canary:
+        require_no_canary(release.store, release.org_id)
     head = _head(release.store, release.org_id)
     _require_fresh(release, proposal, head)
     if proposal.root is not None:
@@ -124,6 +141,8 @@ def accept(release: Release, copies: Sequence[Proposal], signers: RoleSigners, a
     same = head.keys is not None and head.delegations == targets.signed.delegations
     keys = head.keys if same else release.new_keys(file, head.documents[KEYS_TARGET])
     version = release.show(audience, file, keys)
+    if ends_canary:
+        release.forget(CANARY)
     release.publish()
     return version
 

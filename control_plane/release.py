@@ -30,6 +30,7 @@ from outpost.protocol.documents import KEYS_TARGET
 
 STABLE = "stable"
 """The audience of every outpost that is not a member of a canary."""
+CANARY = "canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Publication:
 
     metadata: tuple[SignedFile, ...]
     targets: tuple[Target, ...]
-    heads: Mapping[str, HeadVersions] = field(default_factory=dict)
-    """What each audience is shown from now on; others keep what they are shown."""
+    heads: Mapping[str, HeadVersions | None] = field(default_factory=dict)
+    """What each audience is shown from now on (None: nothing of its own); others keep what they are shown."""
 
     @property
     def snapshot_version(self) -> int:
@@ -128,7 +129,7 @@ class Release:
         self._lifetime = lifetime
         self._files: list[SignedFile] = []
         self._targets: dict[str, Target] = {}
-        self._heads: dict[str, HeadVersions] = {}
+        self._heads: dict[str, HeadVersions | None] = {}
         self.root = current_root(store, org_id)
         """The root that this release is signed under."""
 
@@ -191,6 +192,10 @@ class Release:
         timestamp = sign("timestamp", signed, [self.root], self._signers)
         self._files.append(timestamp)
         self._heads[audience] = HeadVersions(snapshot.version, timestamp.version)
+
+    def forget(self, audience: str) -> None:
+        """Show an audience nothing of its own any more."""
+        self._heads[audience] = None
 
     def publish(self) -> None:
         """Store everything, or nothing.

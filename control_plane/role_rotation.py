@@ -5,14 +5,13 @@ new, with everything that the replaced key had signed signed again, in one publi
 named by targets. An outpost follows by itself (TUF specification 1.0 §5.3); one that was away follows the whole chain.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from securesystemslib.signer import Signer  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.metadata import Metadata, Role
 
-from control_plane.bundles import Head, listed, load_head
+from control_plane.bundles import Head, listed, load_head, load_heads, require_no_canary
 from control_plane.errors import InvalidRequest, NotFound
 from control_plane.release import STABLE, BundleStore, Release, current_root, stored_file
 from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS, RoleKeys, RoleSigners, SignedFile, delegation_to, role_keys
@@ -39,12 +38,15 @@ def rotate(release: Release, role: str, new: Signer) -> None:
 
     Raises:
         InvalidRequest: There is no such role here.
+        CanaryUnderWay: What it signs differs between audiences now.
         ThresholdNotHeld: It is the officers' to do.
         VersionTaken: Another process published meanwhile.
     """
-    heads = tuple(_heads(release.store, release.org_id))
+    heads = load_heads(release.store, release.org_id)
     if role not in ROTATABLE or (role == VIRTUAL_KEYS and any(head.keys is None for head in heads)):
         raise InvalidRequest(f"there is no role {role} in the repository of org {release.org_id}")
+    if role in ("targets", VIRTUAL_KEYS):
+        require_no_canary(release.store, release.org_id)
     if role in TOP_LEVEL:
         release.new_root(role_keys(release.root) | {role: RoleKeys((new.public_key,))})
     for head in heads:
@@ -59,7 +61,7 @@ def rotate(release: Release, role: str, new: Signer) -> None:
 def named_keyids(store: BundleStore, org_id: str) -> set[str]:
     """Every key that published metadata names."""
     named = {keyid for role in current_root(store, org_id).roles.values() for keyid in role.keyids}
-    for head in _heads(store, org_id):
+    for head in load_heads(store, org_id):
         if head.delegations is not None:
             named |= set(head.delegations.keys)
     return named
@@ -87,11 +89,6 @@ def _signed_again(release: Release, head: Head, role: str, new: Signer) -> tuple
     delegations = delegation_to(new.public_key) if role == VIRTUAL_KEYS else head.delegations
     targets = release.new_targets(listed(head.documents, delegations), delegations)
     return targets, release.new_keys(targets, head.documents[KEYS_TARGET]) if role == VIRTUAL_KEYS else head.keys
-
-
-def _heads(store: BundleStore, org_id: str) -> Iterator[Head]:
-    found: Sequence[Head | None] = [load_head(store, org_id, audience) for audience in (STABLE,)]
-    return (head for head in found if head is not None)
 
 
 def _status(file: SignedFile, role: Role, signers: RoleSigners) -> RoleStatus:

@@ -38,6 +38,14 @@ class SecretStore(Protocol):
         """How often the org's secrets changed."""
         ...
 
+    def delete_secret(self, org_id: str, name: str) -> None:
+        """Delete one secret and raise the org's secrets version by one."""
+        ...
+
+    def rewrap(self, change: Callable[[str, str, bytes], bytes]) -> int:
+        """Replace each wrapped secret by ``change(org, name, wrapped)``, and nothing else of it; returns how many."""
+        ...
+
 
 def add_pepper(
     store: SecretStore, wrapper: Wrapper, org_id: str, at: datetime, random_bytes: Callable[[int], bytes]
@@ -47,6 +55,33 @@ def add_pepper(
     value = base64.b64encode(random_bytes(PEPPER_BYTES))
     _put(store, wrapper, org_id, PEPPER_PREFIX + pepper_id, value, at)
     return pepper_id
+
+
+def retire_pepper(store: SecretStore, org_id: str, pepper_id: str, used_by: int) -> None:
+    """Take away a pepper that no key needs any more; it is gone for good.
+
+    Raises:
+        NotFound: The org has none of this id.
+        InvalidRequest: It is the newest, or keys need it.
+    """
+    names = [name for name in store.wrapped_secrets(org_id) if name.startswith(PEPPER_PREFIX)]
+    if PEPPER_PREFIX + pepper_id not in names:
+        raise NotFound(f"org {org_id} has no pepper {pepper_id}; see `control-plane secret peppers`")
+    if names[-1] == PEPPER_PREFIX + pepper_id:
+        raise InvalidRequest("new keys use this pepper; `control-plane secret rotate-pepper` first")
+    if used_by:
+        raise InvalidRequest(f"{used_by} active keys need this pepper: replace and revoke them, or use --revoke-keys")
+    store.delete_secret(org_id, PEPPER_PREFIX + pepper_id)
+
+
+def rewrap(store: SecretStore, wrapper: Wrapper) -> int:
+    """Wrap every secret of every org anew; returns how many. What they say and their order stay."""
+
+    def change(org_id: str, name: str, wrapped: bytes) -> bytes:
+        context = _context(org_id, name)
+        return wrapper.wrap(wrapper.unwrap(wrapped, context), context)
+
+    return store.rewrap(change)
 
 
 def newest_pepper(store: SecretStore, wrapper: Wrapper, org_id: str) -> tuple[str, bytes]:

@@ -6,6 +6,7 @@ backup of it. The context (org and name) is authenticated, so a row copied to an
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,16 +19,18 @@ _FORMAT = b"\x01"
 
 
 class Wrapper:
-    """Wraps and opens values under one key."""
+    """Wraps values under one key and opens them; while that key is being replaced, under the ``following`` one."""
 
-    def __init__(self, kek: bytes, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
-        self._aead = AESGCM(kek)
+    def __init__(
+        self, kek: bytes, random_bytes: Callable[[int], bytes] = os.urandom, *, following: bytes | None = None
+    ) -> None:
+        self._keys = [AESGCM(key) for key in (following, kek) if key is not None]
         self._random_bytes = random_bytes
 
     def wrap(self, value: bytes, context: str) -> bytes:
         """``value`` encrypted, bound to ``context``."""
         nonce = self._random_bytes(_NONCE_BYTES)
-        return _FORMAT + nonce + self._aead.encrypt(nonce, value, context.encode())
+        return _FORMAT + nonce + self._keys[0].encrypt(nonce, value, context.encode())
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
         """The value that ``wrap`` encrypted under the same context.
@@ -38,7 +41,7 @@ class Wrapper:
         nonce, ciphertext = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
         if wrapped[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
             raise KeysUnsafe("a stored secret has an unknown form; restore the database from a backup")
-        try:
-            return self._aead.decrypt(nonce, ciphertext, context.encode())
-        except InvalidTag as err:
-            raise KeysUnsafe("a stored secret does not open; keys/kek and the database are not of one backup") from err
+        for key in self._keys:
+            with suppress(InvalidTag):
+                return key.decrypt(nonce, ciphertext, context.encode())
+        raise KeysUnsafe("a stored secret does not open; keys/kek and the database are not of one backup")

@@ -37,6 +37,8 @@ TABLE: dict[type[errors.ControlPlaneError], Row] = {
     errors.NotFound: Row(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, "info"),
     errors.UnknownOutpost: Row(HTTPStatus.FORBIDDEN, ErrorCode.UNKNOWN_OUTPOST, "warning"),
     errors.AlreadyExists: Row(HTTPStatus.CONFLICT, ErrorCode.INVALID_REQUEST, "info"),
+    errors.CanaryUnderWay: Row(HTTPStatus.CONFLICT, ErrorCode.INVALID_REQUEST, "info"),
+    errors.CanaryHalted: Row(HTTPStatus.CONFLICT, ErrorCode.INVALID_REQUEST, "info"),
     errors.DocumentRejected: Row(HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_REQUEST, "info"),
     errors.TokenInvalid: Row(HTTPStatus.UNAUTHORIZED, ErrorCode.TOKEN_INVALID, "warning"),
     errors.TokenExpired: Row(HTTPStatus.UNAUTHORIZED, ErrorCode.TOKEN_EXPIRED, "warning"),

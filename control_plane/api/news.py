@@ -12,25 +12,26 @@ from collections.abc import Callable
 import structlog
 
 from control_plane.api.batch import Batcher
+from control_plane.canary import Audiences
 from control_plane.errors import StoreUnavailable
 
 _log = structlog.get_logger("control_plane.news")
 
-Versions = Callable[[list[str]], dict[str, int]]
+Versions = Callable[[list[str]], dict[str, Audiences]]
 Room = Callable[[], int]
 _PACE_S = 0.02  # between two rounds of telling: long enough for the told to be back and counted
 _MANY = 1_000_000
 
 
 class NewsBoard:
-    """Newest snapshot versions by org, and those who wait for a higher one."""
+    """Newest snapshot versions by org and audience, and those who wait for a higher one."""
 
     def __init__(self, versions: Versions, poll_s: float, room: Room = lambda: _MANY) -> None:
         self._versions = Batcher(versions)
         self._poll_s = poll_s
         self._room = room
-        self._newest: dict[str, int] = {}
-        self._waiting: dict[str, dict[asyncio.Future[None], int]] = {}
+        self._newest: dict[str, Audiences] = {}
+        self._waiting: dict[str, dict[asyncio.Future[None], tuple[str, int]]] = {}
         self._closed = False
 
     @property
@@ -38,20 +39,24 @@ class NewsBoard:
         """How many wait now."""
         return sum(map(len, self._waiting.values()))
 
-    async def wait_above(self, org_id: str, after: int, timeout_s: float) -> int:
-        """The org's newest snapshot version, as soon as it is above ``after`` or ``timeout_s`` has passed.
+    async def wait_above(self, org_id: str, after: int, timeout_s: float, outpost_id: str = "") -> int:
+        """The snapshot version for one outpost, as soon as it is above ``after`` or ``timeout_s`` has passed.
 
         Raises:
             StoreUnavailable: The database cannot be asked.
         """
         self._learn(org_id, await self._versions.get(org_id))
-        if not self._closed and self._newest.get(org_id, 0) <= after:
-            await self._wait(org_id, after, timeout_s)
-        return self._newest.get(org_id, 0)
+        if not self._closed and self._version(org_id, outpost_id) <= after:
+            await self._wait(org_id, outpost_id, after, timeout_s)
+        return self._version(org_id, outpost_id)
 
-    async def _wait(self, org_id: str, after: int, timeout_s: float) -> None:
+    def _version(self, org_id: str, outpost_id: str) -> int:
+        newest = self._newest.get(org_id)
+        return 0 if newest is None else newest.version_for(outpost_id)
+
+    async def _wait(self, org_id: str, outpost_id: str, after: int, timeout_s: float) -> None:
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(org_id, {})[told] = after
+        self._waiting.setdefault(org_id, {})[told] = (outpost_id, after)
         try:
             await asyncio.wait([told], timeout=timeout_s)  # no news is an answer too
         finally:
@@ -86,8 +91,8 @@ class NewsBoard:
         concerned = (
             told
             for org_id, mine in self._waiting.items()
-            for told, after in mine.items()
-            if not told.done() and (self._closed or self._newest.get(org_id, 0) > after)
+            for told, (outpost_id, after) in mine.items()
+            if not told.done() and (self._closed or self._version(org_id, outpost_id) > after)
         )
         for count, told in enumerate(concerned):
             if count == at_most:
@@ -95,6 +100,7 @@ class NewsBoard:
             told.set_result(None)
         return False
 
-    def _learn(self, org_id: str, version: int | None) -> None:
-        if version is not None:
-            self._newest[org_id] = max(version, self._newest.get(org_id, 0))
+    def _learn(self, org_id: str, found: Audiences | None) -> None:
+        known = self._newest.get(org_id)
+        if found is not None and (known is None or found.stable >= known.stable):
+            self._newest[org_id] = found

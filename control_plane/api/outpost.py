@@ -25,6 +25,7 @@ from control_plane.errors import CertificateRejected, ControlPlaneError, Invalid
 from control_plane.load import Gate
 from control_plane.operations import Operations
 from control_plane.outposts import OutpostRecord
+from control_plane.release import STABLE
 from outpost.protocol import routes
 from outpost.protocol.messages import AuditBatch, Heartbeat, RenewRequest, WatchReply
 from pki.keys import certificate_sha256
@@ -68,6 +69,8 @@ class OutpostApi:
         self._board = board
         self._gate = gate
         self._metadata_files = Batcher(_each(lambda key: operations.metadata(*key)))
+        self._timestamps = Batcher(_each(lambda key: operations.metadata(key[0], _TIMESTAMP, key[1])))
+        self._audiences = Batcher(operations.policy.audiences)
         self._metadata = Shelf(self._load_metadata)
         self._targets = Shelf(lambda key: asyncio.to_thread(operations.target, *key))
         self._heartbeat_interval_s = heartbeat_interval_s
@@ -77,7 +80,8 @@ class OutpostApi:
         """One TUF metadata file; all but the timestamp never change."""
         key = (request[OUTPOST].org_id, request.match_info["filename"])
         if key[1] == _TIMESTAMP:
-            newest = Filed(Representation.of(await self._load_metadata(key)))
+            shown = (key[0], await self._audience(request[OUTPOST]))
+            newest = Filed(Representation.of(_found(await self._timestamps.get(shown))))
             return deliver(request, newest, "application/json", REVALIDATE)
         return deliver(request, await self._metadata.get(key), "application/json", IMMUTABLE)
 
@@ -96,7 +100,9 @@ class OutpostApi:
         if not plain or int(after) > _MAX_VERSION:
             raise InvalidRequest("after: must be a snapshot version")
         with self._gate.watching(time.monotonic()):
-            version = await self._board.wait_above(request[OUTPOST].org_id, int(after), self._watch_s)
+            version = await self._board.wait_above(
+                request[OUTPOST].org_id, int(after), self._watch_s, request[OUTPOST].id
+            )
         headers = {hdrs.ETAG: f'"{version}"', hdrs.CACHE_CONTROL: _NEVER_STORE}
         if has_match(request.headers.getall(hdrs.IF_NONE_MATCH, ()), headers[hdrs.ETAG]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -143,15 +149,24 @@ class OutpostApi:
         response.headers[hdrs.CACHE_CONTROL] = _NEVER_STORE
         return response
 
+    async def _audience(self, outpost: OutpostRecord) -> str:
+        found = await self._audiences.get(outpost.org_id)
+        if found is None or found.of(outpost.id) == STABLE or found.members[outpost.id]:
+            return STABLE if found is None else found.of(outpost.id)
+        return await asyncio.to_thread(self._operations.policy.audience, outpost.org_id, outpost.id)  # its first time
+
     async def _load_metadata(self, key: Key) -> bytes:
-        found = await self._metadata_files.get(key)
-        if found is None or isinstance(found, ControlPlaneError):
-            raise found or NotFound("no such metadata file")
-        return found
+        return _found(await self._metadata_files.get(key))
 
     async def crl(self, request: web.Request) -> web.Response:
         """The newest CRL of whoever issued the caller's certificate, DER."""
         return await crl_response(self._operations, request, authority_key_id(request[CERTIFICATE]))
+
+
+def _found(answer: bytes | ControlPlaneError | None) -> bytes:
+    if answer is None or isinstance(answer, ControlPlaneError):
+        raise answer or NotFound("no such metadata file")
+    return answer
 
 
 def _each(ask: Callable[[Key], bytes]) -> Callable[[list[Key]], dict[Key, bytes | ControlPlaneError]]:

@@ -1,10 +1,11 @@
-"""``policy publish``: new documents, signed here or by officers."""
+"""``policy publish|promote|roll-forward|canary``: new documents, signed here or by officers, for all or a few first."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from control_plane.canary import Selection, parse_label
 from control_plane.commands.officers import documents_given, read_proposals
 from control_plane.commands.shared import (
     ConfigOption,
@@ -14,6 +15,7 @@ from control_plane.commands.shared import (
     opened,
     org_or_only,
     print_done,
+    print_table,
 )
 
 
@@ -27,6 +29,12 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     proposal: Annotated[
         list[Path] | None, typer.Option("--proposal", help="Instead: what officers signed; repeated for each copy.")
     ] = None,
+    canary_percent: Annotated[
+        float | None, typer.Option("--canary-percent", min=0.01, max=100, help="Show it to so many outposts first.")
+    ] = None,
+    canary_label: Annotated[
+        str | None, typer.Option("--canary-label", help="Show it to outposts with this label first: name=value.")
+    ] = None,
     org: OrgOption = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
@@ -36,6 +44,7 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
 
     Example: control-plane policy publish policy.json --routing routing.json
     """
+    selection = _selection(canary_percent, canary_label)
     changes = documents_given(file, routing, document)
     copies = read_proposals(proposal or [])
     if bool(changes) == bool(copies):
@@ -43,10 +52,104 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     with opened(config, data_dir) as (_, installation):
         operations = installation.operations
         org_id = org_or_only(operations, org)
-        version = operations.policy.publish_proposal(org_id, copies) if copies else operations.publish(org_id, changes)
+        members: list[str] = []
+        if copies:
+            version, members = operations.policy.publish_proposal(org_id, copies, selection)
+        elif selection is not None:
+            version, members = operations.policy.begin_canary(org_id, changes, selection)
+        else:
+            version = operations.publish(org_id, changes)
     what = " and ".join(sorted(changes)) or "what the officers signed"
+    whom = f"org {org_id}" if selection is None else f"{len(members)} outposts of org {org_id} first"
     print_done(
-        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)},
-        f"Published {what} for org {org_id} as bundle {version}.",
+        {"org": org_id, "snapshot_version": version, "documents": sorted(changes), "canary_members": members},
+        f"Published {what} for {whom} as bundle {version}.",
         as_json=as_json,
     )
+
+
+def promote(
+    *,
+    override: Annotated[
+        bool, typer.Option("--override", help="Although a member has refused it; is recorded.")
+    ] = False,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the canary to every outpost of the org.
+
+    Example: control-plane policy promote
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        version = operations.policy.promote(org_id, override=override)
+    sentence = f"Bundle {version} is shown to every outpost of org {org_id}."
+    print_done({"org": org_id, "snapshot_version": version}, sentence, as_json=as_json)
+
+
+def roll_forward(
+    *,
+    proposal: Annotated[
+        list[Path] | None,
+        typer.Option("--proposal", help="Where officers sign: what is in force, proposed anew and signed."),
+    ] = None,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a canary: show every outpost what the others have, under a higher version.
+
+    Example: control-plane policy roll-forward
+    """
+    copies = read_proposals(proposal or [])
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        version = operations.policy.roll_forward(org_id, copies)
+    sentence = (
+        f"The canary of org {org_id} is over; everybody is shown bundle {version}, with the content from before it."
+    )
+    print_done({"org": org_id, "snapshot_version": version}, sentence, as_json=as_json)
+
+
+def show_canary(
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest canary: each member, whether it was shown it, what it applied or refused.
+
+    Example: control-plane policy canary
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        canary, members = operations.policy.canary(org_id)
+    if not as_json:
+        typer.echo(f"Canary {canary.version} of org {org_id} ({canary.audience}) is {canary.state}.")
+    rows = [
+        {
+            "canary": canary.version,
+            "state": canary.state.value,
+            "id": member,
+            "shown": None if shown_at is None else f"{shown_at:%Y-%m-%dT%H:%M:%SZ}",
+            "applied": status is not None and (status.snapshot_version or 0) >= canary.version,
+            "refused": status.refused_reason if status and (status.refused_version or 0) >= canary.version else None,
+        }
+        for member, shown_at, status in members
+    ]
+    print_table(rows, "It has no members.", as_json=as_json)
+
+
+def _selection(percent: float | None, label: str | None) -> Selection | None:
+    if percent is not None and label is not None:
+        raise typer.BadParameter("--canary-percent or --canary-label, not both")
+    if percent is None and label is None:
+        return None
+    return Selection(percent, None if label is None else parse_label(label))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from control_plane.canary import parse_label
 from control_plane.commands.shared import (
     ConfigOption,
     DataDirOption,
@@ -99,6 +100,27 @@ def revoke(
         is_sealed = installation.operations.keyring.authority_keys.is_sealed
     later = " `control-plane serve` signs the revocation list once it is unsealed." if is_sealed else ""
     print_done({"outpost_id": outpost_id, "revoked": True}, f"Outpost {outpost_id} is revoked.{later}", as_json=as_json)
+
+
+@outpost_commands.command("label")
+def label(
+    outpost_id: Annotated[str, typer.Argument(help="The outpost's id; see `outpost list`.")],
+    text: Annotated[str, typer.Argument(help="name=value; with --remove the name alone.")],
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the label away.")] = False,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Label an outpost, for `policy publish --canary-label`.
+
+    Example: control-plane outpost label berlin-1-0a1b2c3d ring=first
+    """
+    name, value = (text, None) if remove else parse_label(text)
+    with opened(config, data_dir) as (_, installation):
+        installation.operations.policy.set_label(outpost_id, name, value)
+    sentence = f"Outpost {outpost_id} has no label {name}." if remove else f"Outpost {outpost_id} is labelled {text}."
+    print_done({"outpost_id": outpost_id, "label": name, "value": value}, sentence, as_json=as_json)
 
 
 @outpost_commands.command("approve-recovery")

@@ -196,6 +196,81 @@ def set_secret(
     print_done({"org": org_id, "name": name}, f"Secret {name} of org {org_id} is set.", as_json=as_json)
 
 
+@secret_commands.command("rotate-pepper")
+def rotate_pepper(
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the org a new pepper: keys made from now on use it, older keys stay valid under theirs.
+
+    Example: control-plane secret rotate-pepper
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        pepper_id = operations.secrets.rotate_pepper(org_id)
+    sentence = f"New keys of org {org_id} use {pepper_id}. Replace older keys, then retire the pepper before it."
+    print_done({"org": org_id, "pepper_id": pepper_id}, sentence, as_json=as_json)
+
+
+@secret_commands.command("peppers")
+def peppers(
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the org's peppers with how many active keys need each; their values are shown nowhere.
+
+    Example: control-plane secret peppers
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        found = operations.secrets.peppers(org_or_only(operations, org))
+    rows = [{"id": one.id, "active_keys": one.keys, "for_new_keys": one.newest} for one in found]
+    print_table(rows, "There are no peppers.", as_json=as_json)
+
+
+@secret_commands.command("retire-pepper")
+def retire_pepper(
+    pepper_id: Annotated[str, typer.Argument(help="See `secret peppers`.")],
+    *,
+    revoke_keys: Annotated[bool, typer.Option("--revoke-keys", help="Also revoke the keys that need it.")] = False,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete an older pepper, here and on every outpost.
+
+    Example: control-plane secret retire-pepper pepper-0a1b2c3d
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        count = operations.secrets.retire_pepper(org_id, pepper_id, revoke_keys=revoke_keys)
+    print_done(
+        {"org": org_id, "pepper_id": pepper_id, "revoked_keys": count},
+        f"Pepper {pepper_id} of org {org_id} is gone; {count} keys were revoked with it.",
+        as_json=as_json,
+    )
+
+
+@secret_commands.command("rewrap")
+def rewrap(*, data_dir: DataDirOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Replace the key under which all secrets rest in the database. Older backups need the old keys/kek.
+
+    Example: control-plane secret rewrap
+    """
+    with opened(config, data_dir) as (_, installation):
+        count = installation.operations.secrets.rewrap()
+    print_done({"secrets": count}, f"{count} secrets are encrypted under a new key.", as_json=as_json)
+
+
 def _read_stdin() -> bytes:
     if os.isatty(0):
         typer.echo("Type or paste the secret, then Enter and Ctrl-D:", err=True)

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from control_plane.errors import VersionTaken
-from control_plane.release import STABLE, HeadVersions, Publication
+from control_plane.release import HeadVersions, Publication
 from control_plane.store.tables import tuf_heads, tuf_metadata, tuf_targets
 
 
@@ -59,7 +59,8 @@ class SqlBundleStore:
             for file in publication.metadata
         ]
         try:
-            self._connection.execute(insert(tuf_metadata), rows)
+            if rows:
+                self._connection.execute(insert(tuf_metadata), rows)
             for target in publication.targets:
                 if self.target(org_id, target.name, target.sha256) is None:
                     row = {"org_id": org_id, "name": target.name, "sha256": target.sha256, "content": target.content}
@@ -69,17 +70,12 @@ class SqlBundleStore:
         for audience, versions in publication.heads.items():
             self._show(org_id, audience, versions)
 
-    def snapshot_versions(self, org_ids: list[str]) -> dict[str, int]:
-        """The snapshot version that each of these orgs shows to everybody, in one query."""
+    def _show(self, org_id: str, audience: str, versions: HeadVersions | None) -> None:
         columns = tuf_heads.c
-        query = select(columns.org_id, columns.snapshot_version).where(
-            columns.audience == STABLE, columns.org_id.in_(org_ids)
-        )
-        return {row.org_id: row.snapshot_version for row in self._connection.execute(query)}
-
-    def _show(self, org_id: str, audience: str, versions: HeadVersions) -> None:
-        columns = tuf_heads.c
-        values = {"snapshot_version": versions.snapshot, "timestamp_version": versions.timestamp}
         where = (columns.org_id == org_id, columns.audience == audience)
+        if versions is None:
+            self._connection.execute(delete(tuf_heads).where(*where))
+            return
+        values = {"snapshot_version": versions.snapshot, "timestamp_version": versions.timestamp}
         if self._connection.execute(update(tuf_heads).where(*where).values(**values)).rowcount == 0:
             self._connection.execute(insert(tuf_heads).values(org_id=org_id, audience=audience, **values))

@@ -3,6 +3,7 @@
 Implements ``control_plane.orgs.OrgStore`` and ``control_plane.secrets.SecretStore``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -89,9 +90,7 @@ class SqlSecretStore:
         where = (org_secrets.c.org_id == org_id, org_secrets.c.name == name)
         self._connection.execute(delete(org_secrets).where(*where))
         self._connection.execute(insert(org_secrets).values(org_id=org_id, name=name, wrapped=wrapped, updated_at=at))
-        self._connection.execute(
-            update(orgs).where(orgs.c.id == org_id).values(secrets_version=orgs.c.secrets_version + 1)
-        )
+        self._raise_version(org_id)
 
     def wrapped_secrets(self, org_id: str) -> dict[str, bytes]:
         """All wrapped secrets of the org by name, oldest first."""
@@ -102,6 +101,26 @@ class SqlSecretStore:
             .order_by(columns.updated_at, columns.name)
         )
         return {row.name: row.wrapped for row in self._connection.execute(query)}
+
+    def delete_secret(self, org_id: str, name: str) -> None:
+        """Delete one secret and raise the org's secrets version by one."""
+        self._connection.execute(delete(org_secrets).where(org_secrets.c.org_id == org_id, org_secrets.c.name == name))
+        self._raise_version(org_id)
+
+    def rewrap(self, change: Callable[[str, str, bytes], bytes]) -> int:
+        """Replace each wrapped secret by ``change(org, name, wrapped)``, and nothing else of it; returns how many."""
+        columns = org_secrets.c
+        rows = self._connection.execute(select(columns.org_id, columns.name, columns.wrapped).with_for_update()).all()
+        for row in rows:
+            where = (columns.org_id == row.org_id, columns.name == row.name)
+            wrapped = change(row.org_id, row.name, row.wrapped)
+            self._connection.execute(update(org_secrets).where(*where).values(wrapped=wrapped))
+        return len(rows)
+
+    def _raise_version(self, org_id: str) -> None:
+        self._connection.execute(
+            update(orgs).where(orgs.c.id == org_id).values(secrets_version=orgs.c.secrets_version + 1)
+        )
 
     def secrets_version(self, org_id: str) -> int:
         """How often the org's secrets changed."""

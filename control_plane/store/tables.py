@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     MetaData,
@@ -161,6 +162,35 @@ outposts = Table(
     Column("audit_public_key", LargeBinary),
     Column("recovery_approved_at", Utc),
     UniqueConstraint("org_id", "name"),
+)
+
+outpost_labels = Table(
+    "outpost_labels",
+    metadata,
+    _outpost(primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("value", String(63), nullable=False),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("org_id", String(63), ForeignKey("orgs.id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("audience", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("changed_at", Utc, nullable=False),
+)
+
+canary_members = Table(
+    "canary_members",
+    metadata,
+    Column("org_id", String(63), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    _outpost(primary_key=True),
+    Column("served_at", Utc),
+    ForeignKeyConstraint(["org_id", "version"], ["canaries.org_id", "canaries.version"]),
 )
 
 enrolment_tokens = Table(

@@ -39,15 +39,15 @@ def test_one_officer_takes_over_and_the_schedule_goes_on(operations, plane, offi
     with pytest.raises(ThresholdNotHeld):
         policy.publish_proposal("acme", [proposal])
     assert (plane.path / "keys" / "orgs" / "acme" / "root.key").exists()
-    version = policy.publish_proposal("acme", [add_signature(proposal, officer)])
-    assert operations.snapshot_versions(["acme"]) == {"acme": version}
+    version, _ = policy.publish_proposal("acme", [add_signature(proposal, officer)])
+    assert policy.audiences(["acme"])["acme"].stable == version
     assert not (plane.path / "keys" / "orgs" / "acme" / "root.key").exists()
     with pytest.raises(ThresholdNotHeld):
         operations.publish("acme", ROUTING)
     clock.advance(timedelta(hours=2))
     assert operations.renew_bundles(timedelta(hours=1)) == {"acme": ("timestamp",)}
     again = policy.propose("acme", ROUTING, renew_root=True)
-    assert policy.publish_proposal("acme", [add_signature(again, officer)]) > version
+    assert policy.publish_proposal("acme", [add_signature(again, officer)])[0] > version
 
 
 def test_there_must_be_such_an_org_and_such_a_role(operations):

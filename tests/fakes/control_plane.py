@@ -103,7 +103,10 @@ class MemoryBundleStore:
     def add(self, org_id: str, publication: Publication, at: datetime) -> None:
         if any((file.role, file.version) in self.files for file in publication.metadata):
             raise VersionTaken("another process was faster")
-        self.heads.update(publication.heads)
+        for audience, versions in publication.heads.items():
+            self.heads.pop(audience, None)
+            if versions is not None:
+                self.heads[audience] = versions
         self.files.update({(file.role, file.version): file.content for file in publication.metadata})
         self.targets.update({(target.name, target.sha256): target.content for target in publication.targets})
 

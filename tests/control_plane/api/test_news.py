@@ -1,6 +1,7 @@
 import asyncio
 
 from control_plane.api.news import NewsBoard
+from control_plane.canary import Audiences
 from control_plane.errors import StoreUnavailable
 
 
@@ -14,7 +15,7 @@ class Versions:
         self.asked.append(sorted(org_ids))
         if self.down:
             raise StoreUnavailable("down")
-        return {org_id: self.newest[org_id] for org_id in org_ids}
+        return {org_id: Audiences(self.newest[org_id]) for org_id in org_ids}
 
 
 async def _running(board):
@@ -99,3 +100,19 @@ async def test_a_watcher_who_goes_away_leaves_nothing_behind():
     assert board.waiting == 0
     await board.close()
     assert await board.wait_above("acme", 1, 5) == 1  # nobody waits on what is closed
+
+
+async def test_each_outpost_hears_the_version_of_its_audience():
+    shown = {"acme": Audiences(1)}
+    board = NewsBoard(lambda org_ids: {org_id: shown[org_id] for org_id in org_ids}, 0.01)
+    task = await _running(board)
+    member, other = (asyncio.ensure_future(board.wait_above("acme", 1, 5, name)) for name in ("member", "other"))
+    await asyncio.sleep(0.05)
+    shown["acme"] = Audiences(1, 2, running=True, members={"member": False})
+    assert await member == 2
+    await asyncio.sleep(0.05)
+    assert not other.done()
+    shown["acme"] = Audiences(3)
+    assert await other == 3
+    await board.close()
+    await task

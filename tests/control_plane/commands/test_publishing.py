@@ -18,3 +18,39 @@ def test_what_a_bundle_cannot_hold_is_refused(run, ready, tmp_path):
     for wrong in ("routing.json", "routing.json="):
         assert run("policy", "publish", "--routing", "routing.json", "--document", wrong)[0] == 2
     assert run("policy", "publish", "--routing", "routing.json", "--document", "routing.json=routing.json")[0] == 2
+
+
+def test_a_canary_is_shown_promoted_and_rolled_forward(run, ready, tmp_path):
+    (tmp_path / "routing.json").write_bytes(default_routing())
+    publish = ("policy", "publish", "--routing", "routing.json")
+    outpost_id = json.loads(run("outpost", "create", "berlin", "--json")[1])["outpost_id"]
+    assert run("policy", "canary")[0] == 1
+    assert run(*publish, "--canary-label", "ring=first")[0] == 1  # nobody has it
+    assert run("outpost", "label", outpost_id, "ring=first")[0] == 0
+    code, out, _ = run(*publish, "--canary-label", "ring=first", "--json")
+    assert (code, json.loads(out)["canary_members"]) == (0, [outpost_id])
+    code, out, _ = run("policy", "canary", "--json")
+    assert [(row["state"], row["id"], row["shown"], row["applied"]) for row in json.loads(out)] == [
+        ("running", outpost_id, None, False)
+    ]
+    code, _, err = run(*publish)
+    assert (code, "policy promote" in err) == (1, True)
+    assert run("policy", "promote")[0] == 0
+    assert run("policy", "promote")[0] == 1
+    assert run(*publish, "--canary-percent", "100")[0] == 0
+    code, out, _ = run("policy", "roll-forward")
+    assert (code, "with the content from before it" in out) == (0, True)
+    assert "rolled_forward" in run("policy", "canary")[1]
+    assert run("outpost", "label", outpost_id, "ring", "--remove")[0] == 0
+
+
+def test_a_canary_is_for_a_percentage_or_a_label(run, ready, tmp_path):
+    (tmp_path / "routing.json").write_bytes(default_routing())
+    publish = ("policy", "publish", "--routing", "routing.json")
+    for wrong in (
+        ("--canary-percent", "0"),
+        ("--canary-percent", "101"),
+        ("--canary-percent", "5", "--canary-label", "a=b"),
+    ):
+        assert run(*publish, *wrong)[0] == 2
+    assert run(*publish, "--canary-label", "nonsense")[0] == 1

@@ -46,3 +46,17 @@ def test_orgs_and_people(run, ready):
     assert [row["id"] for row in json.loads(run("org", "list", "--json")[1])] == ["acme", "globex"]
     user = json.loads(run("user", "create", "ops@example.com", "--org", "globex", "--json")[1])
     assert (user["org"], user["role"], len(user["password"])) == ("globex", "admin", 36)
+
+
+def test_peppers_are_rotated_and_retired_and_everything_is_wrapped_anew(run, ready):
+    (old,) = json.loads(run("secret", "peppers", "--json")[1])
+    assert (old["active_keys"], old["for_new_keys"]) == (1, True)
+    code, out, _ = run("secret", "rotate-pepper", "--json")
+    assert code == 0
+    new_id = json.loads(out)["pepper_id"]
+    assert run("secret", "retire-pepper", old["id"])[0] == 1
+    code, out, _ = run("secret", "retire-pepper", old["id"], "--revoke-keys", "--json")
+    assert (code, json.loads(out)["revoked_keys"]) == (0, 1)
+    assert [row["id"] for row in json.loads(run("secret", "peppers", "--json")[1])] == [new_id]
+    code, out, _ = run("secret", "rewrap")
+    assert (code, "under a new key" in out) == (0, True)

@@ -22,4 +22,3 @@ def test_orgs_are_apart_and_bytes_come_back_as_signed(connection):
     assert store.target("globex", "policy.json", target.sha256) is None
     assert store.head("acme", STABLE) == HeadVersions(10, 3)
     assert (store.head("acme", "canary"), store.head("globex", STABLE)) == (None, None)
-    assert store.snapshot_versions(["acme", "globex", "nobody"]) == {"acme": 10}
