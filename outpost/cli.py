@@ -33,6 +33,7 @@ from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostError
 from outpost.officer import commands as officer
 from outpost.policy.bundle import load_bundle
+from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
 from outpost.protocol.routes import HEALTH
 from outpost.sync.enrol import register
@@ -58,12 +59,6 @@ audit_cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(audit_cli, name="audit")
-policy_cli = typer.Typer(
-    help="Read, check and sign policy.",
-    epilog="Example: outpost policy show PROPOSAL.json",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 cli.add_typer(policy_cli, name="policy")
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)

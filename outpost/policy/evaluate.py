@@ -60,10 +60,11 @@ class CompiledRule:
         return tuple(
             index
             for index, finding in enumerate(findings)
-            if finding.score >= self.min_score and self._names(finding.kind)
+            if finding.score >= self.min_score and self.names(finding.kind)
         )
 
-    def _names(self, kind: str) -> bool:
+    def names(self, kind: str) -> bool:
+        """Whether the finding condition names ``kind``, whatever its score."""
         if self.kinds is None:
             return False
         return self.any_kind or kind in self.kinds or kind.startswith(self.domains)

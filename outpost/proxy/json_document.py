@@ -7,7 +7,6 @@ are (docs/adr/0007).
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,15 +15,13 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.json_tokens import TOKEN
 
 MAX_DEPTH: Final = (
     64  # deepest nesting in OpenAI's published request schema is about 12; JSON Schemas of tools add some
 )
 MAX_EMBEDDED: Final = 3  # JSON inside strings inside JSON: tool arguments that carry a payload of their own
 
-# Every string and number of a valid JSON document in order of appearance. Possessive, so the time is linear and no
-# memory is kept per character whatever the input (the document has been parsed before this runs).
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 _JSON_SPACE: Final = " \t\n\r"  # RFC 8259 §2
 # A number of more digits than this is written out by nobody's program; its digits as written are inspected.
 _MAX_EXPONENT: Final = 30
@@ -126,7 +123,7 @@ def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> by
             embedded.setdefault(key[0], {})[key[1:]] = text
     pieces: list[bytes] = []
     end = 0
-    for ordinal, token in enumerate(_TOKEN.finditer(raw)):
+    for ordinal, token in enumerate(TOKEN.finditer(raw)):
         if ordinal in own:
             new = own[ordinal]
         elif ordinal in embedded:

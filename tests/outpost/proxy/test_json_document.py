@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.proxy.json_document import _TOKEN, MAX_DEPTH, MAX_EMBEDDED, JsonDocument, parse_json, replace_texts, walk
+from outpost.protocol.json_tokens import TOKEN
+from outpost.proxy.json_document import MAX_DEPTH, MAX_EMBEDDED, JsonDocument, parse_json, replace_texts, walk
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False, allow_infinity=False)
@@ -42,7 +43,7 @@ def test_every_token_of_the_bytes_is_one_leaf(raw):
     leaves = walk(parse_json(raw), embedded=False)
 
     assert [leaf.ordinal for leaf in leaves] == list(range(len(leaves)))
-    assert len(_TOKEN.findall(raw)) == len(leaves)
+    assert len(TOKEN.findall(raw)) == len(leaves)
 
 
 @given(DUMPS)
@@ -75,7 +76,7 @@ def test_bytes_around_a_replacement_stay(raw, data):
         return
     leaf = data.draw(st.sampled_from(leaves))
 
-    tokens = list(_TOKEN.finditer(raw))
+    tokens = list(TOKEN.finditer(raw))
     start, end = tokens[leaf.ordinal].span()
     assert replace_texts(raw, {(leaf.ordinal,): "x"}) == raw[:start] + b'"x"' + raw[end:]
 
@@ -179,4 +180,4 @@ def test_a_replaced_number_becomes_a_string():
 def test_a_long_string_full_of_escapes_is_found_in_bounded_memory():
     raw = b'["' + b'\\"' * 2_000_000 + b'",1]'
 
-    assert len(_TOKEN.findall(raw)) == 2
+    assert len(TOKEN.findall(raw)) == 2

@@ -1,0 +1,323 @@
+"""Reads documents as an outpost would, and says line by line what it would refuse and what is probably a mistake. Pure.
+
+Errors are exactly what refuses a bundle: the same parser, the same compiler, the same smoke cases. Warnings are
+legal and suspicious. Notes are worth knowing. None quotes a value that could be confidential.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from outpost.dlp.custom import CustomRuleInvalid, custom_detectors
+from outpost.errors import BundleRejected
+from outpost.policy.compile import compile_engine
+from outpost.policy.covers import covers
+from outpost.policy.evaluate import compile_policy
+from outpost.policy.smoke import failures
+from outpost.protocol.budgets import BudgetsDocument
+from outpost.protocol.decisions import Action
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.document_set import MODELS, NO_DETECTORS
+from outpost.protocol.documents import (
+    BUDGETS_TARGET,
+    DETECTORS_TARGET,
+    KEYS_TARGET,
+    POLICY_TARGET,
+    ROUTING_TARGET,
+    SMOKE_TARGET,
+    CombiningAlgorithm,
+    Conditions,
+    Document,
+    DocumentError,
+    KeysDocument,
+    Pack,
+    PolicyDocument,
+    RoutingDocument,
+    Rule,
+    kind_matches,
+    parse_document,
+)
+from outpost.protocol.json_tokens import Path, Place, Places
+from outpost.protocol.smoke import SmokeDocument
+
+_CONFIDENTIAL: Final = ("secret.", "pci.", "pii.national_id", "health.")
+
+D = TypeVar("D", bound=Document)
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of the report. ``line`` and ``column`` count from 1; ``path`` is where in the document."""
+
+    document: str
+    line: int
+    column: int
+    path: str
+    severity: Severity
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    document: str
+    path: Path
+    severity: Severity
+    code: str
+    message: str
+    place: Place | None = None
+    """If it is not where the path is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """The problems in the order of documents and lines, and the documents that could be read."""
+
+    problems: tuple[Problem, ...]
+    documents: dict[str, Document]
+
+
+def lint_documents(contents: Mapping[str, bytes]) -> Linted:
+    """Look at documents given by target name; any may be absent, then nothing is said about what depends on it."""
+    found: list[_Found] = []
+    documents: dict[str, Document] = {}
+    problems: list[Problem] = []
+    for name, model in MODELS.items():
+        if name not in contents:
+            continue
+        syntax = _syntax(name, contents[name])
+        if syntax is not None:
+            problems.append(syntax)
+            continue
+        try:
+            documents[name] = parse_document(model, name, contents[name])
+        except DocumentError as err:
+            found += _malformed(name, contents[name], err)
+    found += _look(documents)
+    for name in MODELS:
+        here = [item for item in found if item.document == name]
+        places = Places(contents[name]) if here else None
+        for item in here:
+            if places is not None:
+                place = item.place or places.of(item.path)
+                path = ".".join(map(str, item.path))
+                problems.append(Problem(name, place.line, place.column, path, item.severity, item.code, item.message))
+    order = list(MODELS)
+    problems.sort(key=lambda problem: (order.index(problem.document), problem.line, problem.column, problem.code))
+    return Linted(tuple(problems), documents)
+
+
+def _syntax(name: str, content: bytes) -> Problem | None:
+    """The place of what is not JSON at all."""
+    try:
+        text = content.decode("utf-8")
+        json.loads(text)
+    except UnicodeDecodeError as err:
+        before = content[: err.start]
+        column = err.start - before.rfind(b"\n")
+        return Problem(name, before.count(b"\n") + 1, column, "", Severity.ERROR, "syntax", "this is not UTF-8")
+    except json.JSONDecodeError as err:
+        return Problem(name, err.lineno, err.colno, "", Severity.ERROR, "syntax", err.msg)
+    except (RecursionError, ValueError):
+        return Problem(name, 1, 1, "", Severity.ERROR, "syntax", "nested too deep, or a number that is too long")
+    return None
+
+
+def _malformed(name: str, content: bytes, err: DocumentError) -> Iterator[_Found]:
+    twice = Places(content).twice
+    for path, message in err.problems:
+        if twice and message.startswith("duplicate name"):
+            for where, place in twice:
+                said = f"{where[-1]!r} stands in this object a second time"
+                yield _Found(name, where, Severity.ERROR, "duplicate-name", said, place)
+        else:
+            steps = tuple(int(step) if step.isdecimal() else step for step in path.split(".") if step)
+            yield _Found(name, steps, Severity.ERROR, "schema", message + _suggestion(steps, message))
+
+
+def _suggestion(path: Path, message: str) -> str:
+    if "Extra inputs" not in message or not path:
+        return ""
+    known = {field for model in _all_models() for field in model.model_fields}
+    return _did_you_mean(str(path[-1]), known)
+
+
+def _all_models() -> tuple[type[Document], ...]:
+    return (*MODELS.values(), Pack, Rule, Conditions)
+
+
+def _look(documents: Mapping[str, Document]) -> Iterator[_Found]:
+    policy = _get(documents, POLICY_TARGET, PolicyDocument)
+    detectors = _get(documents, DETECTORS_TARGET, DetectorsDocument)
+    budgets = _get(documents, BUDGETS_TARGET, BudgetsDocument)
+    if budgets is not None and budgets.budgets:
+        message = "this version cannot enforce budgets, so an outpost refuses the bundle"
+        yield _Found(BUDGETS_TARGET, ("budgets",), Severity.ERROR, "unenforced", message)
+    try:
+        engine = compile_engine(detectors or NO_DETECTORS, {})
+    except BundleRejected as err:
+        yield _uncompiled(detectors or NO_DETECTORS, err)
+        return
+    kinds = sorted({d.kind for d in engine.detectors if max(d.base_score, d.context_score) > 0})
+    if detectors is not None:
+        yield from _detectors(detectors, compile_engine(_custom_only(detectors), {}).detectors, kinds)
+    if policy is None:
+        return
+    yield from _policy(policy, kinds)
+    yield from _unused(
+        policy, _get(documents, KEYS_TARGET, KeysDocument), _get(documents, ROUTING_TARGET, RoutingDocument)
+    )
+    smoke = _get(documents, SMOKE_TARGET, SmokeDocument)
+    if smoke is None:
+        return
+    numbers = {case.id: number for number, case in enumerate(smoke.cases)}
+    for failure in failures(smoke, engine, compile_policy(policy)):
+        yield _Found(SMOKE_TARGET, ("cases", numbers[failure.case_id]), Severity.ERROR, "smoke", str(failure))
+
+
+def _get(documents: Mapping[str, Document], name: str, model: type[D]) -> D | None:
+    document = documents.get(name)
+    return document if isinstance(document, model) else None
+
+
+def _custom_only(detectors: DetectorsDocument) -> DetectorsDocument:
+    return DetectorsDocument(schema_version="1", custom=detectors.custom)
+
+
+def _uncompiled(detectors: DetectorsDocument, err: BundleRejected) -> _Found:
+    path: Path = ("custom",)
+    try:
+        custom_detectors(detectors.custom)
+    except CustomRuleInvalid as invalid:
+        number = next(n for n, rule in enumerate(detectors.custom) if rule.id == invalid.rule_id)
+        path = ("custom", number, "pattern")
+    message = str(err).removeprefix(f"{DETECTORS_TARGET}: ")
+    return _Found(DETECTORS_TARGET, path, Severity.ERROR, "custom-rule", message)
+
+
+# Policy
+
+
+def _policy(policy: PolicyDocument, kinds: Sequence[str]) -> Iterator[_Found]:
+    numbers = {pack.id: number for number, pack in enumerate(policy.packs)}
+    ended_by = ""
+    packs = sorted(policy.packs, key=lambda pack: pack.sequence)
+    for pack in packs:
+        path: Path = ("packs", numbers[pack.id])
+        if ended_by:
+            message = f"never reached: pack {ended_by} comes before and its default is BLOCK"
+            yield _Found(POLICY_TARGET, path, Severity.WARNING, "unreachable", message)
+        elif pack.default is Action.BLOCK:
+            ended_by = pack.id
+        yield from _shadowed(pack, path)
+        for number, rule in enumerate(pack.rules):
+            yield from _rule(rule, (*path, "rules", number), kinds)
+    if packs[-1].default is Action.ALLOW and not ended_by:
+        message = "what no rule names passes: this is the last pack, and its default is ALLOW"
+        yield _Found(
+            POLICY_TARGET, ("packs", numbers[packs[-1].id], "default"), Severity.NOTE, "default-allow", message
+        )
+
+
+def _shadowed(pack: Pack, path: Path) -> Iterator[_Found]:
+    """Rules that can never decide, because an earlier one that ends the evaluation matches whenever they do."""
+    numbers = {rule.id: number for number, rule in enumerate(pack.rules)}
+    asked = sorted(pack.rules, key=lambda rule: rule.sequence)
+    if pack.combining is CombiningAlgorithm.DENY_OVERRIDES:
+        rank = {Action.BLOCK: 0, Action.REDACT: 1, Action.ALLOW: 2}
+        asked.sort(key=lambda rule: rank[rule.action])
+    for place, rule in enumerate(asked):
+        for before in asked[:place]:
+            if before.when == rule.when and before.action is rule.action:
+                code, message = "duplicate", f"the same as rule {before.id}, which is asked before"
+            elif before.action is not Action.REDACT and covers(before.when, rule.when):
+                code, message = "unreachable", f"never reached: rule {before.id} matches before, whenever this would"
+            else:
+                continue
+            yield _Found(POLICY_TARGET, (*path, "rules", numbers[rule.id]), Severity.WARNING, code, message)
+            break
+
+
+def _rule(rule: Rule, path: Path, kinds: Sequence[str]) -> Iterator[_Found]:
+    for number, kind in enumerate(rule.when.findings or []):
+        where = (*path, "when", "findings", number)
+        if kind.startswith("unscannable."):  # no detector reports it: the proxy finds it by itself
+            if rule.action is Action.REDACT:
+                message = "nothing can be redacted in what cannot be read: such a request is blocked"
+                yield _Found(POLICY_TARGET, where, Severity.WARNING, "redact-unscannable", message)
+        elif not any(kind_matches(kind, known) for known in kinds):
+            message = f"no detector reports {kind}" + _did_you_mean(kind, _with_domains(kinds))
+            yield _Found(POLICY_TARGET, where, Severity.WARNING, "unknown-kind", message)
+
+
+def _unused(policy: PolicyDocument, keys: KeysDocument | None, routing: RoutingDocument | None) -> Iterator[_Found]:
+    groups = None if keys is None else {key.group for key in keys.keys}
+    models = None if routing is None else {model for provider in routing.providers for model in provider.models}
+    for pack_number, pack in enumerate(policy.packs):
+        for rule_number, rule in enumerate(pack.rules):
+            path: Path = ("packs", pack_number, "rules", rule_number, "when")
+            if groups is not None:
+                yield from _strangers(
+                    rule.when.groups, groups, (*path, "groups"), "unknown-group", "no key is of group"
+                )
+            if models is not None and "*" not in models:
+                yield from _strangers(
+                    rule.when.models, models, (*path, "models"), "unknown-model", "no provider serves"
+                )
+
+
+def _strangers(named: Sequence[str] | None, known: Iterable[str], path: Path, code: str, says: str) -> Iterator[_Found]:
+    known = set(known)
+    for number, name in enumerate(named or []):
+        if name not in known:
+            message = f"{says} {name}" + _did_you_mean(name, known)
+            yield _Found(POLICY_TARGET, (*path, number), Severity.WARNING, code, message)
+
+
+# Detectors
+
+
+def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kinds: Sequence[str]) -> Iterator[_Found]:
+    names = {str(getattr(detector, "name", "")) for detector in all_detectors}
+    every_kind = {str(getattr(detector, "kind", "")) for detector in all_detectors}
+    for number, setting in enumerate(document.settings):
+        path: Path = ("settings", number)
+        if setting.detector is not None and setting.detector not in names:
+            message = f"there is no detector {setting.detector}" + _did_you_mean(setting.detector, names)
+            yield _Found(DETECTORS_TARGET, (*path, "detector"), Severity.WARNING, "unknown-detector", message)
+        elif setting.kind is not None and not any(kind_matches(setting.kind, kind) for kind in every_kind):
+            message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
+            yield _Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
+    for number, entry in enumerate(document.allow):
+        path = ("allow", number)
+        for at, kind in enumerate(entry.kinds):
+            if not any(kind_matches(kind, known) for known in kinds):
+                message = f"no detector reports {kind}" + _did_you_mean(kind, _with_domains(kinds))
+                yield _Found(DETECTORS_TARGET, (*path, "kinds", at), Severity.WARNING, "unknown-kind", message)
+        if entry.values is not None and any(kind.startswith(_CONFIDENTIAL) for kind in entry.kinds):
+            message = "these values are published in clear; unless they are examples, list their digests"
+            yield _Found(DETECTORS_TARGET, (*path, "values"), Severity.NOTE, "clear-values", message)
+
+
+def _with_domains(kinds: Iterable[str]) -> set[str]:
+    """The kinds, and the patterns that name all below a part of them."""
+    kinds = set(kinds)
+    return (
+        kinds | {f"{kind.rpartition('.')[0]}.*" for kind in kinds} | {f"{kind.partition('.')[0]}.*" for kind in kinds}
+    )
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
