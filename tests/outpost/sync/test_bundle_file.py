@@ -1,10 +1,13 @@
 """The file in the network's place: the client above it is the real one."""
 
 import base64
+import itertools
 
 import pytest
 
 from control_plane import bundles
+from outpost.cache.db import open_database
+from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, Rejected
 from outpost.policy.trusted_metadata import MetadataExpired, MetadataRollback
 from outpost.protocol.bundle_file import SECRETS, TARGETS, TUF, write_bundle_file
@@ -33,10 +36,15 @@ def plane(plane):
 
 
 @pytest.fixture
-def read(identity, plane, clock):
+def read(identity, plane, clock, tmp_path):
+    """``read(files, current)``: a whole client workflow; without ``current`` by an outpost that has never read one."""
+    number = itertools.count()
+
     async def read(files, current=None):
-        async with ControlPlaneClient(identity, transport=FileTransport(files, identity)) as client:
-            return await refresh(client, plane.tuf_root, current, clock())
+        name = tmp_path / f"cache-{next(number) if current is None else 'last'}.db"
+        with open_database(name) as database:
+            async with ControlPlaneClient(identity, transport=FileTransport(files, identity)) as client:
+                return await refresh(client, plane.tuf_root, TrustedStore(database), current, clock())
 
     return read
 
