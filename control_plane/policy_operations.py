@@ -198,6 +198,20 @@ class PolicyOperations:
                 store.mark_shown(canary, outpost_id, self._clock())
             return now
 
+    def carried(self, org_id: str, audience: str, lifetime: timedelta | None) -> dict[str, bytes]:
+        """Everything that an audience is shown, by name in a bundle file, with a timestamp that lasts ``lifetime``.
+
+        Without ``lifetime``: as long as the policy may be enforced without news. See ``bundles.whole``.
+        """
+        signers = self._signers(org_id)
+
+        def work(release: Release, _: CanaryStore) -> dict[str, bytes]:
+            files = bundles.whole(release, audience, lifetime)
+            release.publish()
+            return files
+
+        return self._publish(org_id, signers, work)
+
     def set_label(self, outpost_id: str, name: str, value: str | None) -> None:
         """Set or (None) take away a label of an outpost.
 

@@ -262,13 +262,18 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
         stopping.cancel()
 
 
-async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Listen and synchronise until ``stop`` is set, then drain."""
-    effects = Effects(
+def effects_of(outpost: Outpost) -> Effects:
+    """What synchronising changes in this outpost; each bundle is written to the audit log."""
+    return Effects(
         prepare=_audited_prepare(outpost),
         apply_secrets=outpost.in_force.change_secrets,
         applied=lambda: outpost.in_force.applied,
     )
+
+
+async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
+    """Listen and synchronise until ``stop`` is set, then drain."""
+    effects = effects_of(outpost)
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from outpost import air_gap_commands
 from outpost import app as outpost_app
 from outpost.admin.doctor import Check, Status, Surroundings, examine
 from outpost.audit.checkpoint import NoteVerifier
@@ -36,10 +37,12 @@ from outpost.policy.bundle import load_bundle
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
 from outpost.protocol.routes import HEALTH
-from outpost.sync.enrol import register
+from outpost.sync.enrol import MAX_ANSWER_BYTES, register
+from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.token import parse_token
 from outpost.sync.version import outpost_version
+from pki.files import write_private
 
 TOKEN_VARIABLE: Final = "OUTPOST_ENROLMENT_TOKEN"  # noqa: S105 - the name of a variable
 TAIL_POLL_S: Final = 0.5
@@ -59,6 +62,19 @@ audit_cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(audit_cli, name="audit")
+audit_cli.command("import-receipt", epilog="Example: outpost audit import-receipt berlin.outpost-receipt")(
+    air_gap_commands.import_receipt_command
+)
+bundle_cli = typer.Typer(
+    help="Bundles as files, for a site without a network.",
+    epilog="Example: outpost bundle import acme.outpost-bundle",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cli.add_typer(bundle_cli, name="bundle")
+bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost-bundle")(
+    air_gap_commands.import_command
+)
 cli.add_typer(policy_cli, name="policy")
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
@@ -98,12 +114,19 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @cli.command("register", epilog="Example: outpost register --control-plane https://cp.example:8100 --token-file token")
-def register_command(
+def register_command(  # noqa: PLR0913, PLR0917 - the options of one command
     control_plane: Annotated[
         str | None, typer.Option("--control-plane", help="Enrolment URL; default control_plane_url of the settings.")
     ] = None,
     token_file: Annotated[
         Path | None, typer.Option("--token-file", help="File with the enrolment token; '-' reads standard input.")
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", help="Without a network: write the request into this file instead.")
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option("--answer", help="Without a network: take the answer from `control-plane outpost enrol`."),
     ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -115,6 +138,21 @@ def register_command(
     Running it twice is safe: an outpost that is enrolled stays as it is.
     """
     settings = _settings(config, data_dir)
+    if request is not None and answer is not None:
+        raise typer.BadParameter("--request first; --answer when the answer has come back")
+    if request is not None:
+        outpost_app.make_data_dir(settings)
+        message = make_request(_read_token(settings, token_file), settings.data_dir)
+        write_private(request, message.model_dump_json().encode())
+        typer.echo(
+            f"Carry {request} to the control plane: control-plane outpost enrol --request {request} --answer FILE"
+        )
+        return
+    if answer is not None:
+        with answer.open("rb") as file:
+            identity = take_answer(file.read(MAX_ANSWER_BYTES), settings.data_dir)
+        _print_enrolled(identity, settings, as_json=as_json, news="Enrolled")
+        return
     url = control_plane or settings.control_plane_url
     if url is None:
         raise typer.BadParameter("say where the control plane is: --control-plane https://HOST:8100")
@@ -242,11 +280,17 @@ def audit_tail_command(
 
 @audit_cli.command("export", epilog="Example: outpost audit export --after 1000 > audit.jsonl")
 def audit_export_command(
+    file: Annotated[
+        Path | None, typer.Argument(help="For `control-plane audit import`: what no receipt covers, signed.")
+    ] = None,
     after: Annotated[int | None, typer.Option("--after", help="Only events after this sequence number.")] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Write events as JSON lines to standard output, each with its sequence number."""
+    """Write events as JSON lines to standard output, each with its sequence number; or signed batches to a FILE."""
+    if file is not None:
+        air_gap_commands.export_audit_file(file, config, data_dir)
+        return
     path = _settings(config, data_dir).data_dir / outpost_app.AUDIT_FILE
     for seq, event in read_events(path, after):
         _print_event(seq, event, as_json=True)
