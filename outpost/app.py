@@ -428,6 +428,7 @@ def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
     state = outpost.stores.state
     times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
     report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
+    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
     report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
     report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
     return report

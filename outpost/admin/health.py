@@ -127,6 +127,7 @@ class OutpostHealth:
                 "healthy": self._audit.healthy,
                 "size": self._audit.size,
                 "delivered": self._audit.delivered,
+                "waiting": self._audit.size - self._audit.delivered,
             },
             "sync": self._sync_report(),
             "warnings": self.warnings(),

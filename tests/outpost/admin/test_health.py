@@ -144,7 +144,7 @@ def test_the_report_says_versions_freshness_and_dates_and_no_secret(parts):
         "refused_in_s": 604_800,
         "offline_percent": 0.0,
     }
-    assert report["audit"] == {"healthy": True, "size": 12, "delivered": 9}
+    assert report["audit"] == {"healthy": True, "size": 12, "delivered": 9, "waiting": 3}
     assert report["sync"]["last_asked_at"] == NOON
     text = json.dumps(report, default=str)
     assert PEPPER.hex() not in text
