@@ -25,7 +25,7 @@ def test_email_found(text, span):
 
 @pytest.mark.parametrize(
     "text",
-    ["alice@", "@example.org", "alice@example", "icon@2x.png", "git@github.com:org/x.git", "a @ b.com", "alice@-x.org",
+    ["alice@", "@example.org", "alice@example", "icon@2x.png", "git@github.com:org/x.git", "alice@-x.org",
      "alice@example.o", "@app.route", "x" * 65 + "@example.org", "pkg@1.2.3", "a@b@c"],
 )  # fmt: skip
 def test_email_near_misses(text):
