@@ -42,6 +42,10 @@ lint: $(VENV)/.installed ## Check style, formatting, types and import rules
 bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
 	@$(BIN)/python bench/proxy.py $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,000 outposts, also through a restart
+	@$(BIN)/python -m bench.fleet $(ARGS)
+
 .PHONY: eval
 eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through the running proxy and by itself
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
