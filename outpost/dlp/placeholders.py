@@ -2,6 +2,8 @@
 
 import hashlib
 
+import re2
+
 # A vendor's random part holds one of these by chance less than once in a million keys (five letters, 62 signs).
 _WORDS = (
     "example",
@@ -13,11 +15,41 @@ _WORDS = (
     "redacted",
     "dummy",
     "changeme",
+    "change_me",
+    "change-me",
+    "replace_me",
+    "replaceme",
+    "insert_",
+    "insert-",
+    "_here",
+    "-here",
     "xxxxx",
+    "*****",
+    ".....",
 )
-_RUNS = ("0123456789", "1234567890", "abcdefghij", "abcdef123456", "123456abcdef")
+# A string of which so much goes on as counted or spelt (12345, abcde, a1b2c3) was typed; of a random one it is a sixth.
+_MAX_COUNTED = 0.8
+_LONG = 24  # nobody counts this far for a password, but keys are made up that way and then used
+# Zero counts as ten; one and "a" follow it, and one follows "f" and "z".
+_ROUND = {
+    (ord("9") + 1, ord("1")),
+    (ord("9") + 1, ord("a")),
+    (ord("f"), ord("1")),
+    (ord("z"), ord("1")),
+    (ord("f"), ord("9") + 1),
+}
 # A random key of 20 signs or more repeats itself so that fewer than 7 differ less than once in 10**9.
 _MIN_DISTINCT = 7
+# Of values that are secret only by their name, passwords among them: nothing but a placeholder reads like this.
+_SHORT = re2.compile(
+    r"(?i)^(?:x+|\*+|\.+|-+|_+|#+|\?+|[<\[{(].*[>\]})]|(?:my|your|some|the|an?|enter|insert|put|"
+    r"use)[ _.-]?.*(?:password|passwd|"
+    r"pass|pwd|token|secret|key|here)|(?:password|secret|token|key|api[_-]?key)s?[ _-]?(?:here|goes[ _-]here|"
+    r"value|string|name)?|"
+    r"change[ _-]?(?:me|this|it).*|(?:fake|mock|sample|dummy|example|redacted|masked|hidden|placeholder|todo|"
+    r"fixme|tbd|"
+    r"none|null|undefined|n/?a|empty|string|test|testing|unknown)|foo(?:bar)?(?:baz)?|abc(?:123|def)?)$"
+)
 
 # SHA-256 of keys printed in vendors' own public documentation; digests, so that this file sets off no scanner.
 _DOCUMENTED = frozenset(
@@ -35,9 +67,29 @@ _DOCUMENTED = frozenset(
 )
 
 
-def is_placeholder(secret: str) -> bool:
-    """Whether ``secret`` is an example: a telling word, a run, too little variety, or printed by its vendor."""
+def is_placeholder(secret: str, *, short: bool = False) -> bool:
+    """Whether ``secret`` is an example: a telling word, a run, too little variety, or printed by its vendor.
+
+    ``short``: judge a value that is no key of a vendor's, such as a password; its variety then says nothing.
+    """
     lowered = secret.lower()
-    if any(word in lowered for word in _WORDS) or any(run in lowered for run in _RUNS):
+    if any(word in lowered for word in _WORDS):
+        return True
+    if short:
+        return _SHORT.match(lowered) is not None or (len(secret) < _LONG and counted(lowered) > _MAX_COUNTED)
+    if counted(lowered) > _MAX_COUNTED:
         return True
     return len(set(secret)) < _MIN_DISTINCT or hashlib.sha256(secret.encode()).hexdigest() in _DOCUMENTED
+
+
+def counted(text: str) -> float:
+    """The share of signs that follow, in the order of ASCII, the sign before them or the one before that."""
+    codes = [ord(sign) + 10 if sign == "0" else ord(sign) for sign in text if sign.isalnum()]
+    pairs = sum(
+        1
+        for at in range(1, len(codes))
+        if codes[at] - codes[at - 1] == 1
+        or (codes[at - 1], codes[at]) in _ROUND
+        or (at > 1 and (codes[at] - codes[at - 2] == 1 or (codes[at - 2], codes[at]) in _ROUND))
+    )
+    return pairs / (len(codes) - 1) if len(codes) > 1 else 0.0
