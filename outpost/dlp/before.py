@@ -11,6 +11,7 @@ from outpost.dlp.redact import MARKER_MAX_CHARS, MARKER_PREFIX
 # As far as the engine's own context words count, and no farther: its left context in a stream is made for that.
 BEFORE_CHARS = 64
 _KIND = re2.compile(r"[a-z0-9_.]{1,48}")
+_MARKER = re2.compile(re2.escape(MARKER_PREFIX) + r"[a-z0-9_.]{1,48}\]")
 
 
 def before(text: str, start: int, chars: int = BEFORE_CHARS) -> str:
@@ -23,3 +24,8 @@ def before(text: str, start: int, chars: int = BEFORE_CHARS) -> str:
         if closing >= 0 and _KIND.fullmatch(text, marker + len(MARKER_PREFIX), closing):
             begin = max(begin, closing + 1)
     return text[begin:start]
+
+
+def without_markers(text: str) -> str:
+    """``text`` without whole redaction markers: what is left of a value of which a part was redacted."""
+    return str(_MARKER.sub("", text)) if MARKER_PREFIX in text else text

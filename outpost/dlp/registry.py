@@ -4,10 +4,13 @@ from outpost.dlp.detector import Detector
 from outpost.dlp.detectors import (
     bank,
     contact,
+    generic_secrets,
     identity,
     network,
     payment,
     secrets,
+    secrets_files,
+    secrets_urls,
     secrets_vendors_ai,
     secrets_vendors_business,
     secrets_vendors_cloud,
@@ -27,4 +30,7 @@ ALL: tuple[Detector, ...] = (
     *secrets_vendors_cloud.DETECTORS,
     *secrets_vendors_code.DETECTORS,
     *secrets_vendors_named.DETECTORS,
+    *secrets_files.DETECTORS,
+    *secrets_urls.DETECTORS,
+    *generic_secrets.DETECTORS,
 )

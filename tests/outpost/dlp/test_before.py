@@ -1,6 +1,6 @@
 import pytest
 
-from outpost.dlp.before import BEFORE_CHARS, before
+from outpost.dlp.before import BEFORE_CHARS, before, without_markers
 
 MARKER = "[REDACTED:secret.password]"
 
@@ -23,3 +23,11 @@ def test_what_is_seen_before_a_match(text, seen):
 
 def test_fewer_characters_on_request():
     assert before("abcdef", 6, 2) == "ef"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("a:b", "a:b"), (f"a:{MARKER}", "a:"), (f"{MARKER}{MARKER}", ""), ("[REDACTED:a:b", "[REDACTED:a:b")],
+)
+def test_whole_markers_are_taken_out(text, left):
+    assert without_markers(text) == left
