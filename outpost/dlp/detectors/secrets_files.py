@@ -33,6 +33,8 @@ def holds_credentials(encoded: str) -> bool:
         user, colon, password = base64.b64decode(encoded.rstrip("=") + "==").decode("utf-8").partition(":")
     except ValueError:  # not base64, or not UTF-8
         return False
+    if is_placeholder(encoded, short=True):
+        return False
     return bool(colon and user.isprintable() and password.isprintable() and is_password(password))
 
 
@@ -53,6 +55,10 @@ def is_random(token: str) -> bool:
     )
 
 
+def _encoded_or_random(token: str) -> bool:
+    return is_random(token) or holds_credentials(token)
+
+
 # Less than a vendor's format scores for the same span.
 _HEADER_SCORE = 0.6
 _HEADERS = led(
@@ -68,7 +74,7 @@ _HEADERS = led(
 _FILES = led(
     (
         ("docker_auth", r"\"auth\"", r"\"auth\"\s{0,4}:\s{0,4}\"", _BASE64, holds_credentials),
-        ("npmrc_auth", r"_auth", r"(?i)_auth(?:token)?[\"']?\s{0,2}[=:]\s{0,2}[\"']?", r"[0-9A-Za-z+/_-]{20,}={0,2}", is_random),
+        ("npmrc_auth", r"_auth", r"(?i)_auth(?:token)?[\"']?\s{0,2}[=:]\s{0,2}[\"']?", r"[0-9A-Za-z+/_-]{12,}={0,2}", _encoded_or_random),
         ("npmrc_password", r"_password", r":_password\s{0,2}=\s{0,2}\"?", r"[0-9A-Za-z+/]{8,}={0,2}", None),
         ("gradle_or_maven_password", r"(?i)<(?:server)?passw", r"(?i)<(?:server)?password>", r"\{?[0-9A-Za-z+/]{20,}={0,2}", None),
         ("braintree_token", r"access_token\$", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$", r"[0-9a-f]{32}", None),
@@ -78,7 +84,6 @@ _FILES = led(
         ("azure_app_configuration_secret", r"(?i)\.azconfig\.io", r"(?i)azconfig\.io;id=[^;\s]{1,40};secret=", r"[0-9A-Za-z+/]{40,120}={0,2}", None),
         ("truenas_key", r"-[0-9A-Za-z]{64}", r"(?i)(?:bearer\s{1,2}|auth\.login_with_api_key[^\]]{1,40}\[\s{0,8}\"|(?:true|free)nas[0-9a-z_ -]{0,20}[\"']?[:=\s]{1,3}[\"']?)", r"[0-9]{1,4}-[0-9A-Za-z]{64}", None),
         ("base64_private_key", r"LS0tLS1CRUdJTi", r"", r"LS0tLS1CRUdJTi[0-9A-Za-z+/]{0,60}(?:UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|gUFJJVkFURSBLRVk|QUklWQVRFIEtFW)[0-9A-Za-z+/=]{20,}", None),
-        ("putty_key", r"PuTTY-User-Key-File-", r"", r"PuTTY-User-Key-File-[23]:", None),
         ("rails_master_key", r"(?i)rails_master_key|master\.key", r"(?i)(?:rails_master_key|master\.key)[\"']?\s{0,2}[=:]?\s{0,2}[\"']?", r"[0-9a-f]{32}", None),
         ("jenkins_admin_password", r"initialAdminPassword|generated:", r"(?s)(?:password generated:\s{1,6}|initialAdminPassword[^0-9a-f]{1,20})", r"[0-9a-f]{32}", None),
         ("terraform_state_secret", r"(?i)\"sensitive_", r"(?i)\"sensitive_[a-z_]{1,30}\"\s{0,2}:\s{0,2}\"", r"[0-9A-Za-z+/_-]{16,}", is_random),
@@ -134,6 +139,7 @@ def _last_argument(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
         yield start + arguments[-1].start(1), start + arguments[-1].end(1)
 
 
+_PUTTY_LINE = r"(?:\r?\n[0-9A-Za-z+/=]*)"
 _ANY = r"((?s:.))?"
 _DASH_P = rf"\B-p(?:[ =]?[\"']?[^\s\"']{{0,128}})?{_ANY}"
 _OBJECTS = (
@@ -184,6 +190,15 @@ _COMMANDS = (
         find=_last_argument,
         base_score=0.85,
         open_ended_chars=1,
+    ),
+    Detector(
+        name="putty-private-key",
+        kind="secret.private_key",
+        # The file's header and public part come first; the footer is its code of authentication.
+        pattern=(rf"Private-Lines:(?: ?[0-9]{{0,4}}(?:{_PUTTY_LINE}*?(\r?\nPrivate-(?:MAC|Hash):)|{_PUTTY_LINE}*))?"),
+        trigger="Private-Lines:",
+        base_score=0.95,
+        open_ended_chars=80,
     ),
     Detector(
         name="pgpass-line",

@@ -81,7 +81,7 @@ LED = (
     'NetworkCredential("bob", "hun)ter22")', "datadog_key=" + "3f9d1c0b7a6e5d4c" * 2,
     "$2b$12$" + GITHUB[4:36] + GITHUB[4:25],
     "Authorization: Basic Ym9iOmh1bnRlcjIy", "sshpass -p hun!ter22 x", "token ", "secret ", '"password" : ',
-    "password is ", "value = ", "-----",
+    "password is ", "value = ", "-----", "Private-Lines: 2\nAAAA7x\nBBBB9y==\nPrivate-MAC: 00",
 )  # fmt: skip
 # Words that decide about scores, neighbours that glue, and things that look like the above.
 AROUND = (

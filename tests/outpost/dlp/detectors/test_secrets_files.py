@@ -40,6 +40,12 @@ PEM = "LS0tLS1CRUdJTi" + base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----\n" +
         (f"X-Api-Key: {TOKEN}", "secret.api_key_header", TOKEN),
         (f"Cookie: PHPSESSID={TOKEN}", "secret.session_cookie", TOKEN),
         (f'"registry.example": {{"auth": "{BASIC}"}}', "secret.docker_auth", BASIC),
+        (
+            f"Private-Lines: 2\n{TOKEN}\n{TOKEN}==\nPrivate-MAC: {HEX32}",
+            "secret.private_key",
+            f"Private-Lines: 2\n{TOKEN}\n{TOKEN}==\nPrivate-MAC:",
+        ),
+        (f"_auth = {BASIC}", "secret.npmrc_auth", BASIC),
         (f"//npm.example/:_authToken={TOKEN}", "secret.npmrc_auth", TOKEN),
         (f"access_token$production${_signs(16, '0123456789abcdef')}${HEX32}", "secret.braintree_token", HEX32),
         (f"00D{'x1' * 6}!{SALESFORCE}", "secret.salesforce_token", SALESFORCE),
@@ -70,7 +76,7 @@ def test_found(text, kind, found):
 @pytest.mark.parametrize(
     "text",
     [
-        "Authorization: Basic <credentials>", "Authorization: Basic QWxhZGRpbg==", "Authorization: Bearer ${TOKEN}", "Bearer of good news and great joys",
+        "Authorization: Basic <credentials>", "Authorization: Basic QWxhZGRpbg==", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Authorization: Bearer ${TOKEN}", "Bearer of good news and great joys",
         "Authorization: Bearer your-access-token-goes-here", '"auth": "oauth2/configuration"', "X-Api-Key: configuration_value",
         "git@github.com:org/repo1.git", "mail bob@example.org: hello2you", "mkdir -p some/path1", "cp -u a:b c", "curl -u $USER:$PASS https://x.example",
         "curl -u user:password https://x.example", "at 10:3000:x:y:z1234", "postgres@db.example:5432/x1", "psexec -p $Password", "docker login -p <password>",
