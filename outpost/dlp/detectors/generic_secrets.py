@@ -13,6 +13,7 @@ import re2
 
 from outpost.dlp.before import before
 from outpost.dlp.detector import Detector
+from outpost.dlp.detectors.secret_format import Spans
 from outpost.dlp.placeholders import is_placeholder
 from outpost.dlp.rarity import bits_per_sign, entropy
 
@@ -47,7 +48,7 @@ _REST = rf"{_TAIL}(?:{_GAP}(?:{_QUOTED})?|{_CLOSE}{_TYPE}(?:{_SIGN}{_OPEN}{_VALU
 _BEHIND = r"([^-])?"
 _PASSWORDS = rf"(?i:{_PERSONAL}){_REST}{_BEHIND}"
 _SECRETS = rf"(?i:{_SECRET}){_REST}{_BEHIND}"
-# The readings of a match, in that order: comma, sign, or blanks only between name and value.
+# The readings of a match: a sign, a comma, or blanks only between name and value.
 _NAME = rf"((?i:{_PERSONAL})|(?i:{_SECRET}))({_TAIL})"
 _COMMA = re2.compile(rf"{_NAME}({_GAP})({_QUOTED})")
 _SIGNED = re2.compile(rf"{_NAME}{_CLOSE}{_TYPE}({_SIGN}){_OPEN}({_VALUE})")
@@ -135,7 +136,7 @@ class Assignment:
 def read(text: str, start: int, end: int) -> Assignment | None:
     """The assignment that the match ``text[start:end]`` is; None if it has no value."""
     piece = text[start:end]
-    match = _COMMA.match(piece) or _SIGNED.match(piece) or _BLANK.match(piece)
+    match = _SIGNED.match(piece) or ("," in piece and _COMMA.match(piece)) or _BLANK.match(piece)
     if match is None:
         return None
     name, tail, sign, value = match.groups()
@@ -211,11 +212,10 @@ def _named_otherwise(a: Assignment, lead: str) -> bool:
     return a.name.lower() == "token" and a.tail[:1] == "s"
 
 
-def _secret(text: str, start: int, end: int) -> tuple[Assignment, str] | None:
-    """The assignment of a secret at this match, with what stands before it; None if it is none."""
+def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
+    """The assignment of a secret at this match, ``lead`` being what stands before it; None if it is none."""
     if end - start < _MIN_MATCH:
         return None
-    lead = before(text, start)
     if text[start : start + 3].lower() == "key" and _KEY_BEFORE.search(lead) is None and not lead.endswith("--"):
         return None  # first, for the word is common
     a = read(text, start, end)
@@ -230,7 +230,7 @@ def _secret(text: str, start: int, end: int) -> tuple[Assignment, str] | None:
     if a.sign == "" and not (formal or _stands_bare(a, lead)):
         return None
     plausible = _plausible_password(a, formal=formal) if a.password else _plausible_token(a)
-    return (a, lead) if plausible else None
+    return a if plausible else None
 
 
 def _stands_bare(a: Assignment, lead: str) -> bool:
@@ -240,18 +240,23 @@ def _stands_bare(a: Assignment, lead: str) -> bool:
     return "_" in a.tail or _LOGIN.search(lead) is not None or (not a.password and len(a.value) >= _MIN_BARE)
 
 
-def _finder(accept: Callable[[Assignment, str], bool]) -> Callable[[str, int, int], Iterator[tuple[int, int]]]:
+def _finder(accept: Callable[[str], bool]) -> Spans:
+    """Finds the value of a secret if what stands before its name is accepted."""
+
     def find(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        found = _secret(text, start, end)
-        if found is not None and accept(*found):
-            a = found[0]
+        lead = before(text, start)
+        if accept(lead) and (a := _secret(text, start, end, lead)) is not None:
             yield a.start, a.start + len(a.value)
 
     return find
 
 
-def _leaks(a: Assignment, lead: str) -> bool:
-    return a.password and _LOGIN.search(lead) is not None
+def _any(_: str) -> bool:
+    return True
+
+
+def _behind_login(lead: str) -> bool:
+    return _LOGIN.search(lead) is not None
 
 
 # The pattern stops at the end of a text only if it has not seen the character behind the value (group 1).
@@ -263,8 +268,8 @@ DETECTORS = (
         kind="secret.password",
         pattern=_PASSWORDS,
         trigger=rf"(?i:{_PERSONAL})",
-        find=_finder(lambda a, lead: a.password and not _leaks(a, lead)),
-        base_score=0.75,
+        find=_finder(_any),
+        base_score=0.75,  # behind a login, the next one has the span
         open_ended_chars=_OPEN_CHARS,
     ),
     Detector(
@@ -272,7 +277,7 @@ DETECTORS = (
         kind="credential_leak",
         pattern=_PASSWORDS,
         trigger=rf"(?i:{_PERSONAL})",
-        find=_finder(_leaks),
+        find=_finder(_behind_login),
         base_score=0.8,
         open_ended_chars=_OPEN_CHARS,
     ),
@@ -281,7 +286,7 @@ DETECTORS = (
         kind="secret.generic",
         pattern=_SECRETS,
         trigger=rf"(?i:{_SECRET})",
-        find=_finder(lambda a, _: not a.password),
+        find=_finder(_any),
         base_score=0.65,  # under what a vendor's format scores for the same span
         open_ended_chars=_OPEN_CHARS,
     ),
