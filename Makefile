@@ -50,6 +50,7 @@ bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,0
 eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through the running proxy and by itself
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 	@$(BIN)/python -m bench.eval_dlp $(ARGS)
+	@$(BIN)/python -m bench.eval_secrets $(ARGS)
 
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)

@@ -121,7 +121,7 @@ DETECTORS = (
     Detector(
         name="slack-webhook",
         kind="secret.slack_webhook",
-        pattern=r"https://hooks\.slack\.com/(?:services/T|workflows/T|triggers/[TE])[0-9A-Z]{6,}/[0-9A-Z]{6,}/[0-9A-Za-z/]{16,}",
+        pattern=r"https://hooks\.slack\.com/(?:services/T|workflows/T|triggers/[TE])[0-9A-Za-z]{6,}/[0-9A-Za-z]{6,}/[0-9A-Za-z/]{16,}",
         validate=is_real,
         base_score=0.98,
     ),

@@ -78,6 +78,7 @@ DETECTORS = prefixed(
         ("dynatrace_token", r"dt0[a-z][0-9]{2}\.[0-9A-Z]{24}\.[0-9A-Z]{64}"),
         ("endor_labs_key", r"endr\+[0-9A-Za-z-]{16}"),
         ("figma_token", r"figd_[0-9A-Za-z_-]{38,42}"),
+        ("github_refresh_token", r"ghr_[0-9A-Za-z]{76}"),
         ("gitlab_agent_token", r"glagent-[0-9A-Za-z_-]{50}"),
         ("gitlab_deploy_token", r"gldt-[0-9A-Za-z_-]{20}"),
         ("gitlab_feature_token", r"glffct-[0-9A-Za-z_-]{20}"),
