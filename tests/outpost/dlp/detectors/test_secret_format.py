@@ -50,7 +50,7 @@ MADE = {
     "discord-bot-token": "M" + _base64(b"123456789012345678")[1:] + "." + _signs(1, 6) + "." + _signs(2, 27),
     "grafana-key": base64.b64encode(json.dumps({"k": _signs(3, 32), "n": "deploy", "id": 1}, separators=(",", ":")).encode()).decode(),
     "onepassword-service-token": "ops_" + _base64(json.dumps({"signInAddress": _signs(4, 240)}).encode()),
-    "pypi-token": "pypi-" + _base64(b"\x02\x01\x08pypi.org\x02\x27" + _signs(5, 90).encode()),
+    "pypi-token": "pypi-" + _base64(b"\x02\x01\x08" + b"pypi" + b".org\x02\x27" + _signs(5, 90).encode()),
     "sentry-org-token": "sntrys_" + _base64(b'{"iat":1700000000.5,"url":"https://sentry.io","org":"acme"}') + "_" + _signs(6, 43),
     "teamcity-token": "eyJ0eXAiOiAiVENWMiJ9." + _signs(7, 36) + "." + _signs(8, 48),
 }  # fmt: skip
