@@ -38,6 +38,10 @@ lint: $(VENV)/.installed ## Check style, formatting, types and import rules
 	done; \
 	((!$${#failed[@]})) || { printf 'failed: %s\n' "$${failed[@]}"; exit 1; }
 
+.PHONY: kill
+kill: $(VENV)/.installed ## Kill an outpost 5,000 times while it fetches and applies policies (KILLS=n, SEED=n for others)
+	@KILLS=$(or $(KILLS),5000) SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/outpost/sync/test_kill.py
+
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
 	@$(BIN)/python bench/proxy.py $(ARGS)
