@@ -13,11 +13,11 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import DocumentRejected, InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
 from control_plane.proposals import OFFICERS_LIFETIME, accept, officers_roles, propose
 from control_plane.release import STABLE, Release
 from control_plane.role_rotation import named_keyids, repository_status
-from control_plane.signing import TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
+from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
 from outpost.policy.proposal import add_signature, review
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.tuf_witness import Witness, served
@@ -36,7 +36,7 @@ class World:
 
     def __init__(self, folder):
         self.keys = OrgKeys(folder / "keys")
-        self.keys.complete(HELD)
+        self.keys.complete(ROLES)
         self.store = MemoryBundleStore()
         self.officers = [CryptoSigner.generate_ecdsa() for _ in range(4)]
         bundles.create_repository(self.store, "acme", self.keys.load(), NOW)

@@ -9,10 +9,10 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
 from control_plane.release import Release
 from control_plane.role_rotation import ROTATABLE, named_keyids, repository_status, rotate
-from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS
+from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.tuf_witness import Witness, served
 
@@ -24,7 +24,7 @@ FIRST = {"policy.json": default_policy(), "keys.json": keys_document([]), "routi
 @pytest.fixture
 def keys(tmp_path):
     keys = OrgKeys(tmp_path / "keys")
-    keys.complete(HELD)
+    keys.complete(ROLES)
     return keys
 
 
