@@ -55,3 +55,15 @@ def test_there_must_be_such_an_org_and_such_a_role(operations):
         operations.policy.status("globex")
     with pytest.raises(InvalidRequest):
         operations.policy.rotate_key("acme", "mirrors")
+
+
+def test_the_schedule_warns_long_before_officers_must_sign(operations, officer, clock, capsys):
+    proposal = operations.policy.appoint_officers("acme", [pem(officer)], 1, 1)
+    operations.policy.publish_proposal("acme", [add_signature(proposal, officer)])
+    clock.advance(timedelta(days=300))
+    operations.renew_bundles(timedelta(hours=1))
+    assert "officers_must_sign" not in capsys.readouterr().out
+    clock.advance(timedelta(days=10))
+    operations.renew_bundles(timedelta(hours=1))
+    said = capsys.readouterr().out
+    assert said.count("officers_must_sign") == 2  # root and targets
