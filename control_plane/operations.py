@@ -77,6 +77,7 @@ from outpost.protocol.messages import (
 from pki.keys import certificate_sha256
 
 _log = structlog.get_logger("control_plane.operations")
+OFFICERS_WARNING = timedelta(days=60)  # people have to meet, or be sent a file; a month and a month's slack
 
 
 def utc_now() -> datetime:
@@ -456,7 +457,16 @@ class Operations:
                 continue
             if roles:
                 renewed[org_id] = roles
+                self._warn_of_officers_roles(org_id)
         return renewed
+
+    def _warn_of_officers_roles(self, org_id: str) -> None:
+        for status in self.policy.status(org_id):
+            if status.held < status.threshold and status.expires_at - self.clock() < OFFICERS_WARNING:
+                hint = "control-plane policy propose --renew-root"
+                _log.warning(
+                    "officers_must_sign", org=org_id, role=status.role, until=str(status.expires_at), hint=hint
+                )
 
     def _renew_org(self, org_id: str, resign_after: timedelta) -> tuple[str, ...]:
         signers, at = self.keyring.signers(org_id), self.clock()

@@ -96,7 +96,6 @@ class PolicyOperations:
     def appoint_officers(self, org_id: str, pems: Sequence[bytes], threshold: int, root_threshold: int) -> Proposal:
         """Root and targets for these officers' keys, for them (and the officers before them) to sign."""
         roles = officers_roles(pems, threshold, root_threshold)
-        self._keyring.org_keys(self._known(org_id)).complete([VIRTUAL_KEYS])
         return self._propose(org_id, roles=roles)
 
     def propose_rotation(self, org_id: str, role: str) -> Proposal:

@@ -10,7 +10,7 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import DocumentRejected, NotFound, ThresholdNotHeld, VersionTaken
 from control_plane.keys import keys_document
-from control_plane.release import Publication
+from control_plane.release import STABLE, Publication
 from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS, RoleSigners, SignedFile
 from control_plane.store.bundles import SqlBundleStore
 from outpost.policy.bundle import load_bundle
@@ -46,6 +46,8 @@ def _load(store):
         name: bundles.target_by_filename(store, "acme", f"{file.hashes['sha256']}.{name}")
         for name, file in Metadata.from_bytes(targets).signed.targets.items()
     }
+    keys = bundles.load_head(store, "acme", STABLE).keys
+    documents["keys.json"] = bundles.current_documents(store, "acme")["keys.json"]
     roots = [store.files["root", n] for n in range(2, store.latest_version("acme", "root") + 1)]
     return load_bundle(
         store.files["root", 1],
@@ -54,6 +56,7 @@ def _load(store):
         snapshot=snapshot,
         targets=targets,
         documents=documents,
+        delegated={keys.role: keys.content},
     )
 
 
