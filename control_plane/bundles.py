@@ -37,7 +37,9 @@ from control_plane.signing import (
     role_keys,
     sign_root,
 )
+from outpost.errors import BundleRejected
 from outpost.policy.bundle import SIGNED_AT_FIELD
+from outpost.policy.compile import require_usable
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.bundle_file import TARGETS, TUF
 from outpost.protocol.detectors import DetectorsDocument
@@ -87,14 +89,17 @@ def check_document(name: str, content: bytes) -> None:
     """Refuse a document that an outpost would refuse.
 
     Raises:
-        DocumentRejected: It is malformed, or nothing that a bundle may hold; lists every problem with its path.
+        DocumentRejected: It is malformed, does not compile, or is nothing that a bundle may hold; lists every problem
+            with its path.
     """
     if name not in _DOCUMENTS:
         raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(_DOCUMENTS)}", [(name, "unknown")])
     try:
-        parse_document(_DOCUMENTS[name], name, content)
+        require_usable(parse_document(_DOCUMENTS[name], name, content))
     except DocumentError as err:
         raise DocumentRejected(str(err), err.problems) from err
+    except BundleRejected as err:
+        raise DocumentRejected(str(err), [("", str(err))]) from err
 
 
 def create_repository(store: BundleStore, org_id: str, signers: RoleSigners, at: datetime) -> None:

@@ -88,7 +88,7 @@ class AllowEntry(Document):
     """In plain text: for what is harmless, such as test card numbers."""
     digests: KeyedDigests | None = None
     email_domains: list[EmailDomain] | None = Field(default=None, min_length=1, max_length=1000)
-    """Addresses at these domains, for example the org's own."""
+    """Addresses at these domains, in lower case; ``*.`` in front means the subdomains, and not the domain itself."""
 
     @model_validator(mode="after")
     def _has_one_list(self) -> "AllowEntry":

@@ -92,7 +92,9 @@ def _type(part: dict[str, Any], schema: dict[str, Any]) -> str:
     if part["type"] == "string":
         if part.get("pattern") == f"^{ID_PATTERN}$":
             return "id"
-        pattern = f" like `{_cell(part['pattern'])}`" if "pattern" in part else ""
+        form = part.get("pattern", "")
+        # What reads as a link is no help to a person either.
+        pattern = " of a fixed form" if "](" in form else f" like `{_cell(form)}`" if form else ""
         kind = "time" if part.get("format") == "date-time" else "text"
         return f"{kind}{pattern}{_bounds(part, 'minLength', 'maxLength', ' characters')}"
     return f"{part['type']}{_bounds(part, 'minimum', 'maximum', '')}"
