@@ -153,6 +153,10 @@ class Fleet:
             assert all(process.poll() is None for process in self._processes), "a worker has died"
         return self._having(version)
 
+    def close(self) -> None:
+        """Hear no more of them."""
+        self._selector.close()
+
     def weigh(self) -> Weight:
         weights = [weigh(process.pid) for process in self._processes]
         return Weight(*(sum(getattr(one, name) for one in weights) for name in ("cpu_s", "rss_mib", "peak_rss_mib")))
@@ -186,7 +190,9 @@ def running_fleet(directory: Path, outposts: int, workers: int, ramp_s: float) -
                     env=environment({}),
                 )
             )
-        yield Fleet(processes, outposts)
+        fleet = Fleet(processes, outposts)
+        yield fleet
+        fleet.close()
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
@@ -196,6 +202,8 @@ def running_fleet(directory: Path, outposts: int, workers: int, ramp_s: float) -
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 def one_round(name: str, plane: Plane, fleet: Fleet, kill_after: float | None = None) -> Round:
@@ -275,7 +283,7 @@ def measure(
         plane.start()
         started = time.monotonic()
         fleet = stack.enter_context(running_fleet(fleet_dir / "outposts", outposts, workers, ramp_s))
-        version = plane.opened.operations.snapshot_versions([ORG])[ORG]
+        version = plane.opened.operations.policy.audiences([ORG])[ORG].stable
         fleet.await_applied(version, outposts)
         facts["first_bundle_everywhere_s"] = round(time.monotonic() - started, 1)
         facts["idle"] = idle(plane, idle_s)

@@ -67,11 +67,17 @@ async def outpost(data_dir: Path, on_applied: Callable[[int], None], stop: async
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     applied: list[Applied] = []
 
-    def apply(bundle: StoredBundle) -> None:
-        applied[:] = [Applied(snapshot_version(bundle), utc_now())]
-        on_applied(applied[0].snapshot_version)
+    async def prepare(bundle: StoredBundle) -> Callable[[], None]:
+        def put_in_force() -> None:
+            applied[:] = [Applied(snapshot_version(bundle), utc_now())]
+            on_applied(applied[0].snapshot_version)
 
-    effects = Effects(apply=apply, apply_secrets=lambda _secrets: None, applied=lambda: applied[0] if applied else None)
+        return put_in_force
+
+    async def apply_secrets(_secrets: dict[str, str]) -> None:
+        """Nobody here has use for them."""
+
+    effects = Effects(prepare, apply_secrets, lambda: applied[0] if applied else None)
     async with ControlPlaneClient(identity) as client:
         doorstep = Doorstep(enrolment_url(identity, None))
         keeper = IdentityKeeper(identity, client, doorstep, ClockWatch(utc_now, time.monotonic), utc_now)
