@@ -213,7 +213,8 @@ def growing(detector: Detector, form: str) -> Detector:
         return written.count(" ") == blanks and (validate is None or validate(written))
 
     longest = max(map(_places, words))
-    return replace(detector, pattern=rf"\b{pattern}\b", validate=complete, open_ended_chars=longest + 2)
+    start = f"[0-9] {next(_pieces(words[lead]))}" if lead else rf"\b{_one_pattern(words[0])}\b"
+    return replace(detector, pattern=rf"\b{pattern}\b", trigger=start, validate=complete, open_ended_chars=longest + 2)
 
 
 def _detector(identifier: Identifier, suffix: str, forms: Iterable[str], shape: Shape) -> Detector:

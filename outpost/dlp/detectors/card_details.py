@@ -35,6 +35,7 @@ DETECTORS = (
             rf"(?i)\b(?:(?:security code|verification (?:code|value)|{_CODE_WORDS})(?:{LINK}([0-9]{{3,4}})\b)?|"
             r"(?:security|verification)\b)"
         ),
+        trigger=rf"(?i)\b(?:{_CODE_WORDS}|security|verification)",
         group=1,
         validate=given,
         base_score=0.9,
@@ -45,6 +46,7 @@ DETECTORS = (
         name="card-expiry",
         kind="pci.expiry",
         pattern=(rf"(?i)\b(?:(?:{_EXPIRY_WORDS}|valid (?:until|through|to))(?:{LINK}({_MONTH_YEAR})\b)?|valid\b)"),
+        trigger=rf"(?i)\b(?:{_EXPIRY_WORDS}|valid)",
         group=1,
         validate=given,
         base_score=0.8,
@@ -55,6 +57,7 @@ DETECTORS = (
         kind="pci.track",
         # Expiry YYMM and service code after the separator.
         pattern=r"\b[0-9]{12,19}[=D][0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3,20}\b",
+        trigger=r"[0-9]{12}[=D]",
         validate=valid_track,
         base_score=0.97,
     ),

@@ -168,6 +168,7 @@ DETECTORS: tuple[Detector, ...] = (
         name="email",
         kind="pii.email",
         pattern=rf"{_EMAIL_FIRST}(?:{_EMAIL_WORD})?(?:\.{_EMAIL_WORD})*@(?:{_EMAIL_LABEL}\.)+{_EMAIL_END}",
+        trigger=rf"[{_ALNUM}_%+'-]@[{_ALNUM}]",
         validate=valid_email,
         base_score=0.95,
     ),

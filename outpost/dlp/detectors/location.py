@@ -64,6 +64,7 @@ DETECTORS = (
         name="postcode-after-word",
         kind="pii.address.postcode",
         pattern=rf"(?i)\b{_CODE_WORDS}(?:{LINK}([0-9]{{3,6}}(?:-[0-9]{{3,4}})?|[0-9]{{3}} [0-9]{{2}})\b)?",
+        trigger=rf"(?i)\b{_CODE_WORDS}",
         group=1,
         validate=given,
         base_score=0.8,
@@ -74,6 +75,7 @@ DETECTORS = (
         name="zip-after-state",
         kind="pii.address.postcode",
         pattern=rf"\b{_STATES}(?: ([0-9]{{5}}(?:-[0-9]{{4}})?))?\b",
+        trigger=rf"\b{_STATES}\b",
         group=1,
         validate=given,
         base_score=0.75,
@@ -85,6 +87,7 @@ DETECTORS = (
         name="street-english",
         kind="pii.address.street",
         pattern=rf"{GROWS}\b[0-9]{{1,5}} [A-Z](?:[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}} ({_TYPE})\b|[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}})",
+        trigger="[0-9] [A-Z]",
         validate=lambda line: line.rpartition(" ")[2] in _TYPES and line.count(" ") > 1,
         base_score=0.75,
         open_ended_chars=24,
@@ -96,6 +99,7 @@ DETECTORS = (
             rf"{GROWS}\b[0-9]{{1,4}}(?: ?(?:bis|ter))?(?:,? [rabciqRABCIQ](?:{_ROMANCE_TAIL}{_OF}[ ']({_NAME}(?:[ -]{_NAME}){{0,3}})\b|"
             r"[a-z\xdf-\xff ']{0,24})|,)"
         ),
+        trigger="[0-9](?:,| [rabciqRABCIQt]|bis|ter)",
         validate=lambda line: line.count(" ") > 1 and any(map(str.isupper, line.rpartition(" ")[2])),
         base_score=0.75,
         open_ended_chars=32,

@@ -85,6 +85,7 @@ DETECTORS = (
         kind="pii.passport",
         # The second alternative is a line that has only begun, for streams.
         pattern=rf"{GROWS}\b(?:{_LINES}|[0-9A-Z]{{1,14}}<[0-9A-Z<]{{0,43}})",
+        trigger="[0-9A-Z]<|[0-9A-Z]{30}",
         find=find_lines,
         base_score=0.97,  # four check digits: one in 10,000
         open_ended_chars=44,

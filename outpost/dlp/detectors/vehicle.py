@@ -48,6 +48,7 @@ DETECTORS = (
         name="plate",
         kind="pii.license_plate",
         pattern=rf"{GROWS}\b(?i:{_PLATE_WORDS})(?:{LINK}({_PLATE})\b)?",
+        trigger=rf"\b(?i:{_PLATE_WORDS})",
         group=2,
         validate=valid_plate,
         base_score=0.75,

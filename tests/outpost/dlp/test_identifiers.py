@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.dlp.detector import REPORT_SCORE
-from outpost.dlp.engine import Engine
+from outpost.dlp.engine import Engine, one_byte_each
 from outpost.dlp.identifiers import Identifier, Shape, detectors_of, pattern_of, score, split, stdnum
+from outpost.dlp.normalise import normalise
 from outpost.dlp.registry import ALL, IDENTIFIERS
 from outpost.dlp.stream import StreamScanner
 from tests.outpost.dlp.detectors.cases import CASES
@@ -105,3 +106,16 @@ def _streamed(text, cuts):
         found += [(f.kind, f.start + at, f.end + at, f.score) for f in released.findings]
         at += len(released.text)
     return found
+
+
+LATIN1 = re2.Options()
+LATIN1.encoding = re2.Options.Encoding.LATIN1
+
+
+@pytest.mark.parametrize("detector", [d for d in ALL if d.trigger], ids=lambda detector: detector.name)
+def test_a_trigger_occurs_wherever_its_pattern_does(detector):
+    pattern, trigger = (re2.compile(p.encode("latin-1"), LATIN1) for p in (detector.pattern, detector.trigger))
+    for text in TEXTS:
+        # Also of the beginnings that a stream would show it.
+        for raw in (one_byte_each(normalise(text[:end]).text) for end in range(1, len(text) + 1)):
+            assert not pattern.search(raw) or trigger.search(raw), raw
