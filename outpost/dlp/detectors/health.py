@@ -55,7 +55,7 @@ _PLAN_WORDS = (
 
 IDENTIFIERS = (
     _id("us-npi", "phi.npi", "9999999999", 44, "npi|national provider|provider id|provider number", "1234567893", validate=valid_npi, check="luhn80840"),
-    _id("us-dea", "phi.dea", "[ABCDEFGHJKLMPRSTUX][A-Z9]9999999", 9, "dea |dea#|dea:|dea number|drug enforcement|prescriber", "AB1234563", validate=valid_dea, check="dea"),
+    _id("us-dea", "phi.dea", "[ABCDEFGHJKLMPRSTUX][A-Z9]9999999", 9, "dea |dea#|dea:|dea number|drug enforcement|prescriber", "AB1234563", validate=valid_dea, check="dea", bare=Shape.UNCOMMON),
     _id("gb-nhs", "phi.nhs", "9999999999|999 999 9999|999-999-9999", 10, "nhs|national health service|health service number", "9434765870", validate=stdnum("gb.nhs"), check="stdnum"),
     _id("gb-chi", "phi.nhs", "9999999999", 10, "chi number|chi no|chi:|community health index", "9434765870", validate=stdnum("gb.nhs"), check="stdnum"),
     _id("us-mbi", "phi.health_plan_id", f"{_MBI}|{_MBI_PRINTED}", 1, f"medicare|mbi |mbi:|{_PLAN_WORDS}", "1EG4TE5MK73", bare=Shape.SINGULAR, printed=Shape.SINGULAR),
@@ -65,7 +65,7 @@ IDENTIFIERS = (
         validate=lambda number: luhn.is_valid(number[:10]), check="luhn"),
     _id("ca-quebec", "phi.health_plan_id", "AAAA99999999|AAAA 9999 9999", 1, "ramq|assurance maladie|health insurance|carte soleil", "TREM80120113"),
     _id("de-kvnr", "phi.health_plan_id", "[A-Z]999999999", 9, "kvnr|krankenversicherten|versichertennummer|versicherten-nr|krankenkasse", "A123456780",
-        validate=lambda number: luhn.is_valid(f"{ord(number[0]) - 64:02}{number[1:]}"), check="luhn"),
+        validate=lambda number: luhn.is_valid(f"{ord(number[0]) - 64:02}{number[1:]}"), check="luhn", bare=Shape.UNCOMMON),
     _id("health-plan", "phi.health_plan_id", "[A-Z][A-Z][A-Z]999999999|[A-Z][0-9]99999999|[A-Z][A-Z]99999999|999999999|9999999999|99999999999|[A-Z][A-Z][A-Z][0-9A-Z]99999999", 1, _PLAN_WORDS, "XYZ123456789"),
     _id("mrn", "phi.mrn", "999999|9999999|99999999|999999999|9999999999|[A-Z]9999999|[A-Z][A-Z]999999|[M][R][N]-999999|[M][R][N]-99999999|999-99-999|99-99-99", 1,
         "mrn|medical record|patient id|patient no|patient number|chart number|chart no|hospital number|hospital no|patientennummer|patienten-id|numéro de patient|número de paciente|historia clínica|medical rec|patient #", "123456"),

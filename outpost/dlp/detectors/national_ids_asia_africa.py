@@ -9,6 +9,7 @@ Singapore (modulo 11, ICA), Kazakhstan and Kuwait (modulo 11), Iran (modulo 11),
 
 from stdnum import luhn
 
+from outpost.dlp.detector import Detector
 from outpost.dlp.identifiers import ANY_COUNTRY, Shape, by_country, detectors_of, stdnum
 
 
@@ -101,12 +102,12 @@ IDENTIFIERS = (
     _id("eg", "id", "", "[23]9999999999999", 64, "الرقم القومي|بطاقة|egyptian national|egyptian id", "29001011234567", validate=valid_egyptian, check="date"),
     _id("gh", "card", "", "[G][H][A]-999999999-9|[G][H][A]9999999999", 1, "ghana card|ghanaian id", "GHA-123456789-0", bare=Shape.SINGULAR, printed=Shape.SINGULAR),
     _id("hk", "hkid", "", "A999999[0-9A]|AA999999[0-9A]|A999999-[0-9A]|AA999999-[0-9A]", 10, "hkid|hong kong id|hong kong identity|身份證|身份证|香港身份", "A1234563",
-        validate=valid_hkid, check="mod11"),
+        validate=valid_hkid, check="mod11", bare=Shape.UNCOMMON, printed=Shape.UNCOMMON),
     _id("id", "nik", "id.nik", "9999999999999999|999999 999999 9999|999999-999999-9999", 27, "nik |nomor induk|ktp|no. ktp|indonesian id", "3171011708450001", bare=Shape.COMMON),
     _id("il", "idnr", "il.idnr", "999999999|99999999-9", 9, "תעודת זהות|מספר זהות|ת.ז|teudat zehut|israeli id|mispar zehut", "039337423"),
     _id("in", "aadhaar", "in_.aadhaar", "[2-9]99999999999|[2-9]999 9999 9999|[2-9]999-9999-9999", 9, "aadhaar|aadhar|adhaar|adhar|uidai|uid no|आधार|uid number", "234123412346"),
     _id("in", "vid", "in_.vid", "[2-9]999999999999999|[2-9]999 9999 9999 9999", 9, "aadhaar vid|virtual id|vid |aadhaar|आधार", "2341234123412341", bare=Shape.COMMON),
-    _id("in", "epic", "in_.epic", "AAA9999999", 9, "voter|epic |epic no|electoral|मतदाता", "WKH1186253"),
+    _id("in", "epic", "in_.epic", "AAA9999999", 9, "voter|epic |epic no|electoral|मतदाता", "WKH1186253", bare=Shape.UNCOMMON),
     _id("ir", "code", "", "9999999999|999-999999-9", 9, "کد ملی|شماره ملی|کدملی|iranian national|code melli|کد ملّی", "0013542419", validate=valid_iranian, check="mod11"),
     _id("jp", "in", "jp.in_", "999999999999|9999 9999 9999|9999-9999-9999", 9, "マイナンバー|個人番号|my number|mynumber|kojin bango|japanese individual", "621498320257"),
     _id("kr", "rrn", "kr.rrn", "999999-[0-9]999999|9999999999999", 260, "주민등록|주민번호|외국인등록|resident registration|rrn |korean id|jumin", "971013-9019902"),
@@ -127,4 +128,14 @@ IDENTIFIERS = (
     _id("za", "id", "za.idnr", "9999999999999|999999 9999 99 9|999999 9999999|999999 9999 999", 1000, "south african id|sa id|rsa id|identity number|id no|id number|identiteitsnommer", "7503305044089"),
 )  # fmt: skip
 
-DETECTORS = detectors_of(IDENTIFIERS)
+DETECTORS = (
+    *detectors_of(IDENTIFIERS),
+    Detector(
+        name="hk-hkid-parenthesised/mod11",
+        kind="pii.national_id.hk",
+        pattern=r"\b[A-Z]{1,2}[0-9]{6}(\([0-9A]\))?",
+        validate=lambda written: written.endswith(")") and valid_hkid(written),
+        base_score=0.9,  # printed so on the card, and one in eleven passes
+        open_ended_chars=4,
+    ),
+)

@@ -58,7 +58,10 @@ def find_mac(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     if before in (":", "-", ".") or (after in (":", "-", ".") and touches_word(text[end + 1 : end + 2])):
         return
-    if len(set(text[start:end].lower()) - set(":-.")) > 2:  # noqa: PLR2004 - ff:ff:…, 00:00:…, 00:11:00:11:…
+    signs = set(text[start:end].lower()) - set(":-.")
+    if "." in text[start:end] and not any(map(str.isalpha, signs)):  # a number written with dots
+        return
+    if len(signs) > 2:  # noqa: PLR2004 - ff:ff:…, 00:00:…, 00:11:00:11:…
         yield start, end
 
 

@@ -113,7 +113,7 @@ IDENTIFIERS = (
     _tax("rs", "pib", "rs.pib", "999999999", 9, "pib |пиб|pib:", "101134702"),
     _tax("ru", "inn", "ru.inn", "9999999999|999999999999", 9, "инн|inn ", "1234567894"),
     _tax("se", "orgnr", "se.orgnr", "999999-9999|9999999999", 9, "orgnr|organisationsnummer|org.nr|org nr|organization number", "123456-7897"),
-    _tax("sg", "uen", "sg.uen", "99999999A|999999999A|[RST]99AA9999A", 22, "uen |unique entity", "00192200M"),
+    _tax("sg", "uen", "sg.uen", "99999999A|999999999A|[RST]99AA9999A", 22, "uen |unique entity", "00192200M", bare=Shape.UNCOMMON),
     _tax("si", "davcna", "si.ddv", "99999999", 11, "davčna", "50223054"),
     _tax("sk", "dic", "sk.dph", "9999999999", 15, "ič dph|dič|dic ", "2022749619"),
     _tax("sn", "ninea", "sn.ninea", "9999999 9[A-Z]9|99999999[A-Z]9", 32, "ninea", "3067221 2G2"),
@@ -128,7 +128,7 @@ IDENTIFIERS = (
     _tax("us", "atin", "", "[9]99-[9][3]-9999|[9]99[9][3]9999", 1, "atin|adoption taxpayer", "912-93-3456"),
     _tax("us", "ptin", "us.ptin", "[P]99999999|[P]-99999999", 1, "ptin|preparer", "P01594846"),
     _tax("uy", "rut", "uy.rut", "999999999999|99-999999-999-9", 10000, "rut |r.u.t", "211003420017"),
-    _tax("ve", "rif", "ve.rif", "[VEJPG]-99999999-9|[VEJPG]999999999|[VEJPG]-999999999", 9, "rif |r.i.f", "V-11470283-4"),
+    _tax("ve", "rif", "ve.rif", "[VEJPG]-99999999-9|[VEJPG]999999999|[VEJPG]-999999999", 9, "rif |r.i.f", "V-11470283-4", bare=Shape.UNCOMMON),
     _tax("vn", "mst", "vn.mst", "9999999999|9999999999-999", 9, "mã số thuế|mst ", "0100233488"),
     _tax("za", "tin", "za.tin", "9999999999", 18, "income tax|tax reference|south african tax", "0001339050"),
 )  # fmt: skip

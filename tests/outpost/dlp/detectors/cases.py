@@ -54,6 +54,10 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "us-ssn/dashed": ([("536-22-8726",) * 2], ["666-22-8726", "1-536-22-8726"]),
     "us-ssn/spaced": ([("536 22 8726",) * 2], ["000 22 8726"]),
     "us-ssn/undelimited": ([("ssn 536228726", "536228726")], ["536228726", "ssn 000228726"]),
+    "hk-hkid-parenthesised/mod11": (
+        [("A123456(3)",) * 2, ("holder A123456(3), then", "A123456(3)")],
+        ["A123456(4)", "A1234563", "A123456", "A123456(B)", "xA123456(3)"],
+    ),
     "plate": (
         [("license plate: 7ABC123", "7ABC123"), ("Kennzeichen B-MW 1234", "B-MW 1234"), ("number plate is AB12 CDE", "AB12 CDE")],
         ["7ABC123", "license plate reader", "plate 12345", "license plates ABCDEF"],
@@ -109,6 +113,6 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "ipv6/ipaddress": ([("2001:db8:85a3::8a2e:370:7334",) * 2], ["::1", "a::b"]),
     "mac/ieee802": (
         [("00:0d:87:9d:1c:e9",) * 2, ("D0-50-99-84-A2-A0",) * 2, ("000d.879d.1ce9",) * 2],
-        ["ff:ff:ff:ff:ff:ff", "00:0d:87:9d:1c:e9:aa", "aa:00:0d:87:9d:1c:e9", "00:0d:87:9d:1c", "00:0d-87:9d:1c:e9", "00:0g:87:9d:1c:e9"],
+        ["ff:ff:ff:ff:ff:ff", "00:0d:87:9d:1c:e9:aa", "aa:00:0d:87:9d:1c:e9", "00:0d:87:9d:1c", "00:0d-87:9d:1c:e9", "00:0g:87:9d:1c:e9", "0884.8182.1613"],
     ),
 }  # fmt: skip

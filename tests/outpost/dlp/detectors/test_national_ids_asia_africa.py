@@ -1,9 +1,12 @@
 import pytest
 
+from outpost.dlp.detectors import national_ids_asia_africa
 from outpost.dlp.detectors.national_ids_asia_africa import IDENTIFIERS
+from tests.outpost.dlp.detectors import by_case
 from tests.outpost.dlp.detectors import official_numbers as check
 from tests.outpost.dlp.detectors.table import found
 
+by_name = pytest.mark.parametrize("name", by_case.names_of(national_ids_asia_africa))
 each = pytest.mark.parametrize("identifier", IDENTIFIERS, ids=check.named)
 
 
@@ -31,3 +34,13 @@ def test_the_check_refuses_as_many_as_the_table_says(identifier):
 def test_the_example_beside_its_word_is_of_its_kind_among_all_detectors(identifier):
     text = f"{identifier.words[0].strip()}: {identifier.example}"
     assert (identifier.kind, identifier.example) in found(text)
+
+
+@by_name
+def test_found(name):
+    by_case.assert_positives(name)
+
+
+@by_name
+def test_near_misses_by_name(name):
+    by_case.assert_near_misses(name)
