@@ -86,8 +86,8 @@ DETECTORS = (
     Detector(
         name="street-english",
         kind="pii.address.street",
-        pattern=rf"{GROWS}\b[0-9]{{1,5}} [A-Z](?:[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}} ({_TYPE})\b|[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}})",
-        trigger="[0-9] [A-Z]",
+        pattern=rf"{GROWS}\b(?:[0-9]{{1,5}}[A-Z]? [A-Z](?:[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}} ({_TYPE})\b|[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}})|[0-9]{{1,5}}[A-Z]\b)",
+        trigger="[0-9] ?[A-Z]",
         validate=lambda line: line.rpartition(" ")[2] in _TYPES and line.count(" ") > 1,
         base_score=0.75,
         open_ended_chars=24,

@@ -37,7 +37,7 @@ _CEDULA = "cédula|cedula|c.i.|ci "
 IDENTIFIERS = (
     _id("ar", "dni", "ar.dni", "99999999|99.999.999", 1, "dni |d.n.i|documento nacional|documento de identidad|argentine id", "20123456"),
     _id("br", "cpf", "br.cpf", "99999999999|999.999.999-99|999999999-99|999 999 999 99", 84, "cpf|cadastro de pessoa|brazilian tax|brazilian id", "39053344705", printed=Shape.RARE),
-    _id("ca", "sin", "ca.sin", "999999999|999-999-999|999 999 999", 11, "sin |social insurance|assurance sociale|nas |n.a.s|canadian social", "123456782"),
+    _id("ca", "sin", "luhn", "999999999|999-999-999|999 999 999", 11, "sin |social insurance|assurance sociale|nas |n.a.s|canadian social", "123456782"),
     _id("cl", "rut", "cl.rut", "99999999[0-9K]|9999999[0-9K]|99.999.999-[0-9Kk]|9.999.999-[0-9Kk]|99999999-[0-9Kk]|9999999-[0-9Kk]", 10,
         "rut |run |r.u.t|rol único|rol unico|cédula|cedula|chilean id", "125319092"),
     _id("co", "cc", "", "9999999999|99999999|9.999.999.999|99.999.999", 1, "cédula de ciudadanía|cedula de ciudadania|c.c.|cc no|cc:|colombian id|cédula de extranjería", "1020304050"),

@@ -88,8 +88,8 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "zip-after-state": ([("San Francisco, CA 94105", "94105"), ("NY 10001-1234", "10001-1234")], ["CA 9410", "XX 94105", "CA 941055", "CA"]),
     "street-english": (
-        [("at 221 Baker Street, London", "221 Baker Street"), ("350 North Oak Grove Ave.", "350 North Oak Grove Ave")],
-        ["221 Baker", "Baker Street", "5 Street", "12 March Madness", "3 Streets", "20 Main street"],
+        [("at 221 Baker Street, London", "221 Baker Street"), ("221B Baker Street", "221B Baker Street"), ("350 North Oak Grove Ave.", "350 North Oak Grove Ave")],
+        ["221 Baker", "Baker Street", "5 Street", "221B", "5G Network", "12 March Madness", "3 Streets", "20 Main street"],
     ),
     "street-french": (
         [("12 rue de la Paix", "12 rue de la Paix"), ("12, avenue Victor Hugo", "12, avenue Victor Hugo"), ("3 bis rue du Bac", "3 bis rue du Bac")],
