@@ -112,7 +112,11 @@ LATIN1 = re2.Options()
 LATIN1.encoding = re2.Options.Encoding.LATIN1
 
 
-@pytest.mark.parametrize("detector", [d for d in ALL if d.trigger], ids=lambda detector: detector.name)
+@pytest.mark.parametrize(
+    "detector",
+    [d for d in ALL if d.trigger and not d.kind.startswith(("secret.", "credential_leak"))],
+    ids=lambda detector: detector.name,
+)
 def test_a_trigger_occurs_wherever_its_pattern_does(detector):
     pattern, trigger = (re2.compile(p.encode("latin-1"), LATIN1) for p in (detector.pattern, detector.trigger))
     for text in TEXTS:
