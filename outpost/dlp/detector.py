@@ -33,7 +33,8 @@ class Detector:
         group: Group of the pattern that is the finding.
         validate: Of the matched text; False refuses the match.
         find: Instead of ``validate``: of (normalised text, start, end of the match), yields the spans within it.
-        context_words: Lower-case words; one of them shortly before the match gives ``context_score``.
+        context_words: Lower-case words; one of them shortly before the match gives ``context_score``. A longer word may
+            begin with it, unless it ends with a blank.
         context_score: Score with context; 0 means context does not matter.
         refuse_words: Lower-case words that, directly before the match, refuse it (``version 1.2.3.4``).
         glue: A match is refused if one of these is directly before it, or directly after it and followed by a digit

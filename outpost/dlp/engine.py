@@ -21,7 +21,7 @@ from outpost.dlp.redact import MARKER_MAX_CHARS
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
-from outpost.dlp.words import Words
+from outpost.dlp.words import Words, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -55,6 +55,7 @@ class Engine:
                 triggers.append(detector.trigger or detector.pattern)
                 self._compiled.append((compile_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
+        self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._prefilter: Prefilter = Re2Prefilter(triggers)
         self._unfinished, self._unjoined = (
@@ -98,9 +99,11 @@ class Engine:
         """Add the findings of the pattern ``index``."""
         pattern, detectors = self._compiled[index]
         text = reading.text
+        entrance = self._gates[index]
         for match in pattern.finditer(reading.raw, reading.begin):
+            shut = entrance is not None and not entrance.opens(text, match.start())
             for detector, words in detectors:
-                if reading.depth and not detector.in_rewritten:
+                if (shut and words.needs_context) or (reading.depth and not detector.in_rewritten):
                     continue
                 start, end = match.span(detector.group)
                 if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
@@ -118,6 +121,7 @@ class Engine:
         text, raw = reading.text, reading.raw
         for match in pattern.finditer(raw, reading.begin):
             start, end = match.span()
+            whole = False
             for detector, _ in detectors:
                 if detector.restartable and detector.find is not None:
                     yield from detector.find(text, start, end)
@@ -126,7 +130,9 @@ class Engine:
                 elif detector.open_ended_chars:
                     yield start, end
                 else:
-                    yield start, min(end, start + MAX_MATCH_CHARS)
+                    whole = True
+            if whole:
+                yield start, min(end, start + MAX_MATCH_CHARS)
 
     def closed(self, index: int, reading: "Reading") -> list[tuple[int, int]]:
         """Matches of the pattern ``index``, if it is open-ended, that have found their end."""

@@ -92,6 +92,27 @@ def test_context_counts_before_the_match_and_only_near():
     assert engine.scan("ticket " + "a" * 64 + " ZZ17") == []
 
 
+def test_a_word_that_ends_with_a_blank_is_no_beginning():
+    engine = Engine([word(r"\bZZ[0-9]+", score=0.2, context_words=("tin ",), context_score=0.7)])
+    assert engine.scan("tint ZZ17") == []
+    assert all(len(engine.scan(f"tin{after}ZZ17")) == 1 for after in (" ", ": ", "=", '":'))
+
+
+def test_each_of_many_detectors_behind_one_pattern_has_its_own_words():
+    words = ("one", "two", "three", "four")
+    shared = r"\bZZ[0-9]+"
+    several = [
+        Detector(name=w, kind=f"x.{w}", pattern=shared, base_score=0.2, context_words=(w,), context_score=0.7)
+        for w in words
+    ]
+    strong = Detector(name="strong", kind="x.strong", pattern=shared, base_score=0.6)
+    engine = Engine([*several, strong])
+    assert [f.kind for f in engine.scan("nothing ZZ17")] == ["x.strong"]
+    for w in words:
+        assert [f.kind for f in engine.scan(f"{w} ZZ17")] == [f"x.{w}"]
+    assert [f.kind for f in engine.scan("[REDACTED:x.two] ZZ17")] == ["x.strong"]
+
+
 def test_a_redaction_marker_is_no_context():
     engine = Engine([word(r"\bZZ[0-9]+", score=0.2, context_words=("ticket",), context_score=0.7)])
     assert engine.scan("[REDACTED:x.ticket] ZZ17") == []

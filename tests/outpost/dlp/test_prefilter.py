@@ -11,6 +11,11 @@ def test_the_patterns_that_occur_are_named_in_order():
     assert prefilter.present(b"") == []
 
 
+def test_the_order_is_of_the_patterns_whatever_set_they_are_in():
+    prefilter = Re2Prefilter(["b", r"\bab", "(?i)BA", "[ab]{20}", r"\bb", "a"])
+    assert prefilter.present(b"ab" * 10) == [0, 1, 2, 3, 5]
+
+
 class StarvedSet:
     """What an RE2 set answers when its automaton does not fit into memory: no match, and no error in Python."""
 
@@ -20,7 +25,8 @@ class StarvedSet:
 
 def test_a_pattern_set_without_memory_is_not_passed_as_clean():
     starved = Re2Prefilter(["a+"])
-    starved._set = StarvedSet()
+    (patterns,) = starved._sets
+    patterns._set = StarvedSet()
     with pytest.raises(CouldNotInspect) as caught:
         starved.present(b"aaa")
     assert caught.value.code is ErrorCode.INSPECTION_UNAVAILABLE

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outpost.dlp.detectors import payment
 from outpost.dlp.detectors.payment import find_cards, luhn
+from tests.outpost.dlp.detectors import by_case
 from tests.outpost.dlp.detectors.table import found
 
 # Test numbers that card networks and payment processors publish: valid by issuer range, length and Luhn.
@@ -126,3 +128,16 @@ def test_any_run_gives_ordered_spans_within_it(groups):
         assert at <= begin < stop <= len(run)
         assert luhn("".join(filter(str.isdigit, run[begin:stop])))
         at = stop
+
+
+by_name = pytest.mark.parametrize("name", by_case.names_of(payment))
+
+
+@by_name
+def test_positives_by_name(name):
+    by_case.assert_positives(name)
+
+
+@by_name
+def test_near_misses_by_name(name):
+    by_case.assert_near_misses(name)
