@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -286,6 +287,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         standing = Standing(keeper, revocations, outpost.clock_watch)
         async with _listening(outpost, sync, standing):
             await outpost.audit.append(_system_event(outpost, "start"))
+            # Takes seconds beside the requests; a daemon, for nobody waits for it when the process ends.
+            threading.Thread(target=outpost.engine.accelerate, name="accelerate", daemon=True).start()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
