@@ -26,6 +26,8 @@ _TIMES = {"double": 2, "twice": 2, "triple": 3, "treble": 3, "doppel": 2}
 _DASHES = ("dash", "hyphen", "minus", "strich", "tiret", "guion")
 _WORD = "|".join(sorted((*_DIGIT_OF, *_TIMES, *_DASHES, "and", "space"), key=len, reverse=True))
 _BETWEEN = r"[ \t\r\n,.;:/-]{1,3}"
+# For the trigger, which is in ASCII so that every engine reads it alike.
+_ASCII_WORD = re.sub("[^ -~]", r"[\\x80-\\xff]", _WORD)
 _SPELLED_ITEM = rf"(?:{_WORD}|[0-9])"
 _SPELLED = compile_bytes(rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM}){{7,}}\b")
 _ITEM = re.compile(r"[^\W_]+")
@@ -90,7 +92,7 @@ def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 SPELLED_DIGITS = Rewriter(
     name="spelled-digits",
     joins=True,
-    trigger=rf"(?i)\b(?:{_WORD}){_BETWEEN}{_SPELLED_ITEM}{_BETWEEN}{_SPELLED_ITEM}{_BETWEEN}{_SPELLED_ITEM}",
+    trigger=rf"(?i)\b(?:{_ASCII_WORD}){_BETWEEN}(?:(?:{_ASCII_WORD}|[0-9]){_BETWEEN}){{2}}(?:{_ASCII_WORD}|[0-9])",
     tokens=find_digits,
     unfinished=rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM})*(?:{_BETWEEN}[0-9A-Za-z\xc0-\xff]{{0,{_LONGEST}}})?",
 )
@@ -181,10 +183,13 @@ _BEGUN_DOMAIN = rf"{_AT}(?:{_LABEL}(?:{_DOT}{_LABEL}){{0,4}})?{_BEGUN_LABEL}"
 _BEGUN_WORD = (
     rf"[ \t]{{1,2}}(?:{_AT_WORD}|{_DOT_WORD}|a|ar|arr|arro|arob|c|ch|d|do|p|po|pu|@)?[ \t]{{0,2}}|_(?:a|at|d|do|dot)?_?"
 )
+_TRIGGER = rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}"
 
 SPELLED_ADDRESSES = Rewriter(
     name="spelled-addresses",
-    trigger=rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}",
+    trigger=rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}".replace(
+        "ä", r"[\x80-\xff]"
+    ),
     tokens=find_addresses,
     unfinished=(
         rf"(?i)\b{_LOCAL}(?:(?:{_SPELLED_DOT})[0-9A-Za-z_%+'-]{{1,64}}){{0,3}}(?:{_BEGUN_DOMAIN}|{_BEGUN}|{_BEGUN_WORD})"
