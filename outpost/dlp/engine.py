@@ -7,8 +7,11 @@
 5. Overlaps are settled by ``overlap.py``.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
@@ -94,6 +97,27 @@ class Engine:
         ]
         # One received character can stand for several, so spans that were apart may now share it.
         return resolve(moved)
+
+    def scan_segments(self, texts: Sequence[str]) -> list[list[tuple[int, Finding]]]:
+        """Findings of ``texts`` read as one: a value may begin in one and end in another.
+
+        A finding is given as its pieces: (index of the text, finding with offsets in that text).
+
+        Raises:
+            CouldNotInspect: as ``scan``, of all texts together.
+        """
+        ends = list(accumulate(map(len, texts)))
+        placed = []
+        for finding in self.scan("".join(texts)):
+            pieces = []
+            index = bisect_right(ends, finding.start)
+            while index < len(ends) and (begin := ends[index] - len(texts[index])) < finding.end:
+                start, end = max(finding.start - begin, 0), min(finding.end, ends[index]) - begin
+                if start < end:
+                    pieces.append((index, replace(finding, start=start, end=end)))
+                index += 1
+            placed.append(pieces)
+        return placed
 
     def read(self, text: str, begin: int = 0) -> "Reading":
         """Look at normalised ``text``; what is before ``begin`` is context."""
