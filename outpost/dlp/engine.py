@@ -35,6 +35,8 @@ MAX_TEXT_CHARS = 32 * 1024 * 1024
 MAX_FINDINGS = 10_000
 # A value may be encoded twice, and then still be spelled or spread.
 MAX_DEPTH = 3
+# From about so many patterns on Vectorscan is faster than RE2's sets (docs/evaluation.md).
+MANY_PATTERNS = 100
 # No match is longer, but of a detector that is open-ended or restartable: the rest of what goes on is something else.
 MAX_MATCH_CHARS = 4096
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
@@ -66,13 +68,15 @@ class Engine:
             for joins in (False, True)
         )
 
-    def accelerate(self) -> bool:
-        """Change over to the faster prefilter, with the same findings; False where it does not work.
+    def accelerate(self, *, at_least: int = MANY_PATTERNS) -> bool:
+        """Change over to Vectorscan, with the same findings; False where it does not work or would not be faster.
 
         Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
         """
         if isinstance(self._prefilter, VectorscanPrefilter):
             return True
+        if len(self._triggers) < at_least:
+            return False
         try:
             self._prefilter = VectorscanPrefilter(self._triggers)
         except PrefilterUnavailable:
