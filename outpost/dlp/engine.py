@@ -7,8 +7,11 @@
 5. Overlaps are settled by ``overlap.py``.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
@@ -32,6 +35,8 @@ MAX_TEXT_CHARS = 32 * 1024 * 1024
 MAX_FINDINGS = 10_000
 # A value may be encoded twice, and then still be spelled or spread.
 MAX_DEPTH = 3
+# From about so many patterns on Vectorscan is faster than RE2's sets (docs/evaluation.md).
+MANY_PATTERNS = 100
 # No match is longer, but of a detector that is open-ended or restartable: the rest of what goes on is something else.
 MAX_MATCH_CHARS = 4096
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
@@ -64,13 +69,15 @@ class Engine:
             for joins in (False, True)
         )
 
-    def accelerate(self) -> bool:
-        """Change over to the faster prefilter, with the same findings; False where it does not work.
+    def accelerate(self, *, at_least: int = MANY_PATTERNS) -> bool:
+        """Change over to Vectorscan, with the same findings; False where it does not work or would not be faster.
 
         Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
         """
         if isinstance(self._prefilter, VectorscanPrefilter):
             return True
+        if len(self._triggers) < at_least:
+            return False
         try:
             self._prefilter = VectorscanPrefilter(self._triggers)
         except PrefilterUnavailable:
@@ -95,6 +102,27 @@ class Engine:
         ]
         # One received character can stand for several, so spans that were apart may now share it.
         return resolve(moved)
+
+    def scan_segments(self, texts: Sequence[str]) -> list[list[tuple[int, Finding]]]:
+        """Findings of ``texts`` read as one: a value may begin in one and end in another.
+
+        A finding is given as its pieces: (index of the text, finding with offsets in that text).
+
+        Raises:
+            CouldNotInspect: as ``scan``, of all texts together.
+        """
+        ends = list(accumulate(map(len, texts)))
+        placed = []
+        for finding in self.scan("".join(texts)):
+            pieces = []
+            index = bisect_right(ends, finding.start)
+            while index < len(ends) and (begin := ends[index] - len(texts[index])) < finding.end:
+                start, end = max(finding.start - begin, 0), min(finding.end, ends[index]) - begin
+                if start < end:
+                    pieces.append((index, replace(finding, start=start, end=end)))
+                index += 1
+            placed.append(pieces)
+        return placed
 
     def read(self, text: str, begin: int = 0) -> "Reading":
         """Look at normalised ``text``; what is before ``begin`` is context."""

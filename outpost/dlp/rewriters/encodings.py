@@ -107,6 +107,17 @@ def _with_breaks(text: str, tokens: list[Token]) -> list[Token]:
     return joined
 
 
+def _even(pairs: list[tuple[int, str]], step: int) -> list[Token]:
+    """Pairs of digits at equal distances, as few tokens."""
+    said = "".join(chr(int(digits, 16)) for _, digits in pairs)
+    tokens = []
+    for first in range(0, len(pairs), _TILE_PAIRS):
+        last = min(first + _TILE_PAIRS, len(pairs))
+        end = pairs[last][0] if last < len(pairs) else pairs[-1][0] + 2
+        tokens.append(Token(pairs[first][0], end, said[first:last], step))
+    return tokens
+
+
 def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Runs of hexadecimal digits of ASCII text."""
     tokens: list[Token] = []
@@ -123,6 +134,10 @@ def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
                 tokens.append(Token(start + tile, start + tile + len(piece), _ascii(bytes.fromhex(piece)), 2))
             continue
         pairs = [(digits.start() + start, digits[0]) for digits in _DIGITS.finditer(run)]
+        step = pairs[1][0] - pairs[0][0]
+        if all(at == start + index * step for index, (at, _) in enumerate(pairs)):
+            tokens += _even(pairs, step)
+            continue
         for index, (at, digits) in enumerate(pairs):
             until = pairs[index + 1][0] if index + 1 < len(pairs) else at + 2
             goes_on = index % _TILE_PAIRS > 0 or (prefix is not None and index == 0)

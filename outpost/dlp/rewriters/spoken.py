@@ -38,7 +38,7 @@ _SSN_DIGITS = 9
 
 def _in_words(text: str, start: int, end: int) -> list[Token]:
     """One token for each spelled digit and for what stands between; groups stay groups."""
-    tokens: list[Token] = []
+    spans: list[tuple[int, int, str]] = []  # of the digits; what stands between belongs to the one before
     times, digits = 1, ""
     parted: set[bool] = set()  # whether there is more than a blank between two digits: all alike do not make groups
     held = -1  # where a "double" began
@@ -49,27 +49,29 @@ def _in_words(text: str, start: int, end: int) -> list[Token]:
             continue
         digit = word if word.isdigit() else _DIGIT_OF.get(word, "")
         begin = item.start() if held < 0 else held
-        if tokens and tokens[-1].end < begin:
-            gap = text[tokens[-1].end : begin]
-            parts = bool(gap.strip(" \t-"))
-            if digits and digit:
-                parted.add(parts)
-            tokens.append(Token(tokens[-1].end, begin, " " if digits and digit and parts else ""))
         written = digit * times if digit else ("-" if word in _DASHES else "")
+        if spans and digits and digit:
+            parts = bool(text[spans[-1][1] : begin].strip(" \t-"))
+            parted.add(parts)
+            if parts:
+                written = " " + written
         if written == "-":
             parted.add(True)
         digits += digit * times
-        tokens.append(Token(begin, item.end(), written))
+        spans.append((begin, item.end(), written))
         times, held = 1, -1
     if not any(map(str.isalpha, text[start:end])):
         return []  # digits as they are
     if len(digits) < _MIN_DIGITS or digits in "01234567890123456789":
         return []
-    tokens = [token._replace(goes_on=index > 0) for index, token in enumerate(tokens)]
-    if len(parted) > 1:
-        return tokens
-    tokens = [token._replace(text=token.text.strip()) for token in tokens]
-    return _as_ssn(tokens) if len(digits) == _SSN_DIGITS else tokens
+    if len(parted) <= 1:
+        spans = [(begin, stop, written.strip()) for begin, stop, written in spans]
+    ends = [begin for begin, _, _ in spans[1:]] + [spans[-1][1]]
+    tokens = [
+        Token(begin, stop, written, goes_on=index > 0)
+        for index, ((begin, _, written), stop) in enumerate(zip(spans, ends, strict=True))
+    ]
+    return _as_ssn(tokens) if len(digits) == _SSN_DIGITS and len(parted) <= 1 else tokens
 
 
 def _as_ssn(tokens: list[Token]) -> list[Token]:

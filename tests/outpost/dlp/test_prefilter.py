@@ -97,6 +97,8 @@ def test_threads_scan_at_once(vectorscan):
 
 def test_an_accelerated_engine_finds_the_same(vectorscan):
     engine = Engine(ALL)
+    assert not engine.accelerate(at_least=10_000)
+    assert engine.accelerate(at_least=0)
     assert engine.accelerate()
     for text in (*samples.PERSONAL, *samples.ALL_SECRETS, *disguised(samples.PERSONAL)):
         assert engine.scan(text) == default_engine().scan(text)
