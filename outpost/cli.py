@@ -36,6 +36,7 @@ from outpost.policy.bundle import load_bundle
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
 from outpost.protocol.routes import HEALTH
+from outpost.scan.command import scan_command
 from outpost.sync.enrol import register
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.token import parse_token
@@ -60,6 +61,7 @@ audit_cli = typer.Typer(
 )
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(policy_cli, name="policy")
+cli.command("scan", epilog="Example: git diff | outpost scan - --fail-on secret")(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
 policy_cli.command("sign", epilog="Example: outpost policy sign PROPOSAL.json --key officer1.key")(officer.sign)
