@@ -34,6 +34,7 @@ from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostEr
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
+from outpost.scan.command import scan_command
 from outpost.sync.enrol import MAX_ANSWER_BYTES, register
 from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import Identity, load_identity
@@ -73,6 +74,7 @@ bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost
     air_gap_commands.import_command
 )
 cli.add_typer(policy_cli, name="policy")
+cli.command("scan", epilog="Example: git diff | outpost scan - --fail-on secret")(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
 policy_cli.command("sign", epilog="Example: outpost policy sign PROPOSAL.json --key officer1.key")(officer.sign)

@@ -15,6 +15,7 @@ PROMISED = [
     "outpost audit export",
     "outpost audit tail",
     "outpost demo",
+    "outpost scan",
     "outpost policy lint",
     "outpost policy diff",
     "outpost policy simulate",

@@ -1,0 +1,147 @@
+"""Inspects one input, whatever it is: text of any length, an archive, something binary. Memory does not grow with it.
+
+Text longer than ``WHOLE_CHARS`` goes through the streaming scanner, whose findings are those of the whole
+(``outpost/dlp/stream.py``). What cannot be inspected becomes a ``Problem``, never a crash and never silence.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from outpost.dlp.engine import Engine
+from outpost.dlp.stream import Released, StreamScanner
+from outpost.errors import CouldNotInspect
+from outpost.policy.evaluate import CompiledPolicy, Facts
+from outpost.protocol.findings import Finding
+from outpost.scan.archive import ArchiveDamaged, ArchiveTooLarge, Limits, Readable, Stream, members
+from outpost.scan.context import Places
+from outpost.scan.decode import HEAD_BYTES, Decoder, looks_binary
+from outpost.scan.results import BINARY, FileResult, Hit, Problem, Result, Unscannable
+from outpost.scan.select import Selection, judge
+
+# In one piece the engine lists at most 10,000 findings, and no finding is shorter than seven characters.
+WHOLE_CHARS: Final = 64 * 1024
+# How much of one file may wait for what follows it: a file on one line, such as minified code, keeps a word open.
+_MAX_HOLD_CHARS: Final = 1024 * 1024
+MAX_LISTED: Final = 100_000
+"""Findings of one file that are listed; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to look for, what to list, and by which policy to judge."""
+
+    engine: Engine
+    selection: Selection = field(default_factory=Selection)
+    policy: CompiledPolicy | None = None
+    facts: Facts | None = None
+    show: bool = False
+    explain: bool = False
+
+
+def inspect_path(task: Task, path: Path, shown: str) -> Result:
+    """Inspect a file; ``shown`` is its name in the result."""
+    try:
+        with path.open("rb") as file:
+            return inspect(task, file, shown, path.stat().st_size)
+    except OSError as err:
+        reason = err.strerror or type(err).__name__
+        return Result(problems=(Problem(shown, Unscannable.UNREADABLE, reason),))
+
+
+def inspect(task: Task, source: Readable, shown: str, size_bytes: int | None) -> Result:
+    """Inspect what ``source`` gives; ``size_bytes`` is None for a pipe.
+
+    Raises:
+        OSError: ``source`` could not be read.
+    """
+    limits = Limits(size_bytes or 0)
+    files: list[FileResult] = []
+    problems: list[Problem] = []
+    name = shown
+    try:
+        for member in members(Stream(source if size_bytes else _Metered(source, limits)), limits):
+            name = f"{shown}!/{member.name}" if member.name else shown
+            if member.stream is None:
+                problems.append(Problem(name, Unscannable.ARCHIVE, member.problem))
+                continue
+            try:
+                files.append(_inspect_file(task, member.stream, name))
+            except ArchiveTooLarge:
+                raise
+            except ArchiveDamaged as err:
+                problems.append(Problem(name, Unscannable.ARCHIVE, err.message))
+            except CouldNotInspect as err:
+                problems.append(Problem(name, Unscannable.TEXT, err.message))
+    except ArchiveDamaged as err:
+        problems.append(Problem(shown, Unscannable.ARCHIVE, err.message))
+    return Result(tuple(files), tuple(problems), size_bytes or limits.packed_bytes)
+
+
+class _Metered:
+    """A pipe: how much is in it is known as it is read."""
+
+    def __init__(self, source: Readable, limits: Limits) -> None:
+        self._source, self._limits = source, limits
+
+    def read(self, size: int, /) -> bytes:
+        content = self._source.read(size)
+        self._limits.packed_bytes += len(content)
+        return content
+
+
+def _inspect_file(task: Task, stream: Stream, name: str) -> FileResult:
+    if looks_binary(stream.head[:HEAD_BYTES]):
+        return _finished(task, name, [], [], 0, binary=True)
+    decoder = Decoder(stream.head)
+    detectors = {detector.name: detector for detector in task.engine.detectors} if task.explain else {}
+    places = Places(detectors, show=task.show, explain=task.explain)
+    hits: list[Hit] = []
+    found: list[Finding] = []
+    kinds: set[tuple[str, float]] = set()
+    omitted = 0
+    for released in _released(task.engine, decoder.decode(stream.chunks())):
+        listed = [finding for finding in released.findings if task.selection.lists(finding)]
+        new = places.hits(released, listed)
+        room = MAX_LISTED - len(hits)
+        hits += new[:room]
+        omitted += len(new[room:])
+        # The policy asks for kinds and scores only: one finding of each will do.
+        found += [f for f in released.findings if (f.kind, f.score) not in kinds]
+        kinds.update((f.kind, f.score) for f in released.findings)
+    return _finished(task, name, hits, found, omitted, binary=decoder.binary)
+
+
+def _finished(
+    task: Task, name: str, hits: list[Hit], found: list[Finding], omitted: int, *, binary: bool
+) -> FileResult:
+    verdict = None
+    if task.policy is not None and task.facts is not None:
+        verdict = judge(task.policy, task.facts, found, binary=binary)
+    return FileResult(name, tuple(hits), binary and task.selection.lists_kind(BINARY), omitted, verdict)
+
+
+def _released(engine: Engine, pieces: Iterator[str]) -> Iterator[Released]:
+    """The text with its findings.
+
+    Raises:
+        CouldNotInspect: Beyond the engine's bounds.
+    """
+    start: list[str] = []
+    length = 0
+    for piece in pieces:
+        start.append(piece)
+        length += len(piece)
+        if length > WHOLE_CHARS:
+            break
+    else:
+        text = "".join(start)
+        yield Released(text, tuple(engine.scan(text)))
+        return
+    scanner = StreamScanner(engine, _MAX_HOLD_CHARS)
+    for piece in itertools.chain(start, pieces):
+        for at in range(0, len(piece), WHOLE_CHARS):
+            yield from scanner.feed(piece[at : at + WHOLE_CHARS])
+    yield from scanner.finish()
