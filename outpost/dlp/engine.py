@@ -39,6 +39,8 @@ MAX_DEPTH = 3
 MANY_PATTERNS = 100
 # No match is longer, but of a detector that is open-ended or restartable: the rest of what goes on is something else.
 MAX_MATCH_CHARS = 4096
+# In a rewritten text, which is shorter than what it was read from, a match that was refused at this length stays so.
+_MAX_REFUSED_CHARS = 512
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
 # Encoded context is longer than what it says.
 LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
@@ -171,6 +173,12 @@ class Engine:
                     yield start, len(raw) + 1
                 elif detector.open_ended_chars:
                     yield start, end
+                elif (
+                    reading.depth
+                    and end - start > _MAX_REFUSED_CHARS
+                    and not any(_accepted(detector, text, start, end))
+                ):
+                    yield start, start + _MAX_REFUSED_CHARS
                 else:
                     whole = True
             if whole:

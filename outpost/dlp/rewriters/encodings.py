@@ -32,9 +32,8 @@ _DIGITS = re.compile(r"[2-7][0-9A-Fa-f]|0[9aAdD]")
 _PREFIX = re.compile(r"\\?0?[xX]")
 _URL_SAFE = str.maketrans("-_", "+/")
 # A stream may be cut between tiles, so no run, however long, has to be held.
-_TILE_GROUPS = 1000
-_TILE_TOKENS = 32
-_TILE_PAIRS = 256
+_TILE_GROUPS = 64
+_TILE_PAIRS = 64
 
 
 def _ascii(data: bytes) -> str:
@@ -100,10 +99,10 @@ def find_wrapped(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 def _with_breaks(text: str, tokens: list[Token]) -> list[Token]:
     """``tokens`` and, between them, the line breaks of the run, read as nothing."""
     joined: list[Token] = []
-    for index, token in enumerate(tokens):
+    for token in tokens:
         if joined and joined[-1].end < token.start and text[joined[-1].end] != "=":
             joined.append(Token(joined[-1].end, token.start, "", goes_on=True))
-        joined.append(token._replace(goes_on=index % _TILE_TOKENS > 0))
+        joined.append(token)
     return joined
 
 

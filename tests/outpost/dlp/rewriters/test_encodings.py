@@ -28,7 +28,7 @@ def test_a_long_run_is_cut_into_tiles_that_read_on():
     tokens = find_base64(written, one_byte_each(written), 0, len(written))
     assert len(tokens) > 2
     assert build(written, tokens).text == SAID * 200
-    assert max(token.end - token.start for token in tokens) <= 4000
+    assert max(token.end - token.start for token in tokens) <= 256
     # A stream that is cut between tiles reads the same tokens from there on.
     again = find_base64(written, one_byte_each(written), tokens[1].start, len(written))
     assert again == tokens[1:]
