@@ -161,7 +161,8 @@ WRAPPED_BASE64 = Rewriter(
 )
 HEXADECIMAL = Rewriter(
     name="hexadecimal",
-    trigger=r"[0-9A-Fa-f]{16}|(?:[2-7][0-9A-Fa-f](?:[ ,:;.-]{1,3}|[ ,:;.-]{0,3}\\?0?[xX])){4}",
+    # As far as a token's beginning: digests, which are common, hold no eight such bytes in a row.
+    trigger=rf"(?:{_BYTE}{_BETWEEN}){{7}}{_BYTE}",
     tokens=find_hex,
     unfinished=rf"(?:\b|[G-Zg-z_])(?:\\?0?[xX])?(?:{_BYTE}{_BETWEEN})+\\?[0-9A-Fa-f]?",
 )
