@@ -150,7 +150,7 @@ def find_ibans(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 
 SPREAD_IBANS = Rewriter(
     name="spread-ibans",
-    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]{_BETWEEN}[0-9A-Za-z]",
+    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]",
     tokens=find_ibans,
     unfinished=(
         rf"[A-Z]{_BETWEEN}(?:[A-Z]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9A-Za-z]{_BETWEEN}){{0,30}})?)?)?"
