@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import re2
 
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 
 _DIGIT, _CAPITAL, _SMALL, _FOREIGN = ord("9"), ord("A"), ord("a"), 0x80
 
@@ -66,7 +66,7 @@ def shape_of(pattern: str) -> str | None:
 def _image(piece: str) -> str:
     """What the signs that ``piece`` stands for become, as a pattern; nothing if their shape says too little."""
     try:
-        members = [found.start() for found in compile_bytes(piece).finditer(_ALL) if found.end() > found.start()]
+        members = [start for ((start, end), *_) in of_bytes(piece).each(_ALL) if end > start]
     except re2.error:
         return ""
     signs = {_SIGNS[code] for code in members}
