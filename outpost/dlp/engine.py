@@ -284,6 +284,12 @@ class Reading:
         """The largest position up to ``cut`` that no match or token crosses, in the text or in another reading."""
         if self._spans is None:
             self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
+            self._spans += (
+                span
+                for rewriter in self.rewriters
+                if rewriter.together is not None
+                for span in rewriter.together(self.text, self.raw, self.begin)
+            )
             self._closed = [span for index in self.patterns for span in self._engine.closed(index, self)]
         while cut > self.begin:
             before = cut
