@@ -13,18 +13,18 @@ from stdnum import iban
 from stdnum.numdb import get as registry
 
 from outpost.dlp.detectors.payment import luhn
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token
 
 _BETWEEN = r"[ \t\r\n\x80./\\_|*~+-]{0,3}"
-_RUN = compile_bytes(rf"[0-9](?:{_BETWEEN}[0-9]){{8,}}")
+_RUN = of_bytes(rf"[0-9](?:{_BETWEEN}[0-9]){{8,}}")
 _GROUP = re.compile("[0-9]+")
 _PLAIN = frozenset(("", " ", "-", "."))
 _CARD_MIN, _CARD_MAX = 13, 19
 _SSN = (3, 2, 4)
 _SSN_DIGITS = 9
 # Nine digits in any groups are joined beside one of these only.
-_SSN_WORDS = compile_bytes(r"(?i)\bssn\b|social|\bsoc\.? ?sec|\bss ?#|seguro")
+_SSN_WORDS = of_bytes(r"(?i)\bssn\b|social|\bsoc\.? ?sec|\bss ?#|seguro")
 # Layouts of card numbers, alone or followed by other numbers (expiry, security code).
 _CARD_LAYOUTS = ((4, 4, 4, 4), (4, 6, 5), (4, 4, 4, 4, 3), (4, 6, 4))
 
@@ -99,11 +99,11 @@ def _layout_end(run: str, groups: list[re.Match[str]], index: int, base: int, to
 def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Cards and social security numbers in rows of digits that no pattern takes for one."""
     tokens: list[Token] = []
-    for match in _RUN.finditer(raw, begin, end):
-        run = text[match.start() : match.end()]
+    for ((start, stop),) in _RUN.each(raw, begin, end):
+        run = text[start:stop]
         if not run.isdigit():
-            named = _SSN_WORDS.search(raw, max(0, match.start() - CONTEXT_CHARS), match.start()) is not None
-            tokens += _within(run, match.start(), is_named=named)
+            named = _SSN_WORDS.first(raw, max(0, start - CONTEXT_CHARS), start) is not None
+            tokens += _within(run, start, is_named=named)
     return tokens
 
 
@@ -125,7 +125,7 @@ SPREAD_DIGITS = Rewriter(
 )
 
 _IBAN_MIN = 15  # Norway's, the shortest
-_IBAN = compile_bytes(
+_IBAN = of_bytes(
     rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9](?:{_BETWEEN}[0-9A-Za-z]){{11,30}}",
 )
 
@@ -142,9 +142,9 @@ def find_ibans(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Account numbers, joined, where a country's length and the check digits fit."""
     tokens = []
     at = begin
-    while (match := _IBAN.search(raw, at, end)) is not None:
-        start = match.start()
-        places = [place for place in range(start, match.end()) if text[place].isalnum()]
+    while (spans := _IBAN.first(raw, at, end)) is not None:
+        start, past = spans[0]
+        places = [place for place in range(start, past) if text[place].isalnum()]
         at = places[2]  # another one may begin before this match ends
         wanted = _iban_length(text[places[0]] + text[places[1]])
         if not _IBAN_MIN <= wanted <= len(places):
@@ -160,7 +160,7 @@ def find_ibans(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 
 SPREAD_IBANS = Rewriter(
     name="spread-ibans",
-    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]{_BETWEEN}[0-9A-Za-z]",
+    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]",
     tokens=find_ibans,
     unfinished=(
         rf"[A-Z]{_BETWEEN}(?:[A-Z]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9A-Za-z]{_BETWEEN}){{0,30}})?)?)?"
