@@ -38,14 +38,23 @@ lint: $(VENV)/.installed ## Check style, formatting, types and import rules
 	done; \
 	((!$${#failed[@]})) || { printf 'failed: %s\n' "$${failed[@]}"; exit 1; }
 
+.PHONY: kill
+kill: $(VENV)/.installed ## Kill an outpost 5,000 times while it fetches and applies policies (KILLS=n, SEED=n for others)
+	@KILLS=$(or $(KILLS),5000) SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/outpost/sync/test_kill.py
+
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
 	@$(BIN)/python bench/proxy.py $(ARGS)
+
+.PHONY: bench-fleet
+bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,000 outposts, also through a restart
+	@$(BIN)/python -m bench.fleet $(ARGS)
 
 .PHONY: eval
 eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through the running proxy and by itself
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 	@$(BIN)/python -m bench.eval_dlp $(ARGS)
+	@$(BIN)/python -m bench.eval_secrets $(ARGS)
 
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)

@@ -56,11 +56,11 @@ def running_outpost(upstream_url: str, directory: Path) -> Iterator[Target]:
     try:
         initialise = [command("control-plane"), "init", "--json", "--provider-url", f"{upstream_url}/v1"]
         key = json.loads(run(initialise, control_settings, directory))["virtual_key"]
-        control.start(lambda: _is_ok(f"https://127.0.0.1:{platform}/readyz"))
+        control.start(lambda: is_ok(f"https://127.0.0.1:{platform}/readyz"))
         create = [command("control-plane"), "outpost", "create", "bench", "--json"]
         token = json.loads(run(create, control_settings, directory))["token"]
         run([command("outpost"), "register"], outpost_settings | {"OUTPOST_ENROLMENT_TOKEN": token}, directory)
-        served.start(lambda: _is_ok(f"http://127.0.0.1:{admin}/readyz"))
+        served.start(lambda: is_ok(f"http://127.0.0.1:{admin}/readyz"))
         yield Target("outpost", f"http://127.0.0.1:{proxy}", key, _pid(served), _pid(control))
     except DemoFailed as err:
         raise CannotStart(str(err)) from err
@@ -69,7 +69,7 @@ def running_outpost(upstream_url: str, directory: Path) -> Iterator[Target]:
         control.stop()
 
 
-def _is_ok(url: str) -> bool:
+def is_ok(url: str) -> bool:
     # Asks only whether somebody is up; the control plane's authority is known to nobody here.
     with httpx.Client(verify=False, trust_env=False, timeout=PROBE_TIMEOUT_S) as client:
         try:

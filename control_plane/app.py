@@ -126,7 +126,7 @@ class Server:
     async def _start(self) -> None:
         config, operations = self._config, self._operations
         gate = Gate(LoadLimits(config.max_requests, config.max_watchers))
-        board = NewsBoard(operations.policy.audiences, config.watch_poll_s, lambda: gate.room)
+        board = NewsBoard(operations.policy.audiences, config.watch_poll_s, lambda: gate.idle)
         limiter = RateLimiter(config.enrol_rate_per_minute / 60, config.enrol_burst)
         platform = platform_app(operations, config.sync_url(self._names), limiter)
         outposts = partial(

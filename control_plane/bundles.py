@@ -21,6 +21,7 @@ from control_plane.release import (
     HeadVersions,
     Publication,
     Release,
+    Target,
     current_root,
     stored_file,
 )
@@ -36,8 +37,11 @@ from control_plane.signing import (
     role_keys,
     sign_root,
 )
+from outpost.errors import BundleRejected
 from outpost.policy.bundle import SIGNED_AT_FIELD
+from outpost.policy.compile import require_usable
 from outpost.protocol.budgets import BudgetsDocument
+from outpost.protocol.bundle_file import TARGETS, TUF
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.documents import (
     BUDGETS_TARGET,
@@ -85,14 +89,17 @@ def check_document(name: str, content: bytes) -> None:
     """Refuse a document that an outpost would refuse.
 
     Raises:
-        DocumentRejected: It is malformed, or nothing that a bundle may hold; lists every problem with its path.
+        DocumentRejected: It is malformed, does not compile, or is nothing that a bundle may hold; lists every problem
+            with its path.
     """
     if name not in _DOCUMENTS:
         raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(_DOCUMENTS)}", [(name, "unknown")])
     try:
-        parse_document(_DOCUMENTS[name], name, content)
+        require_usable(parse_document(_DOCUMENTS[name], name, content))
     except DocumentError as err:
         raise DocumentRejected(str(err), err.problems) from err
+    except BundleRejected as err:
+        raise DocumentRejected(str(err), [("", str(err))]) from err
 
 
 def create_repository(store: BundleStore, org_id: str, signers: RoleSigners, at: datetime) -> None:
@@ -254,6 +261,29 @@ def metadata_by_filename(store: BundleStore, org_id: str, filename: str, audienc
     if found is None:
         raise NotFound("no such metadata file")
     return found
+
+
+def whole(release: Release, audience: str, lifetime: timedelta | None) -> dict[str, bytes]:
+    """All that a client needs from the first root on, by name in a bundle file (``outpost.protocol.bundle_file``).
+
+    The timestamp is a new one that lasts ``lifetime``, by default the policy's own ``max_offline_s``: it is on the road
+    for days, and longer than the policy may be enforced without news it serves nobody.
+
+    Raises:
+        NotFound: The org has published nothing.
+    """
+    head = load_head(release.store, release.org_id, audience)
+    if head is None:
+        raise NotFound(f"org {release.org_id} has published nothing")
+    if lifetime is None:
+        policy = parse_document(PolicyDocument, POLICY_TARGET, head.documents[POLICY_TARGET])
+        lifetime = timedelta(seconds=policy.max_offline_s)
+    roots = [stored_file(release.store, release.org_id, "root", number + 1) for number in range(release.root.version)]
+    versioned = [*roots, head.snapshot, head.targets, *([] if head.keys is None else [head.keys])]
+    files = {f"{TUF}{file.version}.{file.role}.json": file.content for file in versioned}
+    files[f"{TUF}timestamp.json"] = release.vouch_apart(head.snapshot, lifetime).content
+    targets = (Target.of(name, content) for name, content in head.documents.items())
+    return files | {f"{TARGETS}{target.sha256}.{target.name}": target.content for target in targets}
 
 
 def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:

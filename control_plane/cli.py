@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from control_plane.commands import installation, officers, publishing
+from control_plane.commands import air_gap, installation, officers, publishing
 from control_plane.commands.authority import ca_commands
 from control_plane.commands.policy import policy_commands
 from control_plane.commands.registry import outpost_commands, revoke
@@ -34,6 +34,9 @@ app.command("seal")(seal)
 app.add_typer(org_commands, name="org")
 app.add_typer(user_commands, name="user")
 app.add_typer(outpost_commands, name="outpost")
+outpost_commands.command("enrol")(air_gap.enrol_offline)
+app.add_typer(air_gap.bundle_commands, name="bundle")
+app.add_typer(air_gap.audit_commands, name="audit")
 app.add_typer(key_commands, name="key")
 policy_commands.command("publish")(publishing.publish_policy)
 policy_commands.command("promote")(publishing.promote)

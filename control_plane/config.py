@@ -134,7 +134,7 @@ class Config(ProgramSettings):
         description="How often the database is asked for news while outposts watch, in seconds.",
     )
     max_requests: int = Field(
-        default=512,
+        default=2048,
         ge=1,
         le=100_000,
         description="Requests of outposts worked on at once; more are told when to come back.",

@@ -4,6 +4,7 @@ Instance ids tell a restart from a clone: a restarted outpost never comes back u
 with one identity take turns. Which certificate is in use is read from the connection, not from what it says.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from control_plane.outposts import OutpostRecord, OutpostStatus, RegistryStore
@@ -11,6 +12,15 @@ from outpost.protocol.messages import Heartbeat, HeartbeatReply
 
 _QUIET = timedelta(hours=1)  # a clone that was not heard for as long is reported again; else once is enough
 _REMEMBERED_INSTANCES = 8  # more machines than that on one identity also alternate within any eight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """One heartbeat of ``outpost``, over a connection with this certificate. Two are never the same."""
+
+    outpost: OutpostRecord
+    beat: Heartbeat
+    certificate_sha256: bytes | None
 
 
 def record_heartbeat(  # noqa: PLR0913 - the facts of one heartbeat

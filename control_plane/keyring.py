@@ -30,7 +30,7 @@ from control_plane.authority_keys import AuthorityKeys, StoreChoice, open_author
 from control_plane.errors import KeysUnsafe
 from control_plane.key_files import load_ed25519, new_ed25519_pem, read_key_file
 from control_plane.org_keys import OrgKeys
-from control_plane.signing import ROLES, RoleSigners
+from control_plane.signing import ROLES, VIRTUAL_KEYS, RoleSigners
 from control_plane.wrapping import KEK_BYTES, Wrapper
 from outpost.audit.checkpoint import NoteSigner
 from pki.authority import Authority, create_intermediate, create_root
@@ -130,7 +130,9 @@ class Keyring:
         Raises:
             KeysUnsafe: A key is missing, damaged or open to others.
         """
-        return self.org_keys(org_id).load()
+        keys = self.org_keys(org_id)
+        keys.complete([VIRTUAL_KEYS])  # an org from before this role delegates when it next publishes
+        return keys.load()
 
     def ensure_org_keys(self, org_id: str) -> RoleSigners:
         """A new org's keys, made now if there are none. A set half made before is completed, never replaced."""

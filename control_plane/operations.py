@@ -5,7 +5,7 @@ Methods are synchronous and may block on the database; the API calls them in a t
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -14,12 +14,21 @@ from cryptography import x509
 from sqlalchemy import Connection
 
 from control_plane import bundles
+from control_plane.admission import Verifier
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
 from control_plane.canary import halt
-from control_plane.errors import CertificateRejected, KeysUnsafe, NotFound, VersionTaken
+from control_plane.errors import (
+    CertificateRejected,
+    ControlPlaneError,
+    KeysUnsafe,
+    NotFound,
+    OutpostRevoked,
+    UnknownOutpost,
+    VersionTaken,
+)
 from control_plane.events import IdentityEvent
-from control_plane.heartbeat import record_heartbeat
+from control_plane.heartbeat import Report, record_heartbeat
 from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
 from control_plane.keyring import Keyring, at_state
 from control_plane.keys import KeyRequest, VirtualKey, create_key, keys_document, revoke_key
@@ -65,11 +74,10 @@ from outpost.protocol.messages import (
     SealedSecrets,
     TrustUpdate,
 )
-from pki.errors import CertificateInvalid
 from pki.keys import certificate_sha256
-from pki.verify import verify_outpost
 
 _log = structlog.get_logger("control_plane.operations")
+OFFICERS_WARNING = timedelta(days=60)  # people have to meet, or be sent a file; a month and a month's slack
 
 
 def utc_now() -> datetime:
@@ -100,6 +108,7 @@ class Operations:
         self._recovery = recovery
         self.secrets = SecretOperations(database, keyring, timestamp_lifetime, clock, random_bytes)
         self.policy = PolicyOperations(database, keyring, timestamp_lifetime, clock)
+        self._verifier = Verifier(trust_domain)
 
     # Orgs, people, keys, policy: what an operator does
 
@@ -265,48 +274,77 @@ class Operations:
         raise result
 
     def admit(self, certificate: x509.Certificate) -> OutpostRecord:
-        """Which outpost presents this certificate: the whole chain again, then the registry. On every request.
+        """Which outpost presents this certificate: the chain, its time, then the registry. On every request.
 
         Raises:
             CertificateRejected, UnknownOutpost, OutpostRevoked: It may not come in.
         """
+        admitted = self.admit_all([certificate])[certificate]
+        if isinstance(admitted, ControlPlaneError):
+            raise admitted
+        return admitted
+
+    def admit_all(
+        self, presented: Sequence[x509.Certificate]
+    ) -> dict[x509.Certificate, OutpostRecord | ControlPlaneError]:
+        """``admit`` for many requests in one look at the registry, each with its own outcome."""
         at = self.clock()
+        admitted: dict[x509.Certificate, OutpostRecord | ControlPlaneError] = {}
         with self.database.read() as connection:
             trust = self.at_newest_trust(connection).trust
-            try:
-                spiffe_id = verify_outpost(certificate, trust=trust, at=at, trust_domain=self.trust_domain)
-            except CertificateInvalid as err:
-                message = f"the client certificate is refused: {err.message}"
-                raise CertificateRejected(message, err.reason.value) from err
             store = SqlRegistryStore(connection)
-            return admit(store, spiffe_id.org_id, spiffe_id.outpost_id, certificate_sha256(certificate), at)
+            live = store.live_outposts([certificate_sha256(one) for one in presented], at)
+            for certificate in presented:
+                try:
+                    spiffe_id = self._verifier.identify(certificate, trust, at)
+                    digest = certificate_sha256(certificate)
+                    record = live.get(digest)
+                    if record is None or (record.org_id, record.id) != (spiffe_id.org_id, spiffe_id.outpost_id):
+                        record = admit(store, spiffe_id.org_id, spiffe_id.outpost_id, digest, at)  # says why not
+                    admitted[certificate] = record
+                except (CertificateRejected, UnknownOutpost, OutpostRevoked) as err:
+                    admitted[certificate] = err
+        return admitted
 
     def heartbeat(
         self, outpost: OutpostRecord, beat: Heartbeat, interval_s: int, certificate_sha256: bytes | None = None
     ) -> HeartbeatReply:
         """Record a heartbeat that came over a connection with this certificate."""
+        report = Report(outpost, beat, certificate_sha256)
+        return self.heartbeats([report], interval_s)[report]
+
+    def heartbeats(self, reports: Sequence[Report], interval_s: int) -> dict[Report, HeartbeatReply]:
+        """Record many in one transaction: a thousand outposts cost one wait for the disk."""
+        replies: dict[Report, HeartbeatReply] = {}
         with self.database.write() as connection:
             keyring, at = self.at_newest_trust(connection), self.clock()
-            reply, cloned = record_heartbeat(
-                SqlRegistryStore(connection),
-                outpost,
-                beat,
-                at,
-                interval_s,
-                certificate_sha256=certificate_sha256,
-                generation=keyring.state.generation,
-                active_authority=keyring.state.active(Kind.INTERMEDIATE).name,
-            )
-            if cloned:
-                detail = {"certificate_sha256": certificate_sha256.hex() if certificate_sha256 else None}
-                SqlEventStore(connection).record(IdentityEvent(at, "cloned", outpost.id, detail))
-            refused = beat.bundle.refused_version if beat.bundle else None
-            if refused and halt(SqlCanaryStore(connection), outpost.org_id, outpost.id, refused, at):
-                SqlEventStore(connection).record(IdentityEvent(at, "canary_halted", outpost.id, {"version": refused}))
-                _log.warning("canary_halted", org=outpost.org_id, outpost=outpost.id, version=refused)
+            store = SqlRegistryStore(connection)
+            for report in reports:
+                replies[report], cloned = record_heartbeat(
+                    store,
+                    report.outpost,
+                    report.beat,
+                    at,
+                    interval_s,
+                    certificate_sha256=report.certificate_sha256,
+                    generation=keyring.state.generation,
+                    active_authority=keyring.state.active(Kind.INTERMEDIATE).name,
+                )
+                self._note_heartbeat(connection, report, at, cloned=cloned)
+        return replies
+
+    @staticmethod
+    def _note_heartbeat(connection: Connection, report: Report, at: datetime, *, cloned: bool) -> None:
+        """Record what an operator has to know of a heartbeat."""
+        events, outpost, bundle = SqlEventStore(connection), report.outpost, report.beat.bundle
         if cloned:
-            _log.warning("cloned_identity", outpost=outpost.id, instance=beat.instance_id)
-        return reply
+            digest = report.certificate_sha256.hex() if report.certificate_sha256 else None
+            events.record(IdentityEvent(at, "cloned", outpost.id, {"certificate_sha256": digest}))
+            _log.warning("cloned_identity", outpost=outpost.id, instance=report.beat.instance_id)
+        refused = bundle.refused_version if bundle else None
+        if refused and halt(SqlCanaryStore(connection), outpost.org_id, outpost.id, refused, at):
+            events.record(IdentityEvent(at, "canary_halted", outpost.id, {"version": refused}))
+            _log.warning("canary_halted", org=outpost.org_id, outpost=outpost.id, version=refused)
 
     def trust(self) -> TrustUpdate:
         """The authorities that count now."""
@@ -419,7 +457,16 @@ class Operations:
                 continue
             if roles:
                 renewed[org_id] = roles
+                self._warn_of_officers_roles(org_id)
         return renewed
+
+    def _warn_of_officers_roles(self, org_id: str) -> None:
+        for status in self.policy.status(org_id):
+            if status.held < status.threshold and status.expires_at - self.clock() < OFFICERS_WARNING:
+                hint = "control-plane policy propose --renew-root"
+                _log.warning(
+                    "officers_must_sign", org=org_id, role=status.role, until=str(status.expires_at), hint=hint
+                )
 
     def _renew_org(self, org_id: str, resign_after: timedelta) -> tuple[str, ...]:
         signers, at = self.keyring.signers(org_id), self.clock()

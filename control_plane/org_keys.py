@@ -13,10 +13,9 @@ from securesystemslib.signer import CryptoSigner, Signer  # type: ignore[attr-de
 
 from control_plane.errors import KeysUnsafe
 from control_plane.key_files import load_ed25519, new_ed25519_pem
-from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS, RoleSigners
+from control_plane.signing import ROLES, RoleSigners
 from pki.files import make_private_dir, write_private
 
-HELD = (*TOP_LEVEL, VIRTUAL_KEYS)
 _ALWAYS_HELD = ("snapshot", "timestamp")  # signed on schedule; the others may be officers', or not be there yet
 
 
@@ -33,9 +32,9 @@ class OrgKeys:
             KeysUnsafe: One is missing that is always needed, damaged or open to others.
         """
         root, targets, snapshot, timestamp, keys = (
-            self._load(self._path(role), must=role in _ALWAYS_HELD) for role in HELD
+            self._load(self._path(role), must=role in _ALWAYS_HELD) for role in ROLES
         )
-        following = (self._load(self._next_path(role), must=False) for role in HELD)
+        following = (self._load(self._next_path(role), must=False) for role in ROLES)
         others = tuple(signer for signer in following if signer is not None)
         return RoleSigners(root, targets, snapshot, timestamp, keys, others)
 
@@ -61,7 +60,7 @@ class OrgKeys:
 
     def settle(self, named: Collection[str]) -> None:
         """Let each next key that published metadata names take its place; what it replaces is gone for good."""
-        for role in HELD:
+        for role in ROLES:
             signer = self._load(self._next_path(role), must=False)
             if signer is not None and signer.public_key.keyid in named:
                 self._next_path(role).replace(self._path(role))

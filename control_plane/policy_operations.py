@@ -96,7 +96,6 @@ class PolicyOperations:
     def appoint_officers(self, org_id: str, pems: Sequence[bytes], threshold: int, root_threshold: int) -> Proposal:
         """Root and targets for these officers' keys, for them (and the officers before them) to sign."""
         roles = officers_roles(pems, threshold, root_threshold)
-        self._keyring.org_keys(self._known(org_id)).complete([VIRTUAL_KEYS])
         return self._propose(org_id, roles=roles)
 
     def propose_rotation(self, org_id: str, role: str) -> Proposal:
@@ -197,6 +196,20 @@ class PolicyOperations:
             if now == CANARY and canary is not None:
                 store.mark_shown(canary, outpost_id, self._clock())
             return now
+
+    def carried(self, org_id: str, audience: str, lifetime: timedelta | None) -> dict[str, bytes]:
+        """Everything that an audience is shown, by name in a bundle file, with a timestamp that lasts ``lifetime``.
+
+        Without ``lifetime``: as long as the policy may be enforced without news. See ``bundles.whole``.
+        """
+        signers = self._signers(org_id)
+
+        def work(release: Release, _: CanaryStore) -> dict[str, bytes]:
+            files = bundles.whole(release, audience, lifetime)
+            release.publish()
+            return files
+
+        return self._publish(org_id, signers, work)
 
     def set_label(self, outpost_id: str, name: str, value: str | None) -> None:
         """Set or (None) take away a label of an outpost.

@@ -193,6 +193,13 @@ class Release:
         self._files.append(timestamp)
         self._heads[audience] = HeadVersions(snapshot.version, timestamp.version)
 
+    def vouch_apart(self, snapshot: SignedFile, lifetime: timedelta) -> SignedFile:
+        """A timestamp of another lifetime that no audience is shown: for a file that is carried."""
+        signed = timestamp_metadata(self.number("timestamp"), snapshot, self._at, lifetime)
+        timestamp = sign("timestamp", signed, [self.root], self._signers)
+        self._files.append(timestamp)
+        return timestamp
+
     def forget(self, audience: str) -> None:
         """Show an audience nothing of its own any more."""
         self._heads[audience] = None

@@ -14,10 +14,19 @@ from tuf.api.metadata import Metadata, Role
 from control_plane.bundles import Head, listed, load_head, load_heads, require_no_canary
 from control_plane.errors import InvalidRequest, NotFound
 from control_plane.release import STABLE, BundleStore, Release, current_root, stored_file
-from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS, RoleKeys, RoleSigners, SignedFile, delegation_to, role_keys
+from control_plane.signing import (
+    ROLES,
+    TOP_LEVEL,
+    VIRTUAL_KEYS,
+    RoleKeys,
+    RoleSigners,
+    SignedFile,
+    delegation_to,
+    role_keys,
+)
 from outpost.protocol.documents import KEYS_TARGET
 
-ROTATABLE = (*TOP_LEVEL, VIRTUAL_KEYS)
+ROTATABLE = ROLES
 
 
 @dataclass(frozen=True, slots=True)

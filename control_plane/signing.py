@@ -39,7 +39,7 @@ TIMESTAMP_LIFETIME = timedelta(days=1)  # the TUF specification's own example fo
 VIRTUAL_KEYS = "virtual-keys"
 """The role to which targets delegate ``keys.json``: keys change daily, and a key cannot loosen a policy."""
 TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
-ROLES = TOP_LEVEL
+ROLES = (*TOP_LEVEL, VIRTUAL_KEYS)
 """The roles that a new org gets a key for."""
 
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)

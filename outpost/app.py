@@ -22,6 +22,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
 from outpost.audit.event import AuditEvent
@@ -262,13 +263,18 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
         stopping.cancel()
 
 
-async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Listen and synchronise until ``stop`` is set, then drain."""
-    effects = Effects(
+def effects_of(outpost: Outpost) -> Effects:
+    """What synchronising changes in this outpost; each bundle is written to the audit log."""
+    return Effects(
         prepare=_audited_prepare(outpost),
         apply_secrets=outpost.in_force.change_secrets,
         applied=lambda: outpost.in_force.applied,
     )
+
+
+async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
+    """Listen and synchronise until ``stop`` is set, then drain."""
+    effects = effects_of(outpost)
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
@@ -284,11 +290,14 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         )
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
-        async with _listening(outpost, sync, standing):
+        metrics = ProxyMetrics()
+        freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
+        async with _listening(outpost, sync, standing, metrics):
             await outpost.audit.append(_system_event(outpost, "start"))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
+                tasks.create_task(_watch_freshness(freshness, stop))
             outpost.admission.draining = True
             log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
@@ -296,10 +305,11 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _listening(outpost: Outpost, sync: SyncLoop, standing: Standing) -> AsyncIterator[None]:
+async def _listening(
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics
+) -> AsyncIterator[None]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
-    metrics = ProxyMetrics()
     health = OutpostHealth(
         standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync)
     )
@@ -377,6 +387,14 @@ async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
+async def _watch_freshness(freshness: FreshnessWatch, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        freshness.check()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_EVERY_S):
+                await stop.wait()
+
+
 def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
     def note(outcome: str, detail: str | None = None) -> None:
         # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
@@ -415,6 +433,7 @@ def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
     state = outpost.stores.state
     times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
     report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
+    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
     report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
     report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
     return report

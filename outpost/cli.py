@@ -11,36 +11,36 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import httpx
 import typer
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from outpost import air_gap_commands
 from outpost import app as outpost_app
 from outpost.admin.doctor import Check, Status, Surroundings, examine
+from outpost.admin.status import gather, running_report
+from outpost.admin.status_view import status_table
 from outpost.audit.checkpoint import NoteVerifier
 from outpost.audit.event import AuditEvent, encode
 from outpost.audit.read import read_events
 from outpost.audit.verify import VerificationReport, verify_log
-from outpost.cache.bundles import BundleStore, StateKey, StateStore
-from outpost.cache.db import open_database
 from outpost.config import Config, load_config
 from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostError
 from outpost.officer import commands as officer
-from outpost.policy.bundle import load_bundle
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
-from outpost.protocol.routes import HEALTH
 from outpost.scan.command import scan_command
-from outpost.sync.enrol import register
+from outpost.sync.enrol import MAX_ANSWER_BYTES, register
+from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.token import parse_token
 from outpost.sync.version import outpost_version
+from pki.files import write_private
 
 TOKEN_VARIABLE: Final = "OUTPOST_ENROLMENT_TOKEN"  # noqa: S105 - the name of a variable
 TAIL_POLL_S: Final = 0.5
@@ -60,6 +60,19 @@ audit_cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(audit_cli, name="audit")
+audit_cli.command("import-receipt", epilog="Example: outpost audit import-receipt berlin.outpost-receipt")(
+    air_gap_commands.import_receipt_command
+)
+bundle_cli = typer.Typer(
+    help="Bundles as files, for a site without a network.",
+    epilog="Example: outpost bundle import acme.outpost-bundle",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cli.add_typer(bundle_cli, name="bundle")
+bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost-bundle")(
+    air_gap_commands.import_command
+)
 cli.add_typer(policy_cli, name="policy")
 cli.command("scan", epilog="Example: git diff | outpost scan - --fail-on secret")(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
@@ -100,12 +113,19 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @cli.command("register", epilog="Example: outpost register --control-plane https://cp.example:8100 --token-file token")
-def register_command(
+def register_command(  # noqa: PLR0913, PLR0917 - the options of one command
     control_plane: Annotated[
         str | None, typer.Option("--control-plane", help="Enrolment URL; default control_plane_url of the settings.")
     ] = None,
     token_file: Annotated[
         Path | None, typer.Option("--token-file", help="File with the enrolment token; '-' reads standard input.")
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", help="Without a network: write the request into this file instead.")
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option("--answer", help="Without a network: take the answer from `control-plane outpost enrol`."),
     ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -117,6 +137,21 @@ def register_command(
     Running it twice is safe: an outpost that is enrolled stays as it is.
     """
     settings = _settings(config, data_dir)
+    if request is not None and answer is not None:
+        raise typer.BadParameter("--request first; --answer when the answer has come back")
+    if request is not None:
+        outpost_app.make_data_dir(settings)
+        message = make_request(_read_token(settings, token_file), settings.data_dir)
+        write_private(request, message.model_dump_json().encode())
+        typer.echo(
+            f"Carry {request} to the control plane: control-plane outpost enrol --request {request} --answer FILE"
+        )
+        return
+    if answer is not None:
+        with answer.open("rb") as file:
+            identity = take_answer(file.read(MAX_ANSWER_BYTES), settings.data_dir)
+        _print_enrolled(identity, settings, as_json=as_json, news="Enrolled")
+        return
     url = control_plane or settings.control_plane_url
     if url is None:
         raise typer.BadParameter("say where the control plane is: --control-plane https://HOST:8100")
@@ -146,13 +181,17 @@ def run_command(config: ConfigOption = None, data_dir: DataDirOption = None) -> 
 
 @cli.command("status", epilog="Example: outpost status --json")
 def status_command(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """Show identity, policy freshness and audit delivery; exit code 1 if requests are not being served."""
+    """Show versions, freshness, the three times of the policy, certificate, clock and audit queue.
+
+    Asks the running outpost; without one it reads what lies on disk, changes nothing, and says so. Exit code 1 if
+    requests are not being served.
+    """
     settings = _settings(config, data_dir)
-    status = _status(settings)
+    status = gather(settings, datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(status, indent=2, default=str))
     else:
-        _print_status(status)
+        Console(highlight=False).print(status_table(status, datetime.now(UTC)))
     if not status["running"] or not status["ready"]:
         raise typer.Exit(1)
 
@@ -164,7 +203,7 @@ def doctor_command(config: ConfigOption = None, data_dir: DataDirOption = None, 
     Works beside a running outpost and without one.
     """
     settings = _settings(config, data_dir)
-    around = Surroundings(clock=lambda: datetime.now(UTC), running=_running_report(settings))
+    around = Surroundings(clock=lambda: datetime.now(UTC), running=running_report(settings))
     checks = asyncio.run(examine(settings, around))
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
@@ -244,11 +283,17 @@ def audit_tail_command(
 
 @audit_cli.command("export", epilog="Example: outpost audit export --after 1000 > audit.jsonl")
 def audit_export_command(
+    file: Annotated[
+        Path | None, typer.Argument(help="For `control-plane audit import`: what no receipt covers, signed.")
+    ] = None,
     after: Annotated[int | None, typer.Option("--after", help="Only events after this sequence number.")] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Write events as JSON lines to standard output, each with its sequence number."""
+    """Write events as JSON lines to standard output, each with its sequence number; or signed batches to a FILE."""
+    if file is not None:
+        air_gap_commands.export_audit_file(file, config, data_dir)
+        return
     path = _settings(config, data_dir).data_dir / outpost_app.AUDIT_FILE
     for seq, event in read_events(path, after):
         _print_event(seq, event, as_json=True)
@@ -279,95 +324,6 @@ def _print_enrolled(identity: Identity, settings: Config, *, as_json: bool, news
         return
     typer.echo(f"{news}: {identity.outpost_id} of {identity.org_id}, in {settings.data_dir}.")
     typer.echo(f"Start it with: outpost run --data-dir {settings.data_dir}")
-
-
-def _status(settings: Config) -> dict[str, Any]:
-    """What the running outpost says of itself; without one, what lies on disk."""
-    identity = load_identity(settings.data_dir, datetime.now(UTC))
-    keys = {"audit_vkey": identity.audit_signer().vkey, "receipt_vkey": identity.receipt_vkey}
-    report = _running_report(settings)
-    # Anything may listen on that port, and so may an outpost of another data directory.
-    if report is not None and report.get("outpost_id") == identity.outpost_id:
-        return {"running": True, **report, **keys}
-    return {"running": False, "ready": False, **_stored_status(settings, identity), **keys}
-
-
-def _running_report(settings: Config) -> dict[str, Any] | None:
-    """What listens on the admin port says of itself; None if nobody answers like an outpost."""
-    host = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
-    try:
-        # The admin port is this machine's own: no proxy of the environment belongs between.
-        report = httpx.get(f"http://{host}:{settings.admin_port}{HEALTH}", timeout=3, trust_env=False).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return None
-    return report if isinstance(report, dict) and "outpost_id" in report else None
-
-
-def _stored_status(settings: Config, identity: Identity) -> dict[str, Any]:
-    status: dict[str, Any] = {
-        "org_id": identity.org_id,
-        "outpost_id": identity.outpost_id,
-        "certificate_expires_at": identity.certificate.not_valid_after_utc.isoformat(),
-        "problems": [],
-        "bundle": None,
-    }
-    path = settings.data_dir / outpost_app.DATABASE_FILE
-    if not path.exists():
-        status["problems"].append("it has not been started yet")
-        return status
-    with open_database(path) as database:
-        stored, state = BundleStore(database).load(), StateStore(database)
-        times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
-        status["sync"] = {key.value: state.get_time(key) for key in times}
-    if stored is None:
-        return status
-    try:
-        bundle = load_bundle(
-            identity.tuf_root,
-            roots=stored.roots,
-            timestamp=stored.timestamp,
-            snapshot=stored.snapshot,
-            targets=stored.targets,
-            documents=stored.documents,
-            delegated=stored.delegated,
-        )
-    except OutpostError as err:
-        status["problems"].append(f"the cached bundle is refused: {err}")
-        return status
-    status["bundle"] = {
-        "snapshot_version": bundle.snapshot_version,
-        "freshness": bundle.freshness(datetime.now(UTC)),
-        "enforceable_until": bundle.enforceable_until.isoformat(),
-    }
-    return status
-
-
-def _print_status(status: dict[str, Any]) -> None:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # a key that is cut off cannot be copied
-    state = "ready" if status["ready"] else "running, refusing requests" if status["running"] else "not running"
-    table.add_row("state", state)
-    table.add_row("outpost", f"{status['outpost_id']} of {status['org_id']}")
-    table.add_row("certificate until", status["certificate_expires_at"])
-    skew_s = status.get("clock", {}).get("skew_s")
-    table.add_row("clock", "not compared yet" if skew_s is None else f"{skew_s:+.0f} s from the control plane's")
-    bundle = status.get("bundle")
-    if bundle:
-        version, freshness = bundle["snapshot_version"], bundle["freshness"]
-        table.add_row("policy", f"version {version}, {freshness}, enforceable until {bundle['enforceable_until']}")
-    else:
-        table.add_row("policy", "none verified")
-    for name in ("last_asked_at", "last_downloaded_at", "last_applied_at"):
-        table.add_row(name.replace("_", " "), str(status.get("sync", {}).get(name) or "never"))
-    audit = status.get("audit")
-    if audit:
-        table.add_row("audit", f"{audit['size']} events, {audit['delivered']} delivered")
-    table.add_row("audit verifier key", status["audit_vkey"])
-    for title in ("problems", "warnings"):
-        for line in status.get(title, []):
-            table.add_row(title.removesuffix("s"), line)
-    Console().print(table)
 
 
 def _print_checks(checks: list[Check]) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from outpost.cache.bundles import StoredBundle
 from outpost.policy.bundle import load_bundle
+from outpost.protocol.document_set import Parsed
 from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
 from outpost.proxy.enforcement import Admission, Enforcement, compile_bundle, with_peppers
 from outpost.sync.identity import Identity
@@ -30,6 +31,7 @@ class InForce:
         self._clock = clock
         self._peppers: Mapping[str, bytes] = {}
         self._provider_keys: Mapping[str, str] = {}
+        self._parsed: Parsed | None = None
         self.applied: Applied | None = None
 
     def apply(self, stored: StoredBundle) -> None:
@@ -38,7 +40,7 @@ class InForce:
         Raises:
             BundleRejected: As ``prepare``; what was in force stays.
         """
-        self._put(self._ready(stored))
+        self._put(stored, self._ready(stored))
 
     async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
         """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
@@ -50,10 +52,11 @@ class InForce:
             BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
         """
         enforcement = await asyncio.to_thread(self._ready, stored)
-        return lambda: self._put(enforcement)
+        return lambda: self._put(stored, enforcement)
 
-    def _put(self, enforcement: Enforcement) -> None:
+    def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
         self._admission.enforcement = enforcement
+        self._parsed = Parsed(stored.documents, enforcement.bundle.documents)
         self.applied = Applied(enforcement.bundle.snapshot_version, self._clock())
 
     def _ready(self, stored: StoredBundle) -> Enforcement:
@@ -65,6 +68,7 @@ class InForce:
             targets=stored.targets,
             documents=stored.documents,
             delegated=stored.delegated,
+            before=self._parsed,
         )
         return compile_bundle(bundle, self._peppers, self._admission.enforcement)
 

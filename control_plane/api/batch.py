@@ -16,19 +16,19 @@ _AT_MOST = 500  # keys in one question; SQLite takes 32,766 parameters, and a th
 
 
 class Batcher(Generic[K, V]):
-    """Asks ``ask``, in a thread, for whatever has come together."""
+    """Asks ``ask``, in a thread, for whatever has come together; its answer has something under every key."""
 
     def __init__(self, ask: Callable[[list[K]], Mapping[K, V]]) -> None:
         self._ask = ask
-        self._asked: dict[K, list[asyncio.Future[V | None]]] = {}
+        self._asked: dict[K, list[asyncio.Future[V]]] = {}
         self._working: asyncio.Task[None] | None = None
 
-    async def get(self, key: K) -> V | None:
-        """What the answer has under ``key``; None if nothing.
+    async def get(self, key: K) -> V:
+        """What the answer has under ``key``.
 
         Raises whatever the question raised: everybody who waited for it is told.
         """
-        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._asked.setdefault(key, []).append(answer)
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
@@ -46,6 +46,6 @@ class Batcher(Generic[K, V]):
                     if answer.done():  # its asker has gone
                         continue
                     if error is None:
-                        answer.set_result(asking.result().get(key))
+                        answer.set_result(asking.result()[key])
                     else:
                         answer.set_exception(error)

@@ -60,6 +60,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         status=response.status,
         code=code,
         outpost=request.get(OUTPOST_ID),
+        retry_after=response.headers.get(hdrs.RETRY_AFTER),
         duration_ms=round(1000 * (time.perf_counter() - started), 2),
     )
     return response

@@ -27,7 +27,7 @@ class NewsBoard:
     """Newest snapshot versions by org and audience, and those who wait for a higher one."""
 
     def __init__(self, versions: Versions, poll_s: float, room: Room = lambda: _MANY) -> None:
-        self._versions = Batcher(versions)
+        self._versions = Batcher[str, Audiences | None](lambda orgs: {**dict.fromkeys(orgs), **versions(orgs)})
         self._poll_s = poll_s
         self._room = room
         self._newest: dict[str, Audiences] = {}

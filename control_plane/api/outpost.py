@@ -20,14 +20,16 @@ from control_plane.api.ingress import refuse_header
 from control_plane.api.middleware import OUTPOST_ID, Handler, answer_errors, json_response, read_message
 from control_plane.api.news import NewsBoard
 from control_plane.api.shelf import Filed, Key, Representation, Shelf
+from control_plane.canary import Audiences
 from control_plane.conditional import has_match
-from control_plane.errors import CertificateRejected, ControlPlaneError, InvalidRequest, NotFound
+from control_plane.errors import CertificateRejected, ControlPlaneError, InvalidRequest
+from control_plane.heartbeat import Report
 from control_plane.load import Gate
 from control_plane.operations import Operations
 from control_plane.outposts import OutpostRecord
 from control_plane.release import STABLE
 from outpost.protocol import routes
-from outpost.protocol.messages import AuditBatch, Heartbeat, RenewRequest, WatchReply
+from outpost.protocol.messages import AuditBatch, Heartbeat, HeartbeatReply, RenewRequest, WatchReply
 from pki.keys import certificate_sha256
 
 PeerCertificate = Callable[[web.Request], x509.Certificate | None]
@@ -70,10 +72,13 @@ class OutpostApi:
         self._gate = gate
         self._metadata_files = Batcher(_each(lambda key: operations.metadata(*key)))
         self._timestamps = Batcher(_each(lambda key: operations.metadata(key[0], _TIMESTAMP, key[1])))
-        self._audiences = Batcher(operations.policy.audiences)
+        audiences = operations.policy.audiences
+        self._audiences = Batcher[str, Audiences | None](lambda orgs: {**dict.fromkeys(orgs), **audiences(orgs)})
         self._metadata = Shelf(self._load_metadata)
         self._targets = Shelf(lambda key: asyncio.to_thread(operations.target, *key))
-        self._heartbeat_interval_s = heartbeat_interval_s
+        self._heartbeats = Batcher[Report, HeartbeatReply](
+            lambda many: operations.heartbeats(many, heartbeat_interval_s)
+        )
         self._watch_s = watch_s
 
     async def metadata(self, request: web.Request) -> web.Response:
@@ -118,10 +123,8 @@ class OutpostApi:
     async def heartbeat(self, request: web.Request) -> web.Response:
         """Records what the outpost says about itself."""
         beat = await read_message(request, Heartbeat, MESSAGE_LIMIT_BYTES)
-        presented = certificate_sha256(request[CERTIFICATE])
-        interval_s = self._heartbeat_interval_s
-        reply = await asyncio.to_thread(self._operations.heartbeat, request[OUTPOST], beat, interval_s, presented)
-        return json_response(reply)
+        report = Report(request[OUTPOST], beat, certificate_sha256(request[CERTIFICATE]))
+        return json_response(await self._heartbeats.get(report))
 
     async def trust(self, request: web.Request) -> web.Response:
         """The authorities that count now."""
@@ -163,9 +166,9 @@ class OutpostApi:
         return await crl_response(self._operations, request, authority_key_id(request[CERTIFICATE]))
 
 
-def _found(answer: bytes | ControlPlaneError | None) -> bytes:
-    if answer is None or isinstance(answer, ControlPlaneError):
-        raise answer or NotFound("no such metadata file")
+def _found(answer: bytes | ControlPlaneError) -> bytes:
+    if isinstance(answer, ControlPlaneError):
+        raise answer
     return answer
 
 
@@ -191,6 +194,7 @@ def outpost_app(
     peer_certificate: PeerCertificate = tls_peer_certificate,
 ) -> web.Application:
     """The application of the outpost listener."""
+    admission = Batcher(operations.admit_all)
 
     @web.middleware
     async def take_on(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -202,7 +206,9 @@ def outpost_app(
         certificate = peer_certificate(request)
         if certificate is None:
             raise CertificateRejected("a client certificate is needed; enrol this outpost first", "missing")
-        outpost = await asyncio.to_thread(operations.admit, certificate)
+        outpost = await admission.get(certificate)
+        if isinstance(outpost, ControlPlaneError):
+            raise outpost
         request[OUTPOST], request[OUTPOST_ID], request[CERTIFICATE] = outpost, outpost.id, certificate
         return await handler(request)
 

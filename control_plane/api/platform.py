@@ -1,18 +1,18 @@
 """The platform listener (8100, server TLS): trust anchors, enrolment, recovery, revocation lists, health."""
 
 import asyncio
-import base64
 import time
 
 from aiohttp import web
 
+from control_plane.air_gap import enrol
 from control_plane.api.crl import crl_response
 from control_plane.api.middleware import OUTPOST_ID, answer_errors, json_response, read_message
 from control_plane.errors import RateLimited
 from control_plane.operations import Operations
 from control_plane.rate_limit import RateLimiter, source_of
 from outpost.protocol import routes
-from outpost.protocol.messages import Anchors, EnrolRequest, EnrolResponse, RecoverRequest, TrustUpdate
+from outpost.protocol.messages import Anchors, EnrolRequest, RecoverRequest, TrustUpdate
 
 ENROL_LIMIT_BYTES = 64 * 1024  # token, CSR and two public keys have about 4 KB
 _ENROL_INTERMEDIATES = 4  # what the message holds; the active one is first
@@ -35,22 +35,9 @@ class PlatformApi:
         """A token buys a certificate."""
         self._require_patience(request)
         message = await read_message(request, EnrolRequest, ENROL_LIMIT_BYTES)
-        enrolment, tuf_root = await asyncio.to_thread(self._operations.enroll, message)
-        request[OUTPOST_ID] = enrolment.outpost.id
-        trust = await self._trust()
-        return json_response(
-            EnrolResponse(
-                org_id=enrolment.outpost.org_id,
-                outpost_id=enrolment.outpost.id,
-                trust_domain=self._operations.trust_domain,
-                certificate_pem=enrolment.certificate.pem,
-                intermediates_pem=trust.intermediates_pem[:_ENROL_INTERMEDIATES],
-                anchors_pem=trust.anchors_pem,
-                tuf_root=base64.b64encode(tuf_root),
-                receipt_vkey=self._operations.keyring.receipts.vkey,
-                sync_url=self._sync_url,
-            )
-        )
+        answer = await asyncio.to_thread(enrol, self._operations, message, self._sync_url)
+        request[OUTPOST_ID] = answer.outpost_id
+        return json_response(answer)
 
     async def recover(self, request: web.Request) -> web.Response:
         """An ended certificate and its key buy a new certificate."""

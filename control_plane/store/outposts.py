@@ -4,6 +4,7 @@ Implements ``control_plane.outposts.RegistryStore``, ``control_plane.registratio
 ``control_plane.issuance.CrlStore``.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -87,6 +88,25 @@ class SqlRegistryStore:
             tuple_(columns.outpost_id, columns.issued_at).not_in(newest),
         )
         return self._connection.execute(forgotten).rowcount
+
+    def live_outposts(self, certificate_sha256s: Sequence[bytes], at: datetime) -> dict[bytes, OutpostRecord]:
+        """By certificate, the outposts that are not revoked and whose certificate here is live at ``at``."""
+        query = (
+            select(certificates.c.sha256.label("presented"), outposts)
+            .join(outposts, outposts.c.id == certificates.c.outpost_id)
+            .where(
+                certificates.c.sha256.in_(certificate_sha256s),
+                certificates.c.revoked_at.is_(None),
+                certificates.c.not_after > at,
+                outposts.c.revoked_at.is_(None),
+            )
+        )
+        found: dict[bytes, OutpostRecord] = {}
+        for row in self._connection.execute(query):
+            values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
+            presented = values.pop("presented")
+            found[presented] = OutpostRecord(**values)
+        return found
 
     def authority_of(self, certificate_sha256: bytes) -> str | None:
         """The name of the authority that issued a recorded certificate."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
+from outpost.admin.freshness import freshness_fields, offline_percent
 from outpost.audit.log import AuditLog
 from outpost.errors import Rejected
 from outpost.proxy.enforcement import Admission
@@ -14,8 +15,8 @@ from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.version import outpost_version
 from pki.keys import certificate_sha256
 
-# A day's notice is the least an operator needs before everything is refused.
-EXPIRY_WARNING: Final = timedelta(days=1)
+# As early as the first line in the log. A limit so short that this warns all the time was chosen too short.
+WARN_FROM_PERCENT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class OutpostHealth:
             bundle = enforcement.bundle
             if at > bundle.expires_at:
                 found.append(f"the policy is stale since {bundle.expires_at:%Y-%m-%dT%H:%M:%SZ}")
-            # A shorter limit would warn all the time, and nobody reads what is always there.
-            notice = min(EXPIRY_WARNING, timedelta(seconds=bundle.policy.max_offline_s) / 2)
-            if at > bundle.enforceable_until - notice:
-                found.append(f"everything is refused from {bundle.enforceable_until:%Y-%m-%dT%H:%M:%SZ} on")
+            used = offline_percent(bundle, at)
+            if used > WARN_FROM_PERCENT:
+                until = f"{bundle.enforceable_until:%Y-%m-%dT%H:%M:%SZ}"
+                found.append(f"everything is refused from {until} on: {used:.0f} % of max_offline has passed")
         return found
 
     def _standing_warnings(self, at: datetime) -> list[str]:
@@ -102,13 +103,7 @@ class OutpostHealth:
         bundle = None
         if enforcement is not None:
             part = enforcement.bundle
-            bundle = {
-                "snapshot_version": part.snapshot_version,
-                "freshness": part.freshness(at),
-                "signed_at": part.signed_at.isoformat(),
-                "expires_at": part.expires_at.isoformat(),
-                "enforceable_until": part.enforceable_until.isoformat(),
-            }
+            bundle = {"snapshot_version": part.snapshot_version, **freshness_fields(part, at)}
         return {
             "version": outpost_version(),
             "state": self.state(),
@@ -132,6 +127,7 @@ class OutpostHealth:
                 "healthy": self._audit.healthy,
                 "size": self._audit.size,
                 "delivered": self._audit.delivered,
+                "waiting": self._audit.size - self._audit.delivered,
             },
             "sync": self._sync_report(),
             "warnings": self.warnings(),

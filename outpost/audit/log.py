@@ -13,7 +13,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -111,6 +111,26 @@ class AuditLog:
                 return None
             self._offered = (*self._offered[-3:], delivery.head)
             return delivery.batch
+
+    def undelivered(self, limit: int = DEFAULT_BATCH) -> Iterator[AuditBatch]:
+        """Every event after ``delivered``, in consecutive batches as ``pending`` gives the first of them.
+
+        Raises:
+            AuditCorrupt, AuditUnavailable: As ``pending``.
+        """
+        base = self._delivered
+        while True:
+            with self._reader_lock:
+                try:
+                    delivery = next_delivery(self._reader, self._identity, base, limit)
+                    if delivery is not None and delivery.is_unsigned:
+                        self._sign(delivery)
+                except sqlite3.Error as err:
+                    raise AuditUnavailable("the audit log cannot be read") from err
+            if delivery is None:
+                return
+            base = delivery.head
+            yield delivery.batch
 
     def acknowledge(self, receipt: AuditReceipt, verifier: NoteVerifier) -> None:
         """Take the control plane's receipt: ``delivered`` moves to its size, durably. An older one changes nothing.

@@ -33,6 +33,22 @@ def read_events(path: Path, after: int | None = None) -> Iterator[tuple[int, Aud
         raise AuditUnavailable("the audit log cannot be read") from err
 
 
+def queue_length(path: Path) -> tuple[int, int]:
+    """How many events there are, and up to how many the control plane has given a receipt. Proves nothing.
+
+    Raises:
+        AuditCorrupt: There is no audit log at ``path``.
+        AuditUnavailable: If the database cannot be read.
+    """
+    try:
+        with closing(connect_read_only(path)) as connection:
+            (size,) = connection.execute("SELECT coalesce(max(seq) + 1, 0) FROM events").fetchone()
+            (delivered,) = connection.execute("SELECT coalesce(max(size), 0) FROM receipts").fetchone()
+    except sqlite3.Error as err:
+        raise AuditUnavailable("the audit log cannot be read") from err
+    return int(size), int(delivered)
+
+
 def _decode(seq: int, event: bytes) -> AuditEvent:
     try:
         return decode(event)

@@ -34,8 +34,9 @@ _WHAT_TO_DO: Final = (
 class Database:
     """The owner of the only connection to one ``outpost.db``. Safe to use from any thread; one at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, read_only: bool = False) -> None:
         self._connection = connection
+        self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         self._path = path
         self._lock = RLock()
         self._in_transaction = False
@@ -60,7 +61,7 @@ class Database:
                 yield self._connection
                 return
             with _translated(self._path):
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(self._begin)
                 self._in_transaction = True
                 try:
                     yield self._connection
@@ -108,6 +109,26 @@ def open_database(path: Path) -> Database:
             connection.close()
             raise
     return Database(connection, path)
+
+
+def open_read_only(path: Path) -> Database:
+    """Open ``path`` to look at it, beside a running outpost too; nothing can be changed through it.
+
+    Raises:
+        CacheCorrupt: The file is damaged or not ours.
+        CacheUnavailable: It is not there or cannot be read, or its schema is not this version's.
+    """
+    with _translated(path):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_MS / 1000)
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA query_only = ON")
+            _require_intact(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(connection, path, read_only=True)
 
 
 def _create(path: Path) -> None:

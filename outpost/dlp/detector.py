@@ -33,7 +33,8 @@ class Detector:
         group: Group of the pattern that is the finding.
         validate: Of the matched text; False refuses the match.
         find: Instead of ``validate``: of (normalised text, start, end of the match), yields the spans within it.
-        context_words: Lower-case words; one of them shortly before the match gives ``context_score``.
+        context_words: Lower-case words; one of them shortly before the match gives ``context_score``. A longer word may
+            begin with it, unless it ends with a blank.
         context_score: Score with context; 0 means context does not matter.
         refuse_words: Lower-case words that, directly before the match, refuse it (``version 1.2.3.4``).
         glue: A match is refused if one of these is directly before it, or directly after it and followed by a digit
@@ -42,8 +43,9 @@ class Detector:
             unless the pattern's group 1 has matched.
         restartable: ``find`` reads a match from left to right and decides on no more than 64 characters ahead, so a
             stream may be cut between the spans it yields.
-        trigger: Cheaper pattern that occurs wherever ``pattern`` does; it stands in the set instead. Repetitions of
-            digits with optional separators multiply the set's states, runs of one character class do not.
+        trigger: Cheaper pattern that occurs wherever ``pattern`` does, or, if ``find`` asks for a name before the match
+            (``before.py``), wherever the name does; it stands in the set instead. Repetitions of digits with optional
+            separators multiply the set's states, runs of one character class do not.
         in_rewritten: Whether it also looks at decoded and joined text (``rewrite.py``). Not for shapes so loose that
             a decoded picture or two joined words would have them.
     """

@@ -1,25 +1,27 @@
 """Finds what detectors describe, in time linear in the text, or says that it could not.
 
-1. The text is normalised (``normalise.py``) and written with one byte per code point: Latin-1 characters as they are,
-   other letters of alphabets as ``0xFF``, everything else as ``0x80``. Byte offsets are then code point offsets.
-2. One RE2 set decides which patterns occur at all; RE2 finds spans for those only. No engine here backtracks.
-3. Cheap tests first: context words, then validators. Overlaps are settled by ``overlap.py``.
-
-An RE2 set that runs out of memory reports no matches at all (re2/set.h, ErrorInfo, which the Python binding drops).
-A sentinel that matches every text tells that apart from a clean text, so it cannot fail open.
+1. The text is normalised (``normalise.py``) and written with one byte per code point (``one_byte.py``).
+2. One pass decides which patterns occur at all (``prefilter.py``), RE2 finds spans for those. No engine backtracks.
+3. Cheap tests first: context words, then validators.
+4. Where the same pass saw something that hides values, the text is rewritten and scanned again (``rewrite.py``).
+5. Overlaps are settled by ``overlap.py``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import re2
-
 from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
+from outpost.dlp.hold import first_undecided
 from outpost.dlp.normalise import normalise
+from outpost.dlp.one_byte import compile_bytes, one_byte_each
 from outpost.dlp.overlap import resolve
-from outpost.dlp.redact import MARKER_MAX_CHARS, MARKER_PREFIX
+from outpost.dlp.prefilter import Prefilter, Re2Prefilter
+from outpost.dlp.redact import MARKER_MAX_CHARS
 from outpost.dlp.registry import ALL
+from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
+from outpost.dlp.rewriters.registry import REWRITERS
+from outpost.dlp.words import Words, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -28,108 +30,38 @@ from outpost.protocol.findings import Finding
 MAX_TEXT_CHARS = 32 * 1024 * 1024
 # More findings than any honest prompt; bounds memory and the size of an audit event.
 MAX_FINDINGS = 10_000
-# How far before a match context words count: about ten words, the reach of "my card number, as I said, is".
-CONTEXT_CHARS = 64
+# A value may be encoded twice, and then still be spelled or spread.
+MAX_DEPTH = 3
+# No match is longer, but of a detector that is open-ended or restartable: the rest of what goes on is something else.
+MAX_MATCH_CHARS = 4096
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
-LEFT_CONTEXT_CHARS = CONTEXT_CHARS + MARKER_MAX_CHARS
-# Most memory for the automaton of all patterns together, and for each one's (RE2's default is 8 MiB).
-_SET_MEMORY_BYTES = 32 * 1024 * 1024
-_PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
-
-# Letters below belong to alphabets, above it to scripts written without spaces (CJK radicals begin here).
-_FIRST_CJK = 0x2E80
-_KIND = re2.compile(r"[a-z0-9_.]{1,48}")
-_LETTER, _OTHER = "\xff", "\x80"
-# Entries of the table that are kept; all of Unicode would take 100 MB.
-_KEPT_CHARACTERS = 65_536
-
-
-class _OneByte(dict[int, str]):
-    """For ``str.translate``: Latin-1 as it is, other letters of alphabets as 0xFF, everything else as 0x80."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        if code > 0xFF:  # noqa: PLR2004 - the end of Latin-1
-            character = _LETTER if code < _FIRST_CJK and character.isalpha() else _OTHER
-        if len(self) < _KEPT_CHARACTERS:
-            self[code] = character
-        return character
-
-
-_ONE_BYTE = _OneByte()
-
-
-def one_byte_each(text: str) -> bytes:
-    """The bytes the patterns run on; as many as ``text`` has code points."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.translate(_ONE_BYTE).encode("latin-1")
-
-
-def _options(max_mem: int) -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False  # RE2 would write patterns to stderr
-    options.max_mem = max_mem
-    return options
-
-
-class _Words:
-    """What the words before a match make of its score."""
-
-    __slots__ = ("_base", "_context", "_near", "_next")
-
-    def __init__(self, detector: Detector) -> None:
-        self._base, self._context = detector.base_score, detector.context_score
-        self._near = self._compile(detector.context_words, r"(?i)(?:^|[^a-z])(?:%s)")
-        self._next = self._compile(detector.refuse_words, r"(?i)(?:^|[^a-z])(?:%s)[\s:=#.]{0,3}$")
-
-    @staticmethod
-    def _compile(words: tuple[str, ...], shape: str) -> Any:
-        return re2.compile(shape % "|".join(re2.escape(word) for word in words)) if words else None
-
-    def score(self, text: str, start: int) -> float:
-        """Score of a match at ``start``; 0 if a word refuses it."""
-        if self._near is None and self._next is None:
-            return self._base
-        window = _window(text, start)
-        if self._next is not None and self._next.search(window) is not None:
-            return 0.0
-        return self._context if self._near is not None and self._near.search(window) is not None else self._base
-
-
-def _window(text: str, start: int) -> str:
-    """Up to CONTEXT_CHARS before ``start``, not looking behind a redaction marker (its kind is no context)."""
-    begin = max(0, start - CONTEXT_CHARS)
-    marker = text.rfind(MARKER_PREFIX, max(0, begin - MARKER_MAX_CHARS), start)
-    if marker >= 0:
-        closing = text.find("]", marker, start)
-        # Only a whole marker counts: an opening that somebody typed must not hide the words after it.
-        if closing >= 0 and _KIND.fullmatch(text, marker + len(MARKER_PREFIX), closing):
-            begin = max(begin, closing + 1)
-    return text[begin:start]
+# Encoded context is longer than what it says.
+LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
 
 
 class Engine:
     """All detectors compiled together; immutable, so one serves all requests. Scanning is a pure function."""
 
-    def __init__(self, detectors: Sequence[Detector]) -> None:
+    def __init__(self, detectors: Sequence[Detector], rewriters: Sequence[Rewriter] = REWRITERS) -> None:
         self.detectors = tuple(detectors)
-        self._set = re2.Set.SearchSet(_options(_SET_MEMORY_BYTES))
-        # By index of the set: detectors that share a pattern share its spans.
-        self._compiled: list[tuple[Any, list[tuple[Detector, _Words]]]] = []
-        by_pattern: dict[str, list[tuple[Detector, _Words]]] = {}
+        self.rewriters = tuple(rewriters)
+        # By index of the prefilter: detectors that share a pattern share its spans. Rewriters come after them.
+        self._compiled: list[tuple[Any, list[tuple[Detector, Words]]]] = []
+        triggers: list[str] = []
+        by_pattern: dict[str, list[tuple[Detector, Words]]] = {}
         for detector in self.detectors:
             if detector.pattern not in by_pattern:
                 by_pattern[detector.pattern] = []
-                pattern = detector.pattern.encode("latin-1")
-                self._set.Add((detector.trigger or detector.pattern).encode("latin-1"))
-                compiled = re2.compile(pattern, _options(_PATTERN_MEMORY_BYTES))
-                self._compiled.append((compiled, by_pattern[detector.pattern]))
-            by_pattern[detector.pattern].append((detector, _Words(detector)))
-        self._sentinel = self._set.Add(rb"\z")
-        self._set.Compile()
+                triggers.append(detector.trigger or detector.pattern)
+                self._compiled.append((compile_bytes(detector.pattern), by_pattern[detector.pattern]))
+            by_pattern[detector.pattern].append((detector, Words(detector)))
+        self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        triggers += [rewriter.trigger for rewriter in self.rewriters]
+        self._prefilter: Prefilter = Re2Prefilter(triggers)
+        self._unfinished, self._unjoined = (
+            compile_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
+            for joins in (False, True)
+        )
 
     def scan(self, text: str) -> list[Finding]:
         """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
@@ -150,59 +82,180 @@ class Engine:
         # One received character can stand for several, so spans that were apart may now share it.
         return resolve(moved)
 
-    def scan_normalised(self, text: str, begin: int, raw: bytes | None = None) -> list[Finding]:
+    def read(self, text: str, begin: int = 0) -> "Reading":
+        """Look at normalised ``text``; what is before ``begin`` is context."""
+        return Reading(self, text, begin, 0)
+
+    def scan_normalised(self, text: str, begin: int) -> list[Finding]:
         """Findings of normalised ``text`` whose match starts at ``begin`` or later; what is before is context.
 
         Raises:
-            CouldNotInspect: ``inspection_unavailable``: too many findings, or the pattern set has no memory.
+            CouldNotInspect: ``inspection_unavailable``: too many findings, too much to rewrite, or the pattern set has
+                no memory.
         """
-        raw = one_byte_each(text) if raw is None else raw
-        findings: list[Finding] = []
-        for index in self._present(raw):
-            self._collect(index, text, raw, begin, findings)
-        return resolve(findings)
+        return self.read(text, begin).findings()
 
-    def uncrossed(self, text: str, raw: bytes, begin: int, cut: int) -> int:
-        """The largest position up to ``cut`` that no match of ``text[begin:]`` crosses, decided or refused."""
-        spans = [span for index in self._present(raw) for span in self._claims(index, text, raw, begin)]
-        crossing = True
-        while crossing:
-            starts = [start for start, end in spans if start < cut < end]
-            crossing = bool(starts)
-            cut = min(starts, default=cut)
-        return cut
-
-    def _claims(self, index: int, text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
-        """What a search restarted in the middle could read differently."""
+    def matches(self, index: int, reading: "Reading", findings: list[Finding]) -> None:
+        """Add the findings of the pattern ``index``."""
         pattern, detectors = self._compiled[index]
-        for match in pattern.finditer(raw, begin):
-            start, end = match.span()
-            for detector, _ in detectors:
-                if detector.restartable and detector.find is not None:
-                    yield from detector.find(text, start, end)
-                elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
-                    yield start, len(raw) + 1
-                else:
-                    yield start, end
-
-    def _present(self, raw: bytes) -> list[int]:
-        present: list[int] = self._set.Match(raw) or []
-        if self._sentinel not in present:
-            raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern set ran out of memory")
-        return [index for index in present if index != self._sentinel]
-
-    def _collect(self, index: int, text: str, raw: bytes, begin: int, findings: list[Finding]) -> None:
-        pattern, detectors = self._compiled[index]
-        for match in pattern.finditer(raw, begin):
+        text = reading.text
+        entrance = self._gates[index]
+        for match in pattern.finditer(reading.raw, reading.begin):
+            shut = entrance is not None and not entrance.opens(text, match.start())
             for detector, words in detectors:
+                if (shut and words.needs_context) or (reading.depth and not detector.in_rewritten):
+                    continue
                 start, end = match.span(detector.group)
+                if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
+                    end = start + MAX_MATCH_CHARS
                 score = words.score(text, start)
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
                 for span_start, span_end in _accepted(detector, text, start, end):
                     findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
-            if len(findings) > MAX_FINDINGS:
-                raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
+            check_count(findings)
+
+    def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
+        """What a search for the pattern ``index``, restarted in the middle, could read differently."""
+        pattern, detectors = self._compiled[index]
+        text, raw = reading.text, reading.raw
+        for match in pattern.finditer(raw, reading.begin):
+            start, end = match.span()
+            whole = False
+            for detector, _ in detectors:
+                if detector.restartable and detector.find is not None:
+                    yield from detector.find(text, start, end)
+                elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
+                    yield start, len(raw) + 1
+                elif detector.open_ended_chars:
+                    yield start, end
+                else:
+                    whole = True
+            if whole:
+                yield start, min(end, start + MAX_MATCH_CHARS)
+
+    def closed(self, index: int, reading: "Reading") -> list[tuple[int, int]]:
+        """Matches of the pattern ``index``, if it is open-ended, that have found their end."""
+        pattern, detectors = self._compiled[index]
+        if not any(detector.open_ended_chars for detector, _ in detectors):
+            return []
+        return [m.span() for m in pattern.finditer(reading.raw, reading.begin) if m.span(1)[0] >= 0]
+
+    def present(self, raw: bytes) -> tuple[list[int], list[Rewriter]]:
+        """The indices of the patterns that occur in ``raw``, and the rewriters that may have something to rewrite."""
+        found = self._prefilter.present(raw)
+        patterns = len(self._compiled)
+        return (
+            [index for index in found if index < patterns],
+            [self.rewriters[index - patterns] for index in found if index >= patterns],
+        )
+
+    def unjoined(self, raw: bytes, begin: int) -> int:
+        """Where what may become a token that joins what is before it begins; the length of ``raw`` if nothing does."""
+        match = self._unjoined.search(raw, begin)
+        return len(raw) if match is None else max(begin, match.start())
+
+    def unfinished(self, raw: bytes, begin: int) -> int:
+        """Where what more text could turn into a match or another token begins."""
+        match = self._unfinished.search(raw, begin)
+        cut = first_undecided(raw, begin)
+        return cut if match is None else min(cut, match.start())
+
+
+class Reading:
+    """One text and, below it, its other readings. What it needs is computed once, when it is first asked for."""
+
+    __slots__ = ("_closed", "_engine", "_others", "_spans", "begin", "depth", "patterns", "raw", "rewriters", "text")
+
+    def __init__(self, engine: Engine, text: str, begin: int, depth: int) -> None:
+        self._engine = engine
+        self.text, self.begin, self.depth = text, begin, depth
+        self.raw = one_byte_each(text)
+        self.patterns, self.rewriters = engine.present(self.raw)
+        self._others: list[tuple[View, Sequence[Token], Reading]] | None = None
+        self._spans: list[tuple[int, int]] | None = None
+        self._closed: list[tuple[int, int]] = []
+
+    def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
+        """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""
+        if self._others is None:
+            self._others = []
+            for rewriter in self.rewriters if self.depth < MAX_DEPTH else ():
+                # No token lies across ``begin``, so what comes after is read as if nothing stood before.
+                before = rewriter.tokens(self.text, self.raw, 0, self.begin) if self.begin else ()
+                tokens = rewriter.tokens(self.text, self.raw, self.begin, len(self.text))
+                if tokens or (before and before[-1].end == self.begin):
+                    view = build(self.text, (*before, *tokens) if before else tokens, self.begin)
+                    self._others.append((view, tokens, Reading(self._engine, view.text, view.begin, self.depth + 1)))
+        return self._others
+
+    def findings(self) -> list[Finding]:
+        """All findings that start at ``begin`` or later, overlaps settled."""
+        return resolve(self.unsettled())
+
+    def unsettled(self) -> list[Finding]:
+        """All findings that start at ``begin`` or later."""
+        findings: list[Finding] = []
+        for index in self.patterns:
+            self._engine.matches(index, self, findings)
+        for view, _, other in self.others():
+            findings += (
+                Finding(f.kind, *view.original_span(f.start, f.end), f.score, f.detector)
+                for f in other.unsettled()
+                if view.touches_token(f.start, f.end)
+            )
+            check_count(findings)
+        return findings
+
+    def safe_cut(self) -> int:
+        """The largest position from ``begin`` on where the text may be cut, whatever comes after it.
+
+        What more text could still change is not before it, and nothing that was read together lies across it.
+        """
+        cut = self.uncrossed(self.undecided())
+        if len(self.text) - cut > 2 * MAX_MATCH_CHARS:
+            # No match is so long: whatever more text brings, it begins after this.
+            cut = max(cut, self.uncrossed(len(self.text) - MAX_MATCH_CHARS))
+        return max(cut, self.begin)
+
+    def undecided(self, *, settled: bool = False) -> int:
+        """Where what more text could change begins, in the text or in another reading of it."""
+        cut = self._engine.unfinished(self.raw, self.begin)
+        end = len(self.text) if settled else self._engine.unjoined(self.raw, self.begin)
+        if end < len(self.text):  # what it will say is not known, so the text before it has no end yet
+            cut = min(cut, Reading(self._engine, self.text[:end], self.begin, self.depth).undecided(settled=True))
+        for view, _, other in self.others():
+            if view.last:
+                inner = other.undecided()
+                cut = min(cut, view.original(inner) if inner < len(view.text) else cut)
+        return cut
+
+    def uncrossed(self, cut: int) -> int:
+        """The largest position up to ``cut`` that no match or token crosses, in the text or in another reading."""
+        if self._spans is None:
+            self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
+            self._closed = [span for index in self.patterns for span in self._engine.closed(index, self)]
+        while cut > self.begin:
+            before = cut
+            cut = min((start for start, end in self._spans if start < cut < end), default=cut)
+            for view, tokens, other in self.others():
+                cut = uncut(tokens, cut)
+                place = view.image(cut)
+                if place is not None:
+                    inner = other.uncrossed(place)
+                    place = view.original(inner) if inner < place else cut
+                    # What this reading has found the end of, another that has not need not wait for.
+                    if not any(start <= place < end <= cut for start, end in self._closed):
+                        cut = min(cut, place)
+            if cut == before:
+                break
+        return cut
+
+
+def check_count(findings: Sequence[Finding]) -> None:
+    """Raise ``CouldNotInspect`` if they are more than any honest text has."""
+    if len(findings) > MAX_FINDINGS:
+        raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_FINDINGS} findings")
 
 
 def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[tuple[int, int]]:

@@ -2,8 +2,8 @@
 
 Each character is mapped on its own, so ``normalise(a + b)`` is ``normalise(a)`` then ``normalise(b)``: the streaming
 scanner depends on it. Decimal digits of any script become ASCII digits, hyphens become ``-``, compatibility forms
-become their NFKC form (Unicode Annex 15), and characters that show nothing (format controls, variation selectors,
-fillers) vanish. ASCII text is returned as it is.
+become their NFKC form (Unicode Annex 15), and what shows nothing (format controls, variation selectors, fillers) or
+only decorates (combining strokes, lines and accents) vanishes. ASCII text is returned as it is.
 """
 
 import re
@@ -16,12 +16,18 @@ from itertools import chain
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 
-# Default-ignorable code points that are not of category Cf (Unicode DerivedCoreProperties).
+# Default-ignorable code points that are not of category Cf (Unicode DerivedCoreProperties), and the blocks of combining
+# diacritical marks; marks of other blocks are letters' parts in their scripts.
 _INVISIBLE = frozenset(
     chain(
         (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
+        range(0x0300, 0x0370),
         range(0x180B, 0x1810),
+        range(0x1AB0, 0x1B00),
+        range(0x1DC0, 0x1E00),
+        range(0x20D0, 0x2100),
         range(0xFE00, 0xFE10),
+        range(0xFE20, 0xFE30),
         range(0xE0000, 0xE1000),
     )
 )

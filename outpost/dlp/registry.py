@@ -1,13 +1,73 @@
 """Every detector that ships. A new family is one file and one line here."""
 
 from outpost.dlp.detector import Detector
-from outpost.dlp.detectors import bank, contact, identity, network, payment, secrets
+from outpost.dlp.detectors import (
+    bank,
+    card_details,
+    contact,
+    crypto,
+    generic_secrets,
+    health,
+    identity,
+    location,
+    national_ids_americas,
+    national_ids_asia_africa,
+    national_ids_europe,
+    network,
+    payment,
+    person,
+    secrets,
+    secrets_files,
+    secrets_urls,
+    secrets_vendors_ai,
+    secrets_vendors_business,
+    secrets_vendors_cloud,
+    secrets_vendors_code,
+    secrets_vendors_named,
+    tax_ids,
+    travel,
+    vehicle,
+)
+from outpost.dlp.identifiers import Identifier
+
+# Official numbers, which are data; ``ALL`` holds their detectors.
+IDENTIFIERS: tuple[Identifier, ...] = (
+    *bank.IDENTIFIERS,
+    *national_ids_europe.IDENTIFIERS,
+    *national_ids_americas.IDENTIFIERS,
+    *national_ids_asia_africa.IDENTIFIERS,
+    *tax_ids.IDENTIFIERS,
+    *health.IDENTIFIERS,
+    *vehicle.IDENTIFIERS,
+    *travel.IDENTIFIERS,
+    *location.IDENTIFIERS,
+    *network.IDENTIFIERS,
+)
 
 ALL: tuple[Detector, ...] = (
     *payment.DETECTORS,
+    *card_details.DETECTORS,
     *bank.DETECTORS,
+    *crypto.DETECTORS,
     *identity.DETECTORS,
+    *national_ids_europe.DETECTORS,
+    *national_ids_americas.DETECTORS,
+    *national_ids_asia_africa.DETECTORS,
+    *tax_ids.DETECTORS,
+    *health.DETECTORS,
+    *vehicle.DETECTORS,
+    *travel.DETECTORS,
+    *person.DETECTORS,
+    *location.DETECTORS,
     *contact.DETECTORS,
     *network.DETECTORS,
     *secrets.DETECTORS,
+    *secrets_vendors_ai.DETECTORS,
+    *secrets_vendors_business.DETECTORS,
+    *secrets_vendors_cloud.DETECTORS,
+    *secrets_vendors_code.DETECTORS,
+    *secrets_vendors_named.DETECTORS,
+    *secrets_files.DETECTORS,
+    *secrets_urls.DETECTORS,
+    *generic_secrets.DETECTORS,
 )

@@ -8,13 +8,15 @@ made only where no match can cross (``hold.py``). Each feed looks at what is hel
 
 from dataclasses import dataclass
 
-from outpost.dlp.engine import LEFT_CONTEXT_CHARS, MAX_TEXT_CHARS, Engine, one_byte_each
-from outpost.dlp.hold import first_undecided
+from outpost.dlp.engine import LEFT_CONTEXT_CHARS, MAX_MATCH_CHARS, MAX_TEXT_CHARS, Engine, Reading
 from outpost.dlp.normalise import Normalised, normalise
 from outpost.dlp.overlap import resolve
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
+
+# Two of the longest matches, a tile of base64 and a chain of words between them; private keys are shorter.
+MAX_HOLD_CHARS = 4 * MAX_MATCH_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Released:
 class StreamScanner:
     """Scans one stream. After an error, or after ``finish``, it releases nothing more."""
 
-    def __init__(self, engine: Engine, max_hold_chars: int = 4096) -> None:
-        """``max_hold_chars``: how much may wait to be decided (a private key of 4096 bits takes about 3300)."""
+    def __init__(self, engine: Engine, max_hold_chars: int = MAX_HOLD_CHARS) -> None:
+        """``max_hold_chars``: how much may wait to be decided."""
         self._engine = engine
         self._max_hold_chars = max_hold_chars
         self._held = ""
@@ -71,27 +73,24 @@ class StreamScanner:
         normalised = normalise(held)
         begin = len(self._context)
         text = self._context + normalised.text
-        raw = one_byte_each(text)
-        cut = len(text) if final else self._cut(text, raw, begin, normalised)
+        reading = self._engine.read(text, begin)
+        cut = len(text) if final else self._cut(reading, normalised)
         taken = len(held) if cut == len(text) else normalised.original(cut - begin)
         self._held = held[taken:]
         if taken == 0:
             return []
-        found = self._engine.scan_normalised(text, begin, raw)
         findings = []
-        for f in found:
+        for f in reading.findings():
             if f.start < cut:
                 start, end = normalised.original_span(f.start - begin, f.end - begin)
                 findings.append(Finding(f.kind, start, end, f.score, f.detector))
         self._context = text[max(0, cut - LEFT_CONTEXT_CHARS) : cut]
         return [Released(held[:taken], tuple(resolve(findings)))]
 
-    def _cut(self, text: str, raw: bytes, begin: int, normalised: Normalised) -> int:
+    def _cut(self, reading: Reading, normalised: Normalised) -> int:
         """A safe cut that does not part what one received character stands for."""
-        cut = first_undecided(raw, begin)
-        if cut > begin:
-            cut = self._engine.uncrossed(text, raw, begin, cut)
+        cut, begin, end = reading.safe_cut(), reading.begin, len(reading.text)
         original = normalised.original
-        while begin < cut < len(raw) and original(cut - begin) == original(cut - begin - 1):
-            cut = self._engine.uncrossed(text, raw, begin, first_undecided(raw[: cut - 1], begin))
+        while begin < cut < end and original(cut - begin) == original(cut - begin - 1):
+            cut = self._engine.read(reading.text[: cut - 1], begin).safe_cut()
         return cut

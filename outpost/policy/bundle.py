@@ -20,7 +20,7 @@ from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, ch
 from outpost.policy.workflow import Flow, Limits, Recall, find_target
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument
-from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS, NO_SMOKE, parse_set
+from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS, NO_SMOKE, DocumentSet, Parsed, parse_set
 from outpost.protocol.documents import (
     KEYS_TARGET,
     OPTIONAL_DOCUMENTS,
@@ -77,6 +77,11 @@ class Bundle:
         """The moment after which nothing may pass."""
         return self.signed_at + timedelta(seconds=self.policy.max_offline_s)
 
+    @property
+    def documents(self) -> DocumentSet:
+        """All of them."""
+        return DocumentSet(self.policy, self.keys, self.routing, self.detectors, self.budgets, self.smoke)
+
     def freshness(self, at: datetime) -> Freshness:
         """The tier at ``at``; exactly at a limit is still within it."""
         if at > self.enforceable_until:
@@ -93,6 +98,7 @@ def load_bundle(  # noqa: PLR0913 - the parts of a bundle
     targets: bytes,
     documents: Mapping[str, bytes],
     delegated: Mapping[str, bytes] = MappingProxyType({}),
+    before: Parsed | None = None,
 ) -> Bundle:
     """Verify a stored bundle from the enrolment root up and read its documents.
 
@@ -104,6 +110,7 @@ def load_bundle(  # noqa: PLR0913 - the parts of a bundle
         targets: Top-level targets metadata as received.
         documents: Content of each required target, and of each optional one that the targets list, by name.
         delegated: Metadata as received of each delegated role on the way to a document, by the role's name.
+        before: Documents that were read before; the same bytes are not read again, but checked again.
 
     Raises:
         BundleRejected: Any part does not verify or cannot be read. Expiry is not asked here.
@@ -120,7 +127,7 @@ def load_bundle(  # noqa: PLR0913 - the parts of a bundle
         try:
             step = flow.send(answer)
         except StopIteration as end:
-            return read_documents(trusted, end.value, documents)
+            return read_documents(trusted, end.value, documents, before)
         answer = delegated.get(step.role) if isinstance(step, Recall) else None
 
 
@@ -149,7 +156,10 @@ def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits
 
 
 def read_documents(
-    trusted: TrustedMetadata, targets: Mapping[str, TargetFile], documents: Mapping[str, bytes]
+    trusted: TrustedMetadata,
+    targets: Mapping[str, TargetFile],
+    documents: Mapping[str, bytes],
+    before: Parsed | None = None,
 ) -> Bundle:
     """Check the documents against what ``find_documents`` found and parse them.
 
@@ -163,7 +173,7 @@ def read_documents(
             raise MetadataInvalid(f"the bundle has no {name}")
         check_target(target, documents[name])
     try:
-        parsed = parse_set({name: documents[name] for name in targets})
+        parsed = parse_set({name: documents[name] for name in targets}, before)
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
     signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets, *trusted.delegated.values())

@@ -20,7 +20,7 @@ from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument, DetectorSetting
-from outpost.protocol.documents import PolicyDocument, kind_matches
+from outpost.protocol.documents import Document, PolicyDocument, kind_matches
 from outpost.protocol.smoke import SmokeDocument
 
 # Something of everything that makes the automaton of all patterns grow: groups of digits, words, addresses, scripts.
@@ -56,12 +56,23 @@ def compile_documents(
     Raises:
         BundleRejected: Something in the documents cannot be used.
     """
-    if budgets.budgets:
+    require_usable(budgets)
+    return Compiled(compile_policy(policy), compile_engine(detectors, peppers))
+
+
+def require_usable(document: Document) -> None:
+    """Refuse a parsed document that would refuse every bundle it is in; for whoever publishes one.
+
+    Raises:
+        BundleRejected: It asks for budgets, or for detectors that do not compile.
+    """
+    if isinstance(document, BudgetsDocument) and document.budgets:
         raise BundleRejected(
-            f"budgets.json: this version cannot enforce budgets and does not pretend to ({budgets.budgets[0].id}); "
+            f"budgets.json: this version cannot enforce budgets and does not pretend to ({document.budgets[0].id}); "
             "publish a bundle without them"
         )
-    return Compiled(compile_policy(policy), compile_engine(detectors, peppers))
+    if isinstance(document, DetectorsDocument):
+        compile_engine(document, {})
 
 
 def compile_engine(document: DetectorsDocument, peppers: Mapping[str, bytes]) -> Engine:

@@ -41,9 +41,9 @@ class Budget(Document):
     id: Name
     subject: Subject
     monthly_micro_usd: Amount | None = None
-    """Millionths of a US dollar; or"""
+    """In millionths of a US dollar; or ``monthly_tokens``."""
     monthly_tokens: Amount | None = None
-    """prompt and completion tokens together."""
+    """Prompt and completion tokens together; or ``monthly_micro_usd``."""
     at_limit: AtLimit
 
     @model_validator(mode="after")

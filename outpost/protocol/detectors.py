@@ -53,9 +53,9 @@ class DetectorSetting(Document):
     """Switches detectors off or asks more of them. Where several settings name one detector, all of them hold."""
 
     kind: Kind | None = None
-    """Every detector of this kind; or"""
+    """Every detector of this kind; or ``detector``."""
     detector: DetectorName | None = None
-    """this one. A name that no detector has changes nothing."""
+    """One detector by name; or ``kind``. A name that no detector has changes nothing."""
     enabled: bool = True
     min_score: float | None = Field(default=None, ge=MIN_REPORTED_SCORE, le=1)
     """Findings below it are dropped before any rule sees them."""
@@ -88,7 +88,7 @@ class AllowEntry(Document):
     """In plain text: for what is harmless, such as test card numbers."""
     digests: KeyedDigests | None = None
     email_domains: list[EmailDomain] | None = Field(default=None, min_length=1, max_length=1000)
-    """Addresses at these domains, for example the org's own."""
+    """Addresses at these domains, in lower case; ``*.`` in front means the subdomains, and not the domain itself."""
 
     @model_validator(mode="after")
     def _has_one_list(self) -> "AllowEntry":

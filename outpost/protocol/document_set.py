@@ -55,8 +55,21 @@ class DocumentSet:
     smoke: SmokeDocument = NO_SMOKE
 
 
-def parse_set(contents: Mapping[str, bytes]) -> DocumentSet:
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Contents by target name, and what they say."""
+
+    contents: Mapping[str, bytes]
+    documents: DocumentSet
+
+
+def parse_set(contents: Mapping[str, bytes], before: Parsed | None = None) -> DocumentSet:
     """Parse the documents of a bundle, given by target name. Other targets are left alone.
+
+    Args:
+        contents: The bytes of each document.
+        before: What was parsed last; a document whose bytes are the same is taken from it. A bundle is signed anew
+            every hour, and a hundred thousand keys take a second to read.
 
     Raises:
         DocumentError: The first that is malformed, or missing and not optional.
@@ -64,15 +77,22 @@ def parse_set(contents: Mapping[str, bytes]) -> DocumentSet:
     for name in REQUIRED_DOCUMENTS:
         if name not in contents:
             raise DocumentError(name, [("", "the bundle lacks it")])
+
+    def read(model: type[D], name: str) -> D:
+        if before is not None and before.contents.get(name) == contents[name]:
+            known = getattr(before.documents, name.removesuffix(".json"))
+            if isinstance(known, model):
+                return known
+        return parse_document(model, name, contents[name])
+
+    def read_or(empty: D, name: str) -> D:
+        return read(type(empty), name) if name in contents else empty
+
     return DocumentSet(
-        policy=parse_document(PolicyDocument, POLICY_TARGET, contents[POLICY_TARGET]),
-        keys=parse_document(KeysDocument, KEYS_TARGET, contents[KEYS_TARGET]),
-        routing=parse_document(RoutingDocument, ROUTING_TARGET, contents[ROUTING_TARGET]),
-        detectors=_optional(contents, DETECTORS_TARGET, NO_DETECTORS),
-        budgets=_optional(contents, BUDGETS_TARGET, NO_BUDGETS),
-        smoke=_optional(contents, SMOKE_TARGET, NO_SMOKE),
+        policy=read(PolicyDocument, POLICY_TARGET),
+        keys=read(KeysDocument, KEYS_TARGET),
+        routing=read(RoutingDocument, ROUTING_TARGET),
+        detectors=read_or(NO_DETECTORS, DETECTORS_TARGET),
+        budgets=read_or(NO_BUDGETS, BUDGETS_TARGET),
+        smoke=read_or(NO_SMOKE, SMOKE_TARGET),
     )
-
-
-def _optional(contents: Mapping[str, bytes], name: str, empty: D) -> D:
-    return parse_document(type(empty), name, contents[name]) if name in contents else empty

@@ -51,6 +51,8 @@ class Timeouts:
     watch_s: float = 120.0  # above any hold of the long poll; proxies commonly cut at 60 s, which is only a retry
 
 
+KEEPALIVE_S: Final = 60.0
+"""Heartbeats 30 s apart then need one handshake, not one each; the control plane and NGINX close after 75 s."""
 _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -107,6 +109,7 @@ class ControlPlaneClient:
                 follow_redirects=False,
                 transport=transport_for(self._transport, identity),
                 timeout=httpx.Timeout(self._timeouts.read_s, connect=self._timeouts.connect_s),
+                limits=httpx.Limits(keepalive_expiry=KEEPALIVE_S),
                 headers={"Accept-Encoding": "identity"},
             )
         )

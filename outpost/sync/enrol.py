@@ -102,18 +102,18 @@ def register(
     if is_enrolled(data_dir):
         raise AlreadyEnrolled(load_identity(data_dir, clock()).outpost_id)
     try:
-        complete = _complete_leftover(data_dir, clock())
+        complete = complete_leftover(data_dir, clock())
         if complete is not None and complete.outpost_id != parsed.outpost_id:
             raise AlreadyEnrolled(complete.outpost_id)
         if complete is not None:
             return complete
-        keys = _keys_for(parsed, data_dir)
+        keys = keys_for(parsed, data_dir)
         anchor = _fetch_anchor(base_url, parsed, transport)
         answer = _request_certificate(base_url, parsed, keys, anchor, transport)
-        identity = _verified_identity(answer, parsed, keys, anchor, data_dir / NEW_DIRECTORY, clock())
+        identity = verified_identity(answer, parsed, keys, anchor, data_dir / NEW_DIRECTORY, clock())
         identity = replace(identity, enrol_url=base_url)
         save_public_parts(identity)
-        return _move_into_place(data_dir, clock())
+        return move_into_place(data_dir, clock())
     except OSError as err:
         raise Unavailable(f"cannot write to {data_dir}: {err.strerror}") from err
 
@@ -134,7 +134,7 @@ def _require_base_url(url: str) -> str:
 _EXAMPLE_URL: Final = "https://control-plane.example:8100"
 
 
-def _complete_leftover(data_dir: Path, at: datetime) -> Identity | None:
+def complete_leftover(data_dir: Path, at: datetime) -> Identity | None:
     """Finish an enrolment that stopped after everything was written and before the rename."""
     directory = data_dir / NEW_DIRECTORY
     if not directory.exists():
@@ -144,10 +144,10 @@ def _complete_leftover(data_dir: Path, at: datetime) -> Identity | None:
     except IdentityInvalid:
         return None  # the usual leftover: keys whose answer never came, or half-written ones
     _log.info("enrolment_completed_from_leftover", outpost_data_dir=str(data_dir))
-    return _move_into_place(data_dir, at)
+    return move_into_place(data_dir, at)
 
 
-def _keys_for(token: EnrolmentToken, data_dir: Path) -> Keys:
+def keys_for(token: EnrolmentToken, data_dir: Path) -> Keys:
     """The keys made for this token before, or new ones; on disk before they are used."""
     directory = data_dir / NEW_DIRECTORY
     if directory.exists():
@@ -193,6 +193,17 @@ def _fetch_anchor(base_url: str, token: EnrolmentToken, transport: httpx.BaseTra
     )
 
 
+def enrol_request(token: EnrolmentToken, keys: Keys) -> EnrolRequest:
+    """What is asked for with a token: a certificate for these keys."""
+    return EnrolRequest.model_construct(
+        token=token.text,
+        csr_pem=make_csr(keys.tls).decode("ascii"),
+        hpke_public_key=keys.hpke.public_bytes,
+        audit_public_key=keys.audit.public_key().public_bytes_raw(),
+        outpost_version=outpost_version(),
+    )
+
+
 def _request_certificate(
     base_url: str,
     token: EnrolmentToken,
@@ -200,13 +211,7 @@ def _request_certificate(
     anchor: x509.Certificate,
     transport: httpx.BaseTransport | None,
 ) -> EnrolResponse:
-    request = EnrolRequest.model_construct(
-        token=token.text,
-        csr_pem=make_csr(keys.tls).decode("ascii"),
-        hpke_public_key=keys.hpke.public_bytes,
-        audit_public_key=keys.audit.public_key().public_bytes_raw(),
-        outpost_version=outpost_version(),
-    )
+    request = enrol_request(token, keys)
     with httpx.Client(verify=server_context([anchor]), transport=transport, timeout=TIMEOUT_S) as client:
         try:
             body = _call(client, "POST", base_url + routes.ENROL, request.model_dump_json().encode())
@@ -268,7 +273,7 @@ def _connection_error(url: str, err: Exception) -> ControlPlaneUnavailable | Con
     )
 
 
-def _verified_identity(
+def verified_identity(
     answer: EnrolResponse,
     token: EnrolmentToken,
     keys: Keys,
@@ -314,7 +319,7 @@ def _require_sync_url(url: str) -> None:
         raise ControlPlaneUntrusted("the control plane's answer names no usable sync URL; nothing was stored") from err
 
 
-def _move_into_place(data_dir: Path, at: datetime) -> Identity:
+def move_into_place(data_dir: Path, at: datetime) -> Identity:
     directory = data_dir / NEW_DIRECTORY
     (directory / PENDING_FILE).unlink(missing_ok=True)
     directory.rename(data_dir / DIRECTORY)

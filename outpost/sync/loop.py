@@ -246,6 +246,16 @@ class SyncLoop:
             self._errors.pop(task, None)
             self._schedule = self._schedule.succeeded(task, self._monotonic(), self._random(), interval_s=interval_s)
 
+    async def take_once(self) -> None:
+        """Revocation, secrets and bundle, once and now: for a bundle file in the network's place.
+
+        Raises:
+            OutpostError: The first that fails; what was taken before it stays.
+        """
+        await self._check_revocation()
+        await self._sync_secrets()
+        await self._sync_bundle()
+
     async def _keep_identity(self) -> None:
         before = self._keeper.identity.credentials
         await self._keeper.keep(self._heartbeat)

@@ -101,7 +101,7 @@ async def refresh(
             documents[name] = stored
         else:
             documents[name] = await driver.run(fetch_target(trusted, target, DOCUMENT_BYTES))
-    read_documents(trusted, targets, documents)
+    await asyncio.to_thread(read_documents, trusted, targets, documents)
     return driver.bundle(trusted, documents)
 
 

@@ -10,13 +10,15 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import DocumentRejected, NotFound, ThresholdNotHeld, VersionTaken
 from control_plane.keys import keys_document
-from control_plane.release import Publication
+from control_plane.release import STABLE, Publication
 from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS, RoleSigners, SignedFile
 from control_plane.store.bundles import SqlBundleStore
 from outpost.policy.bundle import load_bundle
+from outpost.protocol.documents import encode_document
 from tests.fakes.clock import NOON
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.tuf_witness import Witness, served
+from tests.outpost.protocol.samples import DOCUMENTS
 
 NOW = datetime.now(UTC)
 FIRST = {"policy.json": default_policy(), "keys.json": keys_document([]), "routing.json": default_routing()}
@@ -46,6 +48,8 @@ def _load(store):
         name: bundles.target_by_filename(store, "acme", f"{file.hashes['sha256']}.{name}")
         for name, file in Metadata.from_bytes(targets).signed.targets.items()
     }
+    keys = bundles.load_head(store, "acme", STABLE).keys
+    documents["keys.json"] = bundles.current_documents(store, "acme")["keys.json"]
     roots = [store.files["root", n] for n in range(2, store.latest_version("acme", "root") + 1)]
     return load_bundle(
         store.files["root", 1],
@@ -54,6 +58,7 @@ def _load(store):
         snapshot=snapshot,
         targets=targets,
         documents=documents,
+        delegated={keys.role: keys.content},
     )
 
 
@@ -79,6 +84,12 @@ def test_a_change_is_laid_over_what_is_published_and_versions_only_grow(store, s
         ("policy.json", b'{"schema_version":"2","packs":[]}', "schema_version"),
         ("routing.json", b'{"schema_version":"1","providers":[]}', "providers"),
         ("policy.json", default_policy().replace(b'"BLOCK"', b'"MAYBE"'), "packs.0.rules.0.action"),
+        ("budgets.json", encode_document(DOCUMENTS["budgets"]), ""),
+        (
+            "detectors.json",
+            b'{"schema_version":"1","custom":[{"id":"c","kind":"custom.c","pattern":"a*"}]}',
+            "",
+        ),
     ],
 )
 def test_a_document_an_outpost_would_refuse_is_not_published(store, signers, name, content, path):

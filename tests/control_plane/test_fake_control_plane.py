@@ -82,11 +82,14 @@ def test_what_it_publishes_verifies_as_a_bundle(plane, outpost):
     timestamp = get("metadata/timestamp.json")
     snapshot_version = Metadata.from_bytes(timestamp).signed.snapshot_meta.version
     snapshot = get(f"metadata/{snapshot_version}.snapshot.json")
-    targets_version = Metadata.from_bytes(snapshot).signed.meta["targets.json"].version
-    targets = get(f"metadata/{targets_version}.targets.json")
+    meta = Metadata.from_bytes(snapshot).signed.meta
+    targets, keys = (
+        get(f"metadata/{meta[f'{role}.json'].version}.{role}.json") for role in ("targets", "virtual-keys")
+    )
     documents = {
         name: get(f"targets/{file.hashes['sha256']}.{name}")
-        for name, file in Metadata.from_bytes(targets).signed.targets.items()
+        for content in (targets, keys)
+        for name, file in Metadata.from_bytes(content).signed.targets.items()
     }
     bundle = load_bundle(
         base64.b64decode(outpost.body["tuf_root"]),
@@ -95,6 +98,7 @@ def test_what_it_publishes_verifies_as_a_bundle(plane, outpost):
         snapshot=snapshot,
         targets=targets,
         documents=documents,
+        delegated={"virtual-keys": keys},
     )
     assert bundle.signed_at == plane.clock()
     assert [entry.group for entry in bundle.keys.keys] == ["staff"]

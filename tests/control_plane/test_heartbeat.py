@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from control_plane.heartbeat import Report
 from outpost.protocol.messages import BundleReport, Heartbeat
 from tests.fakes.installation import OutpostKeys
 
@@ -73,3 +74,11 @@ def test_the_answer_names_the_generation_and_what_is_in_use_is_recorded(operatio
     assert (reply.trust_generation, reply.renew) == (1, False)
     ((_, status),) = operations.outposts("acme")
     assert (status.certificate_sha256, status.authority) == (digest.hex(), "intermediate")
+
+
+def test_many_are_recorded_at_once_and_each_is_answered(operations, clock):
+    outposts = [operations.create_outpost("acme", f"edge-{number}", LIFETIME)[0] for number in range(3)]
+    reports = [Report(outpost, _beat(clock, outpost.id), None) for outpost in (*outposts, outposts[0])]
+    replies = operations.heartbeats(reports, 30)
+    assert [replies[report].interval_s for report in reports] == [30] * 4
+    assert {status.instance_id for _, status in operations.outposts("acme") if status} == {one.id for one in outposts}

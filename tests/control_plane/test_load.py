@@ -38,7 +38,7 @@ def test_a_watcher_gives_its_place_to_a_request():
         with pytest.raises(Overloaded), gate.request(0.0):
             pass
         with gate.watching(0.0):
-            assert (gate.requests, gate.watchers, gate.room) == (0, 1, 1)
+            assert (gate.requests, gate.watchers) == (0, 1)
             with gate.request(0.0), pytest.raises(Overloaded), gate.watching(0.0):
                 pass
     assert (gate.requests, gate.watchers, gate.refused) == (0, 0, 2)
@@ -51,4 +51,4 @@ def test_places_are_given_back_whatever_happens(fails):
         with suppress(KeyError), gate.request(0.0), gate.watching(0.0):
             if fail:
                 raise KeyError
-    assert (gate.requests, gate.watchers, gate.room) == (0, 0, 2)
+    assert (gate.requests, gate.watchers) == (0, 0)

@@ -1,24 +1,25 @@
 import pytest
 
 from control_plane.errors import KeysUnsafe
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
+from control_plane.signing import ROLES
 
 
 @pytest.fixture
 def keys(tmp_path):
     keys = OrgKeys(tmp_path / "acme")
-    keys.complete(HELD)
+    keys.complete(ROLES)
     return keys
 
 
 def ids(signers):
-    return {role: signers.of(role).public_key.keyid if signers.of(role) else None for role in HELD}
+    return {role: signers.of(role).public_key.keyid if signers.of(role) else None for role in ROLES}
 
 
 def test_a_set_is_completed_never_replaced(keys, tmp_path):
     before = ids(keys.load())
     (tmp_path / "acme" / "root.key").unlink()
-    keys.complete(HELD)
+    keys.complete(ROLES)
     after = ids(keys.load())
     assert after.pop("root") != before.pop("root")
     assert after == before

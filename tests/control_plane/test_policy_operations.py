@@ -19,7 +19,7 @@ def officer():
 
 def test_each_role_is_rotated_and_the_old_key_is_gone(operations, plane):
     policy = operations.policy
-    for role in [role for role in ROTATABLE if role != "virtual-keys"]:
+    for role in ROTATABLE:
         before = policy.status("acme")
         after = policy.rotate_key("acme", role)
         assert (after.held, after.threshold) == (1, 1)
@@ -55,3 +55,15 @@ def test_there_must_be_such_an_org_and_such_a_role(operations):
         operations.policy.status("globex")
     with pytest.raises(InvalidRequest):
         operations.policy.rotate_key("acme", "mirrors")
+
+
+def test_the_schedule_warns_long_before_officers_must_sign(operations, officer, clock, capsys):
+    proposal = operations.policy.appoint_officers("acme", [pem(officer)], 1, 1)
+    operations.policy.publish_proposal("acme", [add_signature(proposal, officer)])
+    clock.advance(timedelta(days=300))
+    operations.renew_bundles(timedelta(hours=1))
+    assert "officers_must_sign" not in capsys.readouterr().out
+    clock.advance(timedelta(days=10))
+    operations.renew_bundles(timedelta(hours=1))
+    said = capsys.readouterr().out
+    assert said.count("officers_must_sign") == 2  # root and targets

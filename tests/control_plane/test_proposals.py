@@ -13,13 +13,15 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import DocumentRejected, InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
 from control_plane.proposals import OFFICERS_LIFETIME, accept, officers_roles, propose
 from control_plane.release import STABLE, Release
 from control_plane.role_rotation import named_keyids, repository_status
-from control_plane.signing import TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
+from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
+from outpost.errors import BundleRejected
 from outpost.policy.proposal import add_signature, review
 from tests.fakes.control_plane import MemoryBundleStore
+from tests.fakes.own_client import OwnClient
 from tests.fakes.tuf_witness import Witness, served
 
 NOW = datetime.now(UTC)  # python-tuf's client reads the real clock
@@ -36,7 +38,7 @@ class World:
 
     def __init__(self, folder):
         self.keys = OrgKeys(folder / "keys")
-        self.keys.complete(HELD)
+        self.keys.complete(ROLES)
         self.store = MemoryBundleStore()
         self.officers = [CryptoSigner.generate_ecdsa() for _ in range(4)]
         bundles.create_repository(self.store, "acme", self.keys.load(), NOW)
@@ -156,6 +158,24 @@ def test_who_stole_the_database_and_every_key_here_cannot_change_policy(handed_o
     assert witness.version("targets") == 2
     with pytest.raises(UnsignedMetadataError):
         root.verify_delegate("targets", signed.signed_bytes, signed.signatures)
+
+
+async def test_our_outpost_refuses_what_a_thief_signs_and_follows_the_officers(handed_over, tmp_path):
+    client, store, held = OwnClient(handed_over.store, "acme", tmp_path), handed_over.store, handed_over.keys.load()
+    assert await client.read(NOW) == FIRST
+    handed_over.publish(handed_over.signed(handed_over.propose(ROUTING), 0, 2))
+    assert await client.read(NOW) == FIRST | ROUTING
+    head = bundles.load_head(store, "acme", STABLE)
+    delegations = head.delegations
+    forged = Metadata(targets_metadata(9, bundles.listed(FIRST, delegations), NOW, delegations=delegations))
+    for signer in (held.snapshot, held.timestamp, held.virtual_keys, *handed_over.before, handed_over.officers[0]):
+        forged.sign(signer, append=True)
+    release = Release(store, "acme", held, NOW, TIMESTAMP_LIFETIME)
+    file = release.adopt_targets(SignedFile("targets", 9, forged.to_bytes()), FIRST)
+    release.show(STABLE, file, head.keys)
+    release.publish()
+    with pytest.raises(BundleRejected):
+        await client.read(NOW)
 
 
 def test_nor_can_they_appoint_officers_of_their_own(handed_over, witness):

@@ -9,11 +9,12 @@ from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
 from control_plane.release import Release
 from control_plane.role_rotation import ROTATABLE, named_keyids, repository_status, rotate
-from control_plane.signing import TOP_LEVEL, VIRTUAL_KEYS
+from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS
 from tests.fakes.control_plane import MemoryBundleStore
+from tests.fakes.own_client import OwnClient
 from tests.fakes.tuf_witness import Witness, served
 
 NOW = datetime.now(UTC)  # python-tuf's client reads the real clock
@@ -24,7 +25,7 @@ FIRST = {"policy.json": default_policy(), "keys.json": keys_document([]), "routi
 @pytest.fixture
 def keys(tmp_path):
     keys = OrgKeys(tmp_path / "keys")
-    keys.complete(HELD)
+    keys.complete(ROLES)
     return keys
 
 
@@ -83,6 +84,19 @@ def test_a_client_that_was_away_follows_many_rotations_at_once(store, keys, witn
             rotated(store, keys, role)
     assert witness.read(*FIRST) == FIRST
     assert witness.version("root") == 1 + 3 * len(TOP_LEVEL)
+
+
+async def test_our_outpost_follows_too_each_rotation_and_all_at_once(store, keys, tmp_path):
+    near, away = (OwnClient(store, "acme", tmp_path / name) for name in ("near", "away"))
+    for client in (near, away):
+        client._path.parent.mkdir()
+        assert await client.read(NOW) == FIRST
+    for role in ROTATABLE:
+        rotated(store, keys, role)
+        assert await near.read(NOW) == FIRST
+    bundles.publish(store, "acme", {"routing.json": default_routing("https://llm.example/v1")}, keys.load(), NOW)
+    for client in (near, away):
+        assert b"llm.example" in (await client.read(NOW))["routing.json"]
 
 
 def test_what_the_old_key_signs_afterwards_is_worth_nothing(store, keys):

@@ -50,7 +50,8 @@ def published_keys(operations):
     raise AssertionError("no keys.json")
 
 
-def test_old_keys_stay_valid_under_their_pepper_and_new_ones_use_the_new(operations, outpost):
+def test_old_keys_stay_valid_under_their_pepper_and_new_ones_use_the_new(operations, outpost, clock):
+    clock.advance(timedelta(seconds=1))
     old_key, old_text, _ = operations.create_key("acme", KeyRequest(name="before"))
     version, _ = outpost()
     new_id = operations.secrets.rotate_pepper("acme")
@@ -64,7 +65,8 @@ def test_old_keys_stay_valid_under_their_pepper_and_new_ones_use_the_new(operati
     assert [(one.keys, one.newest) for one in operations.secrets.peppers("acme")] == [(2, False), (1, True)]
 
 
-def test_a_pepper_goes_when_no_key_needs_it(operations, outpost):
+def test_a_pepper_goes_when_no_key_needs_it(operations, outpost, clock):
+    clock.advance(timedelta(seconds=1))
     (old,) = operations.secrets.peppers("acme")
     with pytest.raises(InvalidRequest, match="rotate-pepper"):
         operations.secrets.retire_pepper("acme", old.id, revoke_keys=True)

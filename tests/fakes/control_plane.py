@@ -44,10 +44,10 @@ from control_plane.keys import key_digest, key_prefix, keys_document, new_key_te
 from control_plane.outposts import OutpostRecord
 from control_plane.recovery import RecoveryPolicy, recover
 from control_plane.registration import TokenRecord, enroll
-from control_plane.release import STABLE, HeadVersions, Publication, Release
+from control_plane.release import STABLE, HeadVersions, Publication, Release, stored_file
 from control_plane.renewal import renew
 from control_plane.rotation import Step
-from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, RoleSigners
+from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleSigners, delegation_to
 from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
@@ -278,7 +278,14 @@ class FakeControlPlane:
     def publish_unchecked(self, documents: dict[str, bytes]) -> int:
         """Sign and publish whatever bytes, as a compromised control plane that holds the keys would."""
         release = Release(self.store, self.org_id, self.signers, self.clock(), TIMESTAMP_LIFETIME)
-        version = release.show(STABLE, release.new_targets(documents, None), None)
+        assert self.signers.virtual_keys is not None
+        delegations = delegation_to(self.signers.virtual_keys.public_key)
+        targets = release.new_targets(bundles.listed(documents, delegations), delegations)
+        newest = self.store.latest_version(self.org_id, VIRTUAL_KEYS)
+        keys = stored_file(self.store, self.org_id, VIRTUAL_KEYS, newest) if newest else None
+        if "keys.json" in documents:
+            keys = release.new_keys(targets, documents["keys.json"])
+        version = release.show(STABLE, targets, keys)
         release.publish()
         return version
 

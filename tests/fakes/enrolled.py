@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from control_plane import bundles
+from control_plane.signing import VIRTUAL_KEYS
 from outpost.cache.bundles import BundleStore, SecretStore, StoredBundle, StoredSecrets
 from outpost.cache.db import open_database
 from outpost.protocol.sealing import seal_secrets, secrets_info
@@ -37,6 +38,7 @@ def stored_bundle(plane: FakeControlPlane) -> StoredBundle:
         snapshot=newest("snapshot"),
         targets=newest("targets"),
         documents=bundles.current_documents(plane.store, plane.org_id),
+        delegated={VIRTUAL_KEYS: newest(VIRTUAL_KEYS)},
     )
 
 

@@ -264,6 +264,23 @@ async def keep_floor_once(outpost) -> None:
     await keeper
 
 
+async def test_a_clock_turned_back_between_runs_stays_noticed_however_often_it_is_started(config, clock, filled):
+    later = NOON + timedelta(days=2)
+    first = open_outpost(config, clock=clock)
+    clock.at = later
+    first.clock_watch.note_server_time(later)
+    await keep_floor_once(first)
+    first.close()
+    clock.at = NOON
+    for _ in range(3):
+        again = open_outpost(config, clock=clock)
+        assert refusal(again, NOON) is ErrorCode.CLOCK_UNTRUSTED
+        await keep_floor_once(again)
+        again.close()
+    with open_database(config.data_dir / "outpost.db") as database:
+        assert StateStore(database).get_time(StateKey.CLOCK_FLOOR_AT) >= later
+
+
 async def test_the_clock_floor_rises_with_the_control_planes_time_and_never_sinks(opened, clock):
     outpost = opened()
     later = NOON + timedelta(hours=1)

@@ -40,6 +40,7 @@ _EMAIL_END = r"(?:xn--[0-9A-Za-z-]{2,59}|[A-Za-z]{2,24})\b"
 _SEPARATOR = r"(?:\) ?|\)[./-]|[ ./-]\(?|\()"
 _NANP_AREA = r"(?:\([2-9][0-9]{2}\)[ .-]?|\b[2-9][0-9]{2}[ .-])"
 _EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
+_NATIONAL = rf"(?:\(|\b)[0-9](?:{_SEPARATOR}?[0-9]){{6,14}}{_EXTENSION}\b"
 _PHONE_WORDS = (
     "phone", "tel", "call", "mobile", "cell", "fax", "whatsapp", "sms", "dial", "hotline", "contact", "ring",
     "telefon", "téléphone", "teléfono", "telefone", "handy", "portable", "móvil", "电话", "手机", "電話", "телефон",
@@ -124,9 +125,22 @@ def _groups(matched: str) -> list[str]:
     return "".join(c if c.isdigit() else " " for c in written).split()
 
 
+@cache
+def _nanp() -> Any:
+    """One linear pattern of the numbers of all countries that share the code 1."""
+    plans = {
+        kind.national_number_pattern
+        for region in phonenumbers.region_codes_for_country_code(1)
+        for name in _TYPES
+        if (kind := getattr(PhoneMetadata.metadata_for_region(region), name)) and kind.national_number_pattern
+    }
+    return re2.compile("|".join(sorted(plans)))
+
+
 def valid_nanp(matched: str) -> bool:
     """Whether the number is in use under the North American Numbering Plan."""
-    return _valid(matched, "US")
+    digits = "".join(_groups(matched))
+    return _nanp().fullmatch(digits[-10:]) is not None
 
 
 @cache
@@ -154,6 +168,7 @@ DETECTORS: tuple[Detector, ...] = (
         name="email",
         kind="pii.email",
         pattern=rf"{_EMAIL_FIRST}(?:{_EMAIL_WORD})?(?:\.{_EMAIL_WORD})*@(?:{_EMAIL_LABEL}\.)+{_EMAIL_END}",
+        trigger=rf"[{_ALNUM}_%+'-]@[{_ALNUM}]",
         validate=valid_email,
         base_score=0.95,
     ),
@@ -189,7 +204,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="phone-national/plans",
         kind="pii.phone",
-        pattern=rf"(?:\(|\b)[0-9](?:{_SEPARATOR}?[0-9]){{6,13}}{_EXTENSION}\b",
+        pattern=_NATIONAL,
         trigger=r"[0-9() ./-]{7}",
         validate=valid_national,
         base_score=0.2,
@@ -201,7 +216,7 @@ DETECTORS: tuple[Detector, ...] = (
         # Numbering plans change and metadata lags, so beside a word an unassigned number still counts.
         name="phone-national/possible",
         kind="pii.phone",
-        pattern=rf"(?:\(|\b)[0-9](?:{_SEPARATOR}?[0-9]){{6,14}}{_EXTENSION}\b",
+        pattern=_NATIONAL,
         trigger=r"[0-9() ./-]{7}",
         validate=looks_dialled,
         base_score=0.1,

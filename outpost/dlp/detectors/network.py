@@ -1,9 +1,17 @@
-"""IP addresses, judged by ``ipaddress``. Loopback and unspecified ones identify nobody (RFC 6890) and are refused."""
+"""IP addresses, judged by ``ipaddress``, hardware addresses (IEEE 802) and IMEI (3GPP TS 23.003, Luhn).
+
+Loopback and unspecified addresses identify nobody (RFC 6890) and are refused; so are broadcast and null MACs.
+"""
+
+# ruff: noqa: E501 - tables, one row a line
 
 import ipaddress
 from collections.abc import Iterable
 
+from stdnum import luhn
+
 from outpost.dlp.detector import Detector, touches_word
+from outpost.dlp.identifiers import Identifier, Shape, detectors_of, split
 
 _IPV6_MAX_CHARS = 45  # INET6_ADDRSTRLEN without its terminator
 _VERSION_WORDS = ("version", "ver", "v", "release", "build", "firmware", "revision", "section", "chapter")
@@ -45,11 +53,41 @@ def find_ipv6(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
         yield start, start + len(written)
 
 
+def find_mac(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The match, unless it is a piece of a longer row (a fingerprint) or has hardly any different digits."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    if before in (":", "-", ".") or (after in (":", "-", ".") and touches_word(text[end + 1 : end + 2])):
+        return
+    signs = set(text[start:end].lower()) - set(":-.")
+    if "." in text[start:end] and not any(map(str.isalpha, signs)):  # a number written with dots
+        return
+    if len(signs) > 2:  # noqa: PLR2004 - ff:ff:…, 00:00:…, 00:11:00:11:…
+        yield start, end
+
+
+_PAIR = "[0-9A-Fa-f]{2}"
+IDENTIFIERS = (
+    Identifier("imei", "pii.device_id", ("999999999999999", "99-999999-999999-9"), 9, split("imei|device id|handset"), "490154203237518",
+               validate=luhn.is_valid, check="luhn", bare=Shape.COMMON),
+)  # fmt: skip
+
 DETECTORS = (
+    *detectors_of(IDENTIFIERS),
+    Detector(
+        name="mac/ieee802",
+        kind="pii.mac",
+        pattern=rf"\b(?:{_PAIR}(?::{_PAIR}){{5}}|{_PAIR}(?:-{_PAIR}){{5}}|[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}})\b",
+        trigger=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.",
+        find=find_mac,
+        base_score=0.85,
+        context_words=("mac", "hardware address", "ethernet", "physical address", "bssid"),
+        context_score=0.98,
+    ),
     Detector(
         name="ipv4/ipaddress",
         kind="pii.ip",
         pattern=r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b",
+        trigger=r"[0-9]\.[0-9]{1,3}\.[0-9]",
         find=find_ipv4,
         base_score=0.8,
         context_words=("ip", "address", "host", "server", "client", "from"),
@@ -61,6 +99,7 @@ DETECTORS = (
         name="ipv6/ipaddress",
         kind="pii.ip",
         pattern=r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*",
+        trigger=r":[0-9A-Fa-f]{0,4}:",
         find=find_ipv6,
         base_score=0.9,
     ),

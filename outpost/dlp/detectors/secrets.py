@@ -10,6 +10,8 @@ import json
 import string
 import zlib
 
+import re2
+
 from outpost.dlp.detector import Detector
 from outpost.dlp.placeholders import is_placeholder
 
@@ -40,6 +42,19 @@ def valid_github_checksum(token: str) -> bool:
 def valid_google(key: str) -> bool:
     """Exactly 39 signs."""
     return len(key) == 39 and is_real(key)  # noqa: PLR2004
+
+
+# Teams, users and applications are numbers of 8 to 14 digits; then follows what is secret (api.slack.com, token types).
+_SLACK = re2.compile(
+    r"xapp-.{40,}|xoxb-(?:[0-9]{8,14}-){1,2}[0-9A-Za-z]{18,34}|xox[pes]-(?:[0-9]{8,14}-){2,3}[0-9A-Za-z-]{24,64}|"
+    r"xoxo-(?:[0-9]+-){2,3}[0-9a-f]+|xox[ar]-(?:[0-9]-)?(?:[0-9]{8,14}-){0,3}[0-9A-Za-z]{8,64}|xoxc-(?:[0-9]+-){3}[0-9a-f]{64}|"
+    r"xoxe(?:-1)?-[0-9A-Za-z-]{100,200}"
+)
+
+
+def valid_slack(token: str) -> bool:
+    """As many numbers before the secret part as the type of token has."""
+    return _SLACK.fullmatch(token) is not None and is_real(token)
 
 
 def valid_jwt(token: str) -> bool:
@@ -99,14 +114,14 @@ DETECTORS = (
     Detector(
         name="slack-token",
         kind="secret.slack_token",
-        pattern=r"\b(?:xox[abeoprs]-(?:[0-9]+-)*[0-9A-Za-z-]{10,}|xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{32,})",
-        validate=is_real,
+        pattern=r"\b(?:xox[abcdeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{32,})",
+        validate=valid_slack,
         base_score=0.95,
     ),
     Detector(
         name="slack-webhook",
         kind="secret.slack_webhook",
-        pattern=r"https://hooks\.slack\.com/(?:services/T|workflows/T|triggers/[TE])[0-9A-Z]{6,}/[0-9A-Z]{6,}/[0-9A-Za-z/]{16,}",
+        pattern=r"https://hooks\.slack\.com/(?:services/T|workflows/T|triggers/[TE])[0-9A-Za-z]{6,}/[0-9A-Za-z]{6,}/[0-9A-Za-z/]{16,}",
         validate=is_real,
         base_score=0.98,
     ),

@@ -11,6 +11,8 @@ import pytest
 
 from control_plane.defaults import default_routing
 from control_plane.operations import utc_now
+from outpost.cache.db import open_database
+from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.sync.client import ControlPlaneClient
@@ -24,12 +26,14 @@ pytestmark = needs_nginx
 class Outpost:
     """The sync room of an outpost, without a loop around it."""
 
-    def __init__(self, client, identity):
+    def __init__(self, client, identity, database):
         self.client, self.identity, self.bundle = client, identity, None
+        self.trusted = TrustedStore(database)
 
     async def refresh(self):
         """Ask for news; the version that is there now."""
-        self.bundle = await refresh(self.client, self.identity.tuf_root, self.bundle, utc_now()) or self.bundle
+        root, at = self.identity.tuf_root, utc_now()
+        self.bundle = await refresh(self.client, root, self.trusted, self.bundle, at) or self.bundle
         return snapshot_version(self.bundle)
 
 
@@ -49,8 +53,10 @@ def cached(serving, tmp_path_factory):
                 url, home = site.server.urls["platform"], folder / name
                 identity = await asyncio.to_thread(register, url, token.text, home)
                 identity = replace(identity, sync_url=nginx.url)
-                async with ControlPlaneClient(identity, downloads=home / "models" / "partial") as client:
-                    yield Outpost(client, identity)
+                downloads = home / "models" / "partial"
+                with open_database(home / "outpost.db") as database:
+                    async with ControlPlaneClient(identity, downloads=downloads) as client:
+                        yield Outpost(client, identity, database)
 
             async with nginx.running():
                 yield site, nginx, join

@@ -77,11 +77,18 @@ async def test_the_published_bundle_verifies_from_the_enrolments_root(serving):
             root, timestamp = await get("metadata/1.root.json"), await get("metadata/timestamp.json")
             version = Metadata.from_bytes(timestamp.content).signed.snapshot_meta.version
             snapshot = await get(f"metadata/{version}.snapshot.json")
-            targets = await get(f"metadata/{version}.targets.json")
+            meta = Metadata.from_bytes(snapshot.content).signed.meta
+            targets, keys = [
+                await get(f"metadata/{meta[f'{role}.json'].version}.{role}.json")
+                for role in ("targets", "virtual-keys")
+            ]
             Metadata[Root].from_bytes(root.content).signed.verify_delegate(
                 "targets", *_parts(Metadata[Targets].from_bytes(targets.content))
             )
-            files = Metadata.from_bytes(targets.content).signed.targets
+            files = {
+                **Metadata.from_bytes(targets.content).signed.targets,
+                **Metadata.from_bytes(keys.content).signed.targets,
+            }
             documents = {name: await get(f"targets/{file.hashes['sha256']}.{name}") for name, file in files.items()}
             assert "immutable" in documents["policy.json"].headers["Cache-Control"]
             assert timestamp.headers["Cache-Control"] == "no-cache"
@@ -92,6 +99,7 @@ async def test_the_published_bundle_verifies_from_the_enrolments_root(serving):
                 snapshot=snapshot.content,
                 targets=targets.content,
                 documents={name: answer.content for name, answer in documents.items()},
+                delegated={"virtual-keys": keys.content},
             )
             assert site.plane.first.virtual_key.startswith(bundle.keys.keys[0].prefix)
             assert (await client.get("/outpost/v1/tuf/metadata/9.root.json")).json()["code"] == "not_found"

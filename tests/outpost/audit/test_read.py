@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from outpost.audit.read import read_events
+from outpost.audit.read import queue_length, read_events
 from outpost.errors import AuditCorrupt, AuditUnavailable
 from tests.fakes.audit import event, open_test_log
 
@@ -39,6 +39,16 @@ def test_an_unreadable_event_says_which_so_that_a_reader_may_go_on(path):
         next(events)
     assert caught.value.seq == 2
     assert [seq for seq, _ in read_events(path, after=2)] == [3, 4]
+
+
+def test_how_long_the_queue_is(path, tmp_path):
+    assert queue_length(path) == (5, 0)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE receipts")
+    with pytest.raises(AuditUnavailable):
+        queue_length(path)
+    with pytest.raises(AuditCorrupt):
+        queue_length(tmp_path / "none.db")
 
 
 def test_no_log_and_a_damaged_one(path, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outpost.cache.db import APPLICATION_ID, Database, open_database
+from outpost.cache.db import APPLICATION_ID, Database, open_database, open_read_only
 from outpost.errors import CacheCorrupt, CacheUnavailable, OutpostError
 
 
@@ -167,3 +167,17 @@ def test_damage_that_even_the_message_cannot_quote_is_corrupt(path):
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE state", b"CREATE \x80ABLE state"))
     with pytest.raises(CacheCorrupt):
         open_database(path)
+
+
+def test_looking_only_reads(tmp_path):
+    path = tmp_path / "outpost.db"
+    with pytest.raises(CacheUnavailable):
+        open_read_only(path)
+    assert not path.exists()
+    with open_database(path) as database, open_read_only(path) as looking:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO state (key, value) VALUES ('a', '1')")
+        with looking.transaction() as connection:
+            assert connection.execute("SELECT value FROM state").fetchall() == [("1",)]
+        with pytest.raises(CacheUnavailable), looking.transaction() as connection:
+            connection.execute("DELETE FROM state")

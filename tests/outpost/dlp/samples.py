@@ -72,6 +72,17 @@ PERSONAL = (
     "+1 (650) 253-0000 ext. 12", "(650) 253-0000", "650-253-0000 x123", "203.0.113.77", "2001:db8:85a3::8a2e:370:7334",
     "４１１１ 1111 1111 1111", "4111\u200b1111\u00ad1111 1111".replace(" ", ""), "٤١١١١١١١١١١١١١١١",
 )  # fmt: skip
+# Values that are secret by what leads them in, cut and mixed at random with the rest.
+LED = (
+    "my password is hunter2!", 'password: "Winter 2024!"', "DB_PASSWORD=s3cr3t!x\n", "user: bob, pass = Tiger#77 ",
+    "key: ", "Das Passwort lautet: Geheim123", "define('AUTH_KEY', 'x7$ kQ", "secret key: " + GITHUB[4:24],
+    "api_key=" + GITHUB[4:30] + ",", "postgres://app:s3c!r3t@db/x", "https://bob:p$ss1x@h.example",
+    "curl -u bob:hun!ter2 ", "h:5432:db:app:Sup3r!x ", "bob@example.org:Hunt!er22\n",
+    'NetworkCredential("bob", "hun)ter22")', "datadog_key=" + "3f9d1c0b7a6e5d4c" * 2,
+    "$2b$12$" + GITHUB[4:36] + GITHUB[4:25],
+    "Authorization: Basic Ym9iOmh1bnRlcjIy", "sshpass -p hun!ter22 x", "token ", "secret ", '"password" : ',
+    "password is ", "value = ", "-----", "Private-Lines: 2\nAAAA7x\nBBBB9y==\nPrivate-MAC: 00",
+)  # fmt: skip
 # Words that decide about scores, neighbours that glue, and things that look like the above.
 AROUND = (
     "my card is ", "SSN: ", "social security ", "phone ", "call me at ", "version ", "aws secret key = ", "ip ", "the ",

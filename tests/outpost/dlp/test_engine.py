@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from outpost.dlp import engine as engine_module
 from outpost.dlp.detector import REPORT_SCORE, Detector
-from outpost.dlp.engine import MAX_FINDINGS, MAX_TEXT_CHARS, Engine, default_engine, one_byte_each
+from outpost.dlp.engine import MAX_FINDINGS, MAX_TEXT_CHARS, Engine, default_engine
 from outpost.dlp.normalise import normalise
+from outpost.dlp.one_byte import one_byte_each
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from tests.outpost.dlp import samples
@@ -68,7 +69,8 @@ def test_offsets_are_code_points_of_the_text_received(value, before):
 def test_a_trigger_occurs_wherever_its_pattern_does(text):
     raw = one_byte_each(normalise(text).text)
     for detector in ENGINE.detectors:
-        if detector.trigger and re2.search(detector.pattern.encode("latin-1"), raw, LATIN1):
+        named = detector.pattern.startswith("(?P<")  # then the trigger is of the name that find asks for
+        if detector.trigger and not named and re2.search(detector.pattern.encode("latin-1"), raw, LATIN1):
             assert re2.search(detector.trigger.encode("latin-1"), raw, LATIN1)
 
 
@@ -90,6 +92,27 @@ def test_context_counts_before_the_match_and_only_near():
     assert engine.scan("ticket " + "a" * 64 + " ZZ17") == []
 
 
+def test_a_word_that_ends_with_a_blank_is_no_beginning():
+    engine = Engine([word(r"\bZZ[0-9]+", score=0.2, context_words=("tin ",), context_score=0.7)])
+    assert engine.scan("tint ZZ17") == []
+    assert all(len(engine.scan(f"tin{after}ZZ17")) == 1 for after in (" ", ": ", "=", '":'))
+
+
+def test_each_of_many_detectors_behind_one_pattern_has_its_own_words():
+    words = ("one", "two", "three", "four")
+    shared = r"\bZZ[0-9]+"
+    several = [
+        Detector(name=w, kind=f"x.{w}", pattern=shared, base_score=0.2, context_words=(w,), context_score=0.7)
+        for w in words
+    ]
+    strong = Detector(name="strong", kind="x.strong", pattern=shared, base_score=0.6)
+    engine = Engine([*several, strong])
+    assert [f.kind for f in engine.scan("nothing ZZ17")] == ["x.strong"]
+    for w in words:
+        assert [f.kind for f in engine.scan(f"{w} ZZ17")] == [f"x.{w}"]
+    assert [f.kind for f in engine.scan("[REDACTED:x.two] ZZ17")] == ["x.strong"]
+
+
 def test_a_redaction_marker_is_no_context():
     engine = Engine([word(r"\bZZ[0-9]+", score=0.2, context_words=("ticket",), context_score=0.7)])
     assert engine.scan("[REDACTED:x.ticket] ZZ17") == []
@@ -108,21 +131,6 @@ def test_a_text_beyond_the_bound_is_not_passed_as_clean(monkeypatch):
 def test_too_many_findings_are_not_passed_as_clean():
     with pytest.raises(CouldNotInspect) as caught:
         ENGINE.scan("a@b.com " * (MAX_FINDINGS + 1))
-    assert caught.value.code is ErrorCode.INSPECTION_UNAVAILABLE
-
-
-class StarvedSet:
-    """What an RE2 set answers when its automaton does not fit into memory: no match, and no error in Python."""
-
-    def Match(self, raw):  # noqa: N802 - the library's name
-        return None
-
-
-def test_a_pattern_set_without_memory_is_not_passed_as_clean():
-    starved = Engine([word("a+")])
-    starved._set = StarvedSet()
-    with pytest.raises(CouldNotInspect) as caught:
-        starved.scan("aaa")
     assert caught.value.code is ErrorCode.INSPECTION_UNAVAILABLE
 
 

@@ -36,6 +36,7 @@ def test_spans_are_merged_and_replaced(findings, redacted):
 embedded = st.lists(
     st.one_of(
         st.sampled_from(samples.PERSONAL + samples.ALL_SECRETS),
+        st.sampled_from(samples.LED),
         st.sampled_from(samples.AROUND),
         st.text(max_size=6, alphabet=st.characters(exclude_categories=["Cs"])),
     ),

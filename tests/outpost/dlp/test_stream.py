@@ -8,12 +8,14 @@ from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from tests.outpost.dlp import samples
+from tests.outpost.dlp.disguises import disguised
 
 ENGINE = default_engine()
 
 embedded = st.lists(
     st.one_of(
         st.sampled_from(samples.PERSONAL + samples.ALL_SECRETS),
+        st.sampled_from(samples.LED),
         st.sampled_from(samples.AROUND),
         st.sampled_from(samples.AROUND),
         st.text(max_size=8, alphabet=st.characters(exclude_categories=["Cs"])),
@@ -55,6 +57,27 @@ def test_any_chunking_finds_what_a_whole_scan_finds(text, cuts):
 @given(embedded)
 def test_one_character_at_a_time_finds_what_a_whole_scan_finds(text):
     released = feed_all(list(text))
+    assert "".join(r.text for r in released) == text
+    assert absolute(released) == ENGINE.scan(text)
+
+
+DISGUISED = disguised(samples.PERSONAL + samples.ALL_SECRETS)
+hidden = st.lists(
+    st.one_of(
+        st.sampled_from(DISGUISED),
+        st.sampled_from(DISGUISED),
+        st.sampled_from(samples.AROUND),
+        st.sampled_from(samples.PERSONAL),
+        st.text(alphabet="0123456789 -./\n\t\"'+%&#;=\\\\xuMQDEn", max_size=12),
+    ),
+    max_size=6,
+).map(" ".join)
+
+
+@settings(max_examples=250, deadline=None)
+@given(hidden, st.lists(st.integers(0, 900), max_size=12))
+def test_disguised_values_are_found_on_any_chunking(text, cuts):
+    released = feed_all(cut_up(text, cuts), 65_536)
     assert "".join(r.text for r in released) == text
     assert absolute(released) == ENGINE.scan(text)
 
@@ -116,9 +139,9 @@ def test_context_counts_from_text_released_long_before():
     assert [f.kind for f in released.findings] == ["pii.national_id.us"]
 
 
-@pytest.mark.parametrize("text", ["a" * 5000, "-----BEGIN PRIVATE KEY-----\n" + ("A" * 64 + "\n") * 80])
+@pytest.mark.parametrize("text", ["-----BEGIN PRIVATE KEY-----\n" + ("A" * 64 + "\n") * 300])
 def test_more_than_the_bound_undecided_fails_closed_and_stays_closed(text):
-    scanner = StreamScanner(ENGINE, max_hold_chars=4096)
+    scanner = StreamScanner(ENGINE)
     with pytest.raises(CouldNotInspect) as caught:  # noqa: PT012 - which feed refuses does not matter
         for start in range(0, len(text), 100):
             scanner.feed(text[start : start + 100])

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
 from control_plane.keys import keys_document
-from control_plane.org_keys import HELD, OrgKeys
+from control_plane.org_keys import OrgKeys
 from control_plane.proposals import accept, officers_roles, propose
 from control_plane.release import Release
+from control_plane.signing import ROLES
 from outpost.cli import cli
 from outpost.policy.proposal import parse_proposal, review
 from tests.fakes.clock import NOON
@@ -40,7 +41,7 @@ class Plane:
     def __init__(self, folder):
         self.folder = folder
         self.keys, self.store = OrgKeys(folder / "keys"), MemoryBundleStore()
-        self.keys.complete(HELD)
+        self.keys.complete(ROLES)
         bundles.create_repository(self.store, "acme", self.keys.load(), NOON)
         bundles.publish(self.store, "acme", FIRST, self.keys.load(), NOON)
 

@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuf.api.metadata import Metadata, Targets
 
@@ -85,6 +85,7 @@ def test_these_documents_are_required(name):
 
 
 @pytest.mark.parametrize("name", DOCUMENT_TARGETS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_of_a_document_is_refused(name, data):
     altered = bytearray(GOOD[name])

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.policy.lint import Severity, lint_documents
@@ -161,6 +161,7 @@ def test_what_refuses_a_bundle_is_an_error():
 
 
 @pytest.mark.parametrize("name", MODELS)
+@settings(deadline=None)  # the first scan compiles the engine
 @given(st.data())
 def test_a_spoilt_document_gives_problems_and_nothing_else(name, data):
     content = bytearray(encode_document(DOCUMENTS[name.removesuffix(".json")]))

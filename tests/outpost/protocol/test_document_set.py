@@ -1,6 +1,6 @@
 import pytest
 
-from outpost.protocol.document_set import MODELS, DocumentSet, parse_set
+from outpost.protocol.document_set import MODELS, DocumentSet, Parsed, parse_set
 from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS, DocumentError, encode_document
 from tests.outpost.protocol.samples import DOCUMENTS
 
@@ -36,6 +36,17 @@ def test_each_is_read(name):
     with pytest.raises(DocumentError) as caught:
         parse_set(CONTENTS | {name: b"{}"})
     assert caught.value.name == name
+
+
+def test_what_did_not_change_is_not_read_again():
+    first = parse_set(CONTENTS)
+    changed = CONTENTS | {"smoke.json": b'{"schema_version":"1"}'}
+    second = parse_set(changed, Parsed(CONTENTS, first))
+    assert all(getattr(second, name) is getattr(first, name) for name in DOCUMENTS if name != "smoke")
+    assert second.smoke.cases == []
+    without = {name: content for name, content in CONTENTS.items() if name != "smoke.json"}
+    assert parse_set(without, Parsed(CONTENTS, first)).smoke.cases == []
+    assert parse_set(CONTENTS, Parsed(without, parse_set(without))) == first
 
 
 def test_other_targets_are_left_alone():

@@ -160,7 +160,7 @@ def test_a_crash_between_any_two_writes_is_carried_on_from(enrol_with, plane, da
             (identity_module, "make_private_dir"),
             (enrol, "write_private"),
             (enrol, "make_private_dir"),
-            (enrol, "_move_into_place"),
+            (enrol, "move_into_place"),
         ):
             patch.setattr(module, name, dying(getattr(module, name)))
         try:

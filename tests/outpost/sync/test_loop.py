@@ -9,6 +9,7 @@ import httpx
 import pytest
 import structlog
 
+from control_plane.defaults import default_routing
 from outpost.audit.checkpoint import add_signature, sign_checkpoint
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import open_log
@@ -208,7 +209,8 @@ async def test_a_bundle_that_does_not_verify_changes_nothing_and_is_reported(loo
     plane.publish()
     await loop.run_once()
     before = stores.bundles.load()
-    version = plane.create_key() and plane.store.latest_version(plane.org_id, "targets")
+    plane.publish(routing=default_routing("https://llm.example/v1"))
+    version = plane.store.latest_version(plane.org_id, "targets")
     good = plane.store.files[("targets", version)]
     plane.store.files[("targets", version)] = good[:-1] + b" "
     await later(loop, world)

@@ -1,5 +1,7 @@
 import pytest
 
+from outpost.dlp.detectors import identity
+from tests.outpost.dlp.detectors import by_case
 from tests.outpost.dlp.detectors.table import found
 
 
@@ -38,7 +40,6 @@ def test_found(text, span):
         "1-536-22-8726",
         "536-22-8726-1",
         "536-22-87261",
-        "536-22.8726",
         "a536-22-8726",
         "2024-01-17",
         "536-2-28726",
@@ -46,3 +47,16 @@ def test_found(text, span):
 )
 def test_near_misses(text):
     assert found(text, "pii.national_id") == []
+
+
+by_name = pytest.mark.parametrize("name", by_case.names_of(identity))
+
+
+@by_name
+def test_positives_by_name(name):
+    by_case.assert_positives(name)
+
+
+@by_name
+def test_near_misses_by_name(name):
+    by_case.assert_near_misses(name)

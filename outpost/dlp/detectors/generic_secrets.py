@@ -1,0 +1,293 @@
+r"""Passwords and secrets by what they are called: assignments in code, settings, command lines, markup and prose.
+
+One pattern reads name, sign and value; it may stop anywhere at the end of a text (every part is optional), and its
+group 1 is the character behind the value, so a stream knows when it is decided. ``find`` decides whether the value is a
+secret: how it is written (quoted, bare, in prose) and how unlike a word it is (``rarity.py``). References, types, calls
+and examples are refused.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import re2
+
+from outpost.dlp.before import before
+from outpost.dlp.detector import Detector
+from outpost.dlp.detectors.secret_format import Spans
+from outpost.dlp.placeholders import is_placeholder
+from outpost.dlp.rarity import bits_per_sign, entropy
+
+# English, German, French (mot de passe, mdp), Spanish, Italian, Portuguese, Dutch.
+_PERSONAL = (
+    r"passw(?:or)?d|passwort|securestring|kennwort|passphrase|passcode|zugangscode|pwd|contrase(?:\xf1|n)a|"
+    r"wachtwoord|(?:\b|_)(?:pass|"
+    r"pw|passe|mdp|senha|clave|parola)\b"
+)
+_KEYS = (
+    r"(?:api|access|auth|account|private|encrypt(?:ion)?|sign(?:ing)?|signature|master|shared|app|service|secure|"
+    r"secret|client)"
+)
+_SECRET = (
+    rf"(?:secret|token)(?:[ _-](?:key|token)\b)?|{_KEYS}[_-]?key|credential|\bkey\b|[_-](?:key|salt|secret|auth)\b|"
+    r"(?-i:[a-z]Key\b)"
+)
+_TAIL = r"(?:[_.-]?[0-9A-Za-z]+){0,6}"
+_CLOSE = r"(?:\\{0,3}[\"'`][)\]]{0,2}|[)\]]{0,2})"
+_TYPE = r"(?::\s{0,2}(?i:str|string|secretstr)\b)?"
+_VERB = r"(?:(?i:is|was|ist|lautet|war|est|es|era)\b|[\xe8\xe9\xc8\xc9])(?:\s{0,2}(?::|now\b|jetzt\b))?"
+_SIGN = rf"\s{{0,8}}(?:=>|:=|->|={{1,3}}|::?|[>(]|{_VERB})\s{{0,8}}"
+_OPEN = r"(?:(?i:value\b\s{0,3}=?\s{0,3}|bearer\s{1,3}|[bruf]\b))?[(\[{]?\\{0,3}"
+# Up to four words in quotes. Without bounds on their length: those would multiply RE2's states.
+_QUOTED = "|".join(rf"{q}[^{q}\s]*(?: [^{q}\s]*){{0,3}}{q}?" for q in "\"'`")
+_VALUE = rf"(?:{_QUOTED}|(?:[^\s\"'`<>;-][^\s\"'`<>;]*)?)"
+# define('DB_PASSWORD', 'x'); or blanks only: password x, <add key="Password" value="x">
+_GAP = r"[\"'`][)\]]{0,2},\s{0,16}"
+_BLANKS = r"\s{1,4}(?:(?i:value)=)?"
+_REST = rf"{_TAIL}(?:{_GAP}(?:{_QUOTED})?|{_CLOSE}{_TYPE}(?:{_SIGN}{_OPEN}{_VALUE}|{_BLANKS}{_VALUE})?)"
+# A hyphen behind the value is left out: a private key's header begins with one, and may be released before it ends.
+_BEHIND = r"([^-])?"
+_PASSWORDS = rf"(?i:{_PERSONAL}){_REST}{_BEHIND}"
+_SECRETS = rf"(?i:{_SECRET}){_REST}{_BEHIND}"
+# The readings of a match: a sign, a comma, or blanks only between name and value.
+_NAME = rf"((?i:{_PERSONAL})|(?i:{_SECRET}))({_TAIL})"
+_COMMA = re2.compile(rf"{_NAME}({_GAP})({_QUOTED})")
+_SIGNED = re2.compile(rf"{_NAME}{_CLOSE}{_TYPE}({_SIGN}){_OPEN}({_VALUE})")
+_BLANK = re2.compile(rf"{_NAME}{_CLOSE}{_TYPE}({_BLANKS})({_VALUE})")
+_IS_PASSWORD = re2.compile(rf"(?i:{_PERSONAL})")
+
+# Names of things that belong to a secret and are none: password_file, token_type, PublicKeyToken, max_tokens.
+_OTHER_NAME = re2.compile(
+    r"(?i)^(?:[_.-]?(?:name|id|ids|url|uri|file|path|dir|field|length|len|size|type|kind|expir\w*|count|policy|"
+    r"prompt|label|error|"
+    r"regexp?|pattern|placeholder|header|endpoint|hint|hash\w*|alg\w*|version|index|ttl|min|max|limit|strength|"
+    r"reset|manager|"
+    r"confirm\w*|again|input|form|title|text|desc\w*|message|status|required|enabled|valid\w*|check\w*|provider|"
+    r"store|ref|arn|"
+    r"selector|column|rules?|usage|s_?per\w*|iz\w*|list|class|env|var)s?$|ed$|ing$|less$|ary$|aries$|iz)"
+)
+_OTHER_BEFORE = re2.compile(
+    r"(?:(?:^|[^A-Za-z])(?i:public|publickey|max|min|num|total|next|page|csrf|xsrf|continuation|sync|cancel\w*|"
+    r"stop|pad|eos|bos|unk|"
+    r"mask|special|foreign|primary|sort|partition|hash|cache|object|storage|lookup|composite|unique|index|row|map|"
+    r"dict|group|no|"
+    r"without|forgot|change|reset|input|s3|bucket|answer|old|each|every|any|shift|arrow|enter|escape)|"
+    r"[a-z](?:Public|PublicKey|Max|Min|Next|Page|Csrf|Xsrf|Cache|Sort|Partition|Primary|Foreign|Cancellation|Sync))"
+    r"[_.\s-]{0,2}(?:[Aa]pi[_-])?$"
+)
+_KEY_BEFORE = re2.compile(
+    r"(?i)(?:api|access|auth\w*|account|private|encryption|signing|master|shared|secret|client|app|service|"
+    r"license|admin)[ ]?$"
+)
+# What stands where a secret would: references, types, nothing.
+_REFERENCE = re2.compile(
+    r"(?i)^(?:[$%{<*@&!#~.+,)|]|\[|\\|\.\.|--|/|https?:|process\.|os\.|env[.(]|self\.|this\.|config|settings|args|"
+    r"request|response|"
+    r"req\.|params|props|options|data\.|user\.|var\.|local\.|module\.|secrets?[.\[]|vault|ssm:|arn:|get|read|load|"
+    r"input|prompt|"
+    r"new |await |function|lambda|return|import|from |sha\d+[:-]|type\w*\.|string|bool|int\b|varchar|text\b|"
+    r"char\b|null|nil|"
+    r"none|secretstr|undefined|true|false|required|optional|nullable|empty|hidden|masked|secret$|token$|"
+    r"pass(?:word|wd|phrase)?\d{0,3}$|"
+    r"default$|unset|missing|invalid|value|test$|foo|bar$|baz$|n/a|tbd|todo|yes$|no$|x{2,}|the\b|your|my[_-]|a$)"
+)
+_PATH = re2.compile(r"^[A-Za-z_$][0-9A-Za-z_$]*(?:(?:\.|->|::)[A-Za-z_$][0-9A-Za-z_$]*)*[)\]}.,:]*$")
+_CALL = re2.compile(r"^[0-9A-Za-z_$.:>-]*[(\[{]")
+_HEX = re2.compile(r"^[0-9a-fA-F-]+$")
+_TRAILING = ".,:;?)]}|\\"
+_LOGIN = re2.compile(
+    r"(?i)(?:user(?:[ _-]?(?:name|id))?|login|e-?mail|account|uid|usuario|utilisateur|utente|benutzer(?:name)?|"
+    r"gebruiker|"
+    r"identifiant)[\"'`]{0,2}\s{0,2}(?:[:=>]|is|ist|est|"
+    r"es)?\s{0,3}[\"'`]?([0-9A-Za-z._@+\\-]{2,64})[\"'`]?[^0-9A-Za-z]{1,12}"
+    r"[0-9A-Za-z_ -]{0,12}$"
+)
+# The shortest name, a sign and the shortest value.
+_MIN_MATCH = 8
+_MIN_PASSWORD, _MIN_TOKEN, _MAX_PASSWORD = 4, 8, 128
+# Below: words. Above: one sign in a hundred random strings of 16 is likelier (bench/train_rarity.py).
+_RANDOM_BITS = 4.7
+_RANDOM_ENTROPY = 3.0
+# Letters and signs that no label or reference has: salts and keys of frameworks.
+_MIN_SALT, _SALT_ENTROPY = 32, 4.0
+_MIN_BARE = 20  # without a sign between: random ones are longer than words
+# Places where the value is a value whatever it looks like: .netrc, connection strings, query strings.
+_FLAG = re2.compile(r"(?:^|[\s\"'`(])--?(?:[a-z0-9]+-){0,3}$")
+_FORMAL = re2.compile(
+    r"(?i)\blogin \S{1,40}\s{1,8}$|(?:uid|user(?: ?id| ?name)?|server|data ?source|database|initial catalog|host|"
+    r"dsn|driver|port)\s?="
+    r"[^;\n]{1,40};\s?[a-z_ ]{0,8}$|[?&][a-z_]{0,12}$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A name, what stands between it and a value, and the value with its place."""
+
+    password: bool
+    name: str
+    tail: str
+    sign: str
+    value: str
+    start: int
+    quoted: bool
+    whole: bool  # the bare value ends its line, or an element
+
+
+def read(text: str, start: int, end: int) -> Assignment | None:
+    """The assignment that the match ``text[start:end]`` is; None if it has no value."""
+    piece = text[start:end]
+    match = _SIGNED.match(piece) or ("," in piece and _COMMA.match(piece)) or _BLANK.match(piece)
+    if match is None:
+        return None
+    name, tail, sign, value = match.groups()
+    sign = "=" if "value" in sign.lower() else sign.strip().strip("\"'`")
+    at = start + match.start(4)
+    quote = value[:1] if value[:1] in "\"'`" else ""
+    if quote:
+        value = value[1:].removesuffix(quote).removesuffix("\\")
+        at += 1
+    behind = piece[match.end(4) : match.end(4) + 1]
+    whole = behind in {"", "\n", "\r"} or (
+        behind == "<" and text[start + match.end(4) + 1 : start + match.end(4) + 2] == "/"
+    )
+    if not quote:
+        value = (value.split("&")[0] if sign == "=" else value).rstrip(_TRAILING)
+    password = _IS_PASSWORD.match(name) is not None
+    return Assignment(password, name, tail, sign, value, at, bool(quote), whole) if value else None
+
+
+def is_random(value: str) -> bool:
+    """Whether a machine made it: letters and digits mixed, and no sequence of words; or a digest's alphabet."""
+    if entropy(value) < _RANDOM_ENTROPY:
+        return False
+    if not any(map(str.isdigit, value)) or not any(map(str.isalpha, value)):
+        return len(value) >= 2 * _MIN_TOKEN and value.isalpha() and bits_per_sign(value) > _RANDOM_BITS + 1
+    return _HEX.match(value) is not None or bits_per_sign(value) > _RANDOM_BITS
+
+
+def _plausible_password(a: Assignment, *, formal: bool) -> bool:
+    value = a.value
+    if not _MIN_PASSWORD <= len(value) <= _MAX_PASSWORD or value.count(" ") > 2 or value.lower() == a.name.lower():  # noqa: PLR2004
+        return False
+    if formal and not a.quoted and " " not in value and not a.sign.isalpha():
+        return True
+    digits = any(map(str.isdigit, value))
+    letters = any(map(str.isalpha, value))
+    signs = any(not c.isalnum() and c not in "-_. /" for c in value)
+    if a.sign == "" or a.sign.isalpha() or not (a.quoted or a.sign in {"=", ":", ">", "=>", ":="}):
+        # Prose: "my password is hunter2", "the passcode is 4921".
+        if a.quoted:
+            return " " not in value
+        return (letters and (digits or signs) and len(value) > _MIN_PASSWORD) or (value.isdigit() and a.sign != "")
+    if " " in value:
+        return digits and signs
+    if a.quoted:
+        return digits or signs or not _sentence_like(value)
+    if _PATH.match(value) is not None and not digits:
+        return a.whole and len(value) > _MIN_PASSWORD and "." not in value
+    return digits or (signs and letters) or a.whole
+
+
+def _sentence_like(value: str) -> bool:
+    """Labels and keys of messages: ``auth.password.label``, ``Password``."""
+    return "." in value or "pass" in value.lower() or value.istitle()
+
+
+def _plausible_token(a: Assignment) -> bool:
+    value = a.value
+    if a.quoted and len(value) > _MIN_SALT and entropy(value) > _SALT_ENTROPY and not value.isalpha():
+        return is_random(value)
+    if len(value) < _MIN_TOKEN or " " in value:
+        return False
+    if a.sign.isalpha() and not a.quoted and len(value) < 2 * _MIN_TOKEN:
+        return False
+    if a.sign == "" and not a.quoted and (len(value) < 2 * _MIN_TOKEN or _HEX.match(value) is not None):
+        return False  # a commit or a digest
+    return is_random(value)
+
+
+def _named_otherwise(a: Assignment, lead: str) -> bool:
+    if _OTHER_NAME.match(a.tail) is not None or _OTHER_BEFORE.search(lead) is not None:
+        return True
+    return a.name.lower() == "token" and a.tail[:1] == "s"
+
+
+def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
+    """The assignment of a secret at this match, ``lead`` being what stands before it; None if it is none."""
+    if end - start < _MIN_MATCH:
+        return None
+    if text[start : start + 3].lower() == "key" and _KEY_BEFORE.search(lead) is None and not lead.endswith("--"):
+        return None  # first, for the word is common
+    a = read(text, start, end)
+    if a is None or is_placeholder(a.value, short=True) or _named_otherwise(a, lead):
+        return None
+    salt = a.quoted and len(a.value) > _MIN_SALT and entropy(a.value) > _SALT_ENTROPY
+    if not salt and _REFERENCE.match(a.value.lstrip("\"'`")) is not None:
+        return None
+    if not a.quoted and (_CALL.match(a.value) is not None or a.sign in {"(", ","}):
+        return None
+    formal = _FLAG.search(lead) is not None or _FORMAL.search(lead) is not None
+    if a.sign == "" and not (formal or _stands_bare(a, lead)):
+        return None
+    plausible = _plausible_password(a, formal=formal) if a.password else _plausible_token(a)
+    return a if plausible else None
+
+
+def _stands_bare(a: Assignment, lead: str) -> bool:
+    """Whether a value without a sign before it can be one."""
+    if a.quoted and len(a.name) > len("_pass"):
+        return True
+    return "_" in a.tail or _LOGIN.search(lead) is not None or (not a.password and len(a.value) >= _MIN_BARE)
+
+
+def _finder(accept: Callable[[str], bool]) -> Spans:
+    """Finds the value of a secret if what stands before its name is accepted."""
+
+    def find(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        lead = before(text, start)
+        if accept(lead) and (a := _secret(text, start, end, lead)) is not None:
+            yield a.start, a.start + len(a.value)
+
+    return find
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+def _behind_login(lead: str) -> bool:
+    return _LOGIN.search(lead) is not None
+
+
+# The pattern stops at the end of a text only if it has not seen the character behind the value (group 1).
+_OPEN_CHARS = 1
+
+DETECTORS = (
+    Detector(
+        name="password/plausible",
+        kind="secret.password",
+        pattern=_PASSWORDS,
+        trigger=rf"(?i:{_PERSONAL})",
+        find=_finder(_any),
+        base_score=0.75,  # behind a login, the next one has the span
+        open_ended_chars=_OPEN_CHARS,
+    ),
+    Detector(
+        name="credential-leak/plausible",
+        kind="credential_leak",
+        pattern=_PASSWORDS,
+        trigger=rf"(?i:{_PERSONAL})",
+        find=_finder(_behind_login),
+        base_score=0.8,
+        open_ended_chars=_OPEN_CHARS,
+    ),
+    Detector(
+        name="generic-secret/rarity",
+        kind="secret.generic",
+        pattern=_SECRETS,
+        trigger=rf"(?i:{_SECRET})",
+        find=_finder(_any),
+        base_score=0.65,  # under what a vendor's format scores for the same span
+        open_ended_chars=_OPEN_CHARS,
+    ),
+)
