@@ -56,6 +56,11 @@ eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through
 	@$(BIN)/python -m bench.eval_dlp $(ARGS)
 	@$(BIN)/python -m bench.eval_secrets $(ARGS)
 
+.PHONY: bench-dlp
+bench-dlp: $(VENV)/.installed ## Measure speed and memory of tier 1, and what it finds of disguised values
+	@$(BIN)/python -m bench.dlp $(ARGS)
+	@$(BIN)/python -m bench.disguises
+
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)
 	@deploy/image/build.sh

@@ -131,7 +131,8 @@ class Keyring:
             KeysUnsafe: A key is missing, damaged or open to others.
         """
         keys = self.org_keys(org_id)
-        keys.complete([VIRTUAL_KEYS])  # an org from before this role delegates when it next publishes
+        if self.files.org_keys(org_id).is_dir():
+            keys.complete([VIRTUAL_KEYS])  # an org from before this role delegates when it next publishes
         return keys.load()
 
     def ensure_org_keys(self, org_id: str) -> RoleSigners:

@@ -75,10 +75,9 @@ class SecretOperations:
 
     def retire_pepper(self, org_id: str, pepper_id: str, *, revoke_keys: bool) -> int:
         """Take away a pepper, and with ``revoke_keys`` the keys that need it; returns how many those were."""
-        signers = self._keyring.signers(org_id)
 
         def work(connection: Connection) -> int:
-            require_org(SqlOrgStore(connection), org_id)
+            signers = self._keyring.signers(require_org(SqlOrgStore(connection), org_id))
             keys, at = SqlKeyStore(connection), self._clock()
             mine = [key for key in keys.keys(org_id) if key.pepper_id == pepper_id and key.revoked_at is None]
             retire_pepper(SqlSecretStore(connection), org_id, pepper_id, 0 if revoke_keys else len(mine))

@@ -189,9 +189,11 @@ def verified(role: str, metadata: Metadata[S], delegators: Sequence[Root | Targe
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError as err:
             needed = delegator.get_delegated_role(role)
+            officers = role in ("root", "targets")
             raise ThresholdNotHeld(
                 f"{role} metadata needs signatures of {needed.threshold} of {len(needed.keyids)} keys, which this "
-                "control plane does not hold; let the officers sign a proposal",
+                "control plane does not hold; "
+                + ("let the officers sign a proposal" if officers else "restore keys/orgs, or rotate the role's key"),
                 role,
             ) from err
     return SignedFile(role, metadata.signed.version, metadata.to_bytes())

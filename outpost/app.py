@@ -294,6 +294,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
         async with _listening(outpost, sync, standing, metrics):
             await outpost.audit.append(_system_event(outpost, "start"))
+            outpost.in_force.accelerate()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))

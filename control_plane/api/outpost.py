@@ -1,6 +1,7 @@
 """The outpost listener (8443, mutual TLS): everything under ``/outpost/v1``.
 
-TLS has asked for a certificate; every request asks again: the whole chain, purpose, name and time, then the registry.
+TLS has asked for a certificate; every request asks again: the whole chain, purpose, name and time (``admission.py``),
+then the registry.
 So a revocation counts on the next request of an open connection, and a TLS layer that trusts too much lets nobody in.
 How the certificate is found is injected (the connection itself, or a trusted ingress).
 """

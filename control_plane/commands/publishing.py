@@ -62,7 +62,8 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     what = " and ".join(sorted(changes)) or "what the officers signed"
     whom = f"org {org_id}" if selection is None else f"{len(members)} outposts of org {org_id} first"
     print_done(
-        {"org": org_id, "snapshot_version": version, "documents": sorted(changes), "canary_members": members},
+        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)}
+        | ({} if selection is None else {"canary_members": members}),
         f"Published {what} for {whom} as bundle {version}.",
         as_json=as_json,
     )

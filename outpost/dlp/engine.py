@@ -7,8 +7,11 @@
 5. Overlaps are settled by ``overlap.py``.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
@@ -16,7 +19,7 @@ from outpost.dlp.hold import first_undecided
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import compile_bytes, one_byte_each
 from outpost.dlp.overlap import resolve
-from outpost.dlp.prefilter import Prefilter, Re2Prefilter
+from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
@@ -32,15 +35,19 @@ MAX_TEXT_CHARS = 32 * 1024 * 1024
 MAX_FINDINGS = 10_000
 # A value may be encoded twice, and then still be spelled or spread.
 MAX_DEPTH = 3
+# From about so many patterns on Vectorscan is faster than RE2's sets (docs/evaluation.md).
+MANY_PATTERNS = 100
 # No match is longer, but of a detector that is open-ended or restartable: the rest of what goes on is something else.
 MAX_MATCH_CHARS = 4096
+# In a rewritten text, which is shorter than what it was read from, a match that was refused at this length stays so.
+_MAX_REFUSED_CHARS = 512
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
 # Encoded context is longer than what it says.
 LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
 
 
 class Engine:
-    """All detectors compiled together; immutable, so one serves all requests. Scanning is a pure function."""
+    """All detectors compiled together; one serves all requests and threads. Scanning is a pure function."""
 
     def __init__(self, detectors: Sequence[Detector], rewriters: Sequence[Rewriter] = REWRITERS) -> None:
         self.detectors = tuple(detectors)
@@ -57,11 +64,27 @@ class Engine:
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
+        self._triggers = tuple(triggers)
         self._prefilter: Prefilter = Re2Prefilter(triggers)
         self._unfinished, self._unjoined = (
             compile_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
             for joins in (False, True)
         )
+
+    def accelerate(self, *, at_least: int = MANY_PATTERNS) -> bool:
+        """Change over to Vectorscan, with the same findings; False where it does not work or would not be faster.
+
+        Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
+        """
+        if isinstance(self._prefilter, VectorscanPrefilter):
+            return True
+        if len(self._triggers) < at_least:
+            return False
+        try:
+            self._prefilter = VectorscanPrefilter(self._triggers)
+        except PrefilterUnavailable:
+            return False
+        return True
 
     def scan(self, text: str) -> list[Finding]:
         """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
@@ -81,6 +104,27 @@ class Engine:
         ]
         # One received character can stand for several, so spans that were apart may now share it.
         return resolve(moved)
+
+    def scan_segments(self, texts: Sequence[str]) -> list[list[tuple[int, Finding]]]:
+        """Findings of ``texts`` read as one: a value may begin in one and end in another.
+
+        A finding is given as its pieces: (index of the text, finding with offsets in that text).
+
+        Raises:
+            CouldNotInspect: as ``scan``, of all texts together.
+        """
+        ends = list(accumulate(map(len, texts)))
+        placed = []
+        for finding in self.scan("".join(texts)):
+            pieces = []
+            index = bisect_right(ends, finding.start)
+            while index < len(ends) and (begin := ends[index] - len(texts[index])) < finding.end:
+                start, end = max(finding.start - begin, 0), min(finding.end, ends[index]) - begin
+                if start < end:
+                    pieces.append((index, replace(finding, start=start, end=end)))
+                index += 1
+            placed.append(pieces)
+        return placed
 
     def read(self, text: str, begin: int = 0) -> "Reading":
         """Look at normalised ``text``; what is before ``begin`` is context."""
@@ -129,6 +173,12 @@ class Engine:
                     yield start, len(raw) + 1
                 elif detector.open_ended_chars:
                     yield start, end
+                elif (
+                    reading.depth
+                    and end - start > _MAX_REFUSED_CHARS
+                    and not any(_accepted(detector, text, start, end))
+                ):
+                    yield start, start + _MAX_REFUSED_CHARS
                 else:
                     whole = True
             if whole:

@@ -4,7 +4,8 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from control_plane.defaults import default_routing
-from control_plane.errors import InvalidRequest, NotFound, ThresholdNotHeld
+from control_plane.errors import InvalidRequest, KeysUnsafe, NotFound, ThresholdNotHeld
+from control_plane.keys import KeyRequest
 from control_plane.role_rotation import ROTATABLE
 from outpost.policy.proposal import add_signature
 from tests.control_plane.test_proposals import pem
@@ -67,3 +68,20 @@ def test_the_schedule_warns_long_before_officers_must_sign(operations, officer, 
     operations.renew_bundles(timedelta(hours=1))
     said = capsys.readouterr().out
     assert said.count("officers_must_sign") == 2  # root and targets
+
+
+def test_a_lost_key_for_virtual_keys_is_replaced_by_rotating_it(operations, plane):
+    """And an org from before the role had a key gets one without being asked."""
+    (plane.path / "keys" / "orgs" / "acme" / "virtual-keys.key").unlink()
+    with pytest.raises(ThresholdNotHeld, match="rotate"):
+        operations.create_key("acme", KeyRequest(name="n"))
+    operations.policy.rotate_key("acme", "virtual-keys")
+    operations.create_key("acme", KeyRequest(name="n"))
+
+
+def test_asking_for_an_org_that_is_none_leaves_nothing_behind(operations, plane):
+    with pytest.raises(NotFound):
+        operations.secrets.retire_pepper("globex", "pepper-1", revoke_keys=True)
+    with pytest.raises(KeysUnsafe):
+        operations.keyring.signers("globex")
+    assert [path.name for path in (plane.path / "keys" / "orgs").iterdir()] == ["acme"]

@@ -32,9 +32,8 @@ _DIGITS = re.compile(r"[2-7][0-9A-Fa-f]|0[9aAdD]")
 _PREFIX = re.compile(r"\\?0?[xX]")
 _URL_SAFE = str.maketrans("-_", "+/")
 # A stream may be cut between tiles, so no run, however long, has to be held.
-_TILE_GROUPS = 1000
-_TILE_TOKENS = 32
-_TILE_PAIRS = 256
+_TILE_GROUPS = 64
+_TILE_PAIRS = 64
 
 
 def _ascii(data: bytes) -> str:
@@ -100,11 +99,22 @@ def find_wrapped(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 def _with_breaks(text: str, tokens: list[Token]) -> list[Token]:
     """``tokens`` and, between them, the line breaks of the run, read as nothing."""
     joined: list[Token] = []
-    for index, token in enumerate(tokens):
+    for token in tokens:
         if joined and joined[-1].end < token.start and text[joined[-1].end] != "=":
             joined.append(Token(joined[-1].end, token.start, "", goes_on=True))
-        joined.append(token._replace(goes_on=index % _TILE_TOKENS > 0))
+        joined.append(token)
     return joined
+
+
+def _even(pairs: list[tuple[int, str]], step: int) -> list[Token]:
+    """Pairs of digits at equal distances, as few tokens."""
+    said = "".join(chr(int(digits, 16)) for _, digits in pairs)
+    tokens = []
+    for first in range(0, len(pairs), _TILE_PAIRS):
+        last = min(first + _TILE_PAIRS, len(pairs))
+        end = pairs[last][0] if last < len(pairs) else pairs[-1][0] + 2
+        tokens.append(Token(pairs[first][0], end, said[first:last], step))
+    return tokens
 
 
 def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
@@ -123,6 +133,10 @@ def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
                 tokens.append(Token(start + tile, start + tile + len(piece), _ascii(bytes.fromhex(piece)), 2))
             continue
         pairs = [(digits.start() + start, digits[0]) for digits in _DIGITS.finditer(run)]
+        step = pairs[1][0] - pairs[0][0]
+        if all(at == start + index * step for index, (at, _) in enumerate(pairs)):
+            tokens += _even(pairs, step)
+            continue
         for index, (at, digits) in enumerate(pairs):
             until = pairs[index + 1][0] if index + 1 < len(pairs) else at + 2
             goes_on = index % _TILE_PAIRS > 0 or (prefix is not None and index == 0)

@@ -11,6 +11,8 @@ from typing import Any
 _WINDOW_CHARS = 768
 # The longest token whose beginning does not match by itself (``joints.py``) is shorter.
 _LONGEST_CHARS = 192
+# Of what a token repeats, such as ``%34``, no one is longer.
+_STEP_CHARS = 16
 
 
 def matches(
@@ -23,10 +25,10 @@ def matches(
         stop = min(at + _WINDOW_CHARS, end)
         for match in pattern.finditer(text, at, stop):
             at = match.end()
-            if at < stop:
+            if at < stop - _STEP_CHARS:
                 yield match
                 continue
-            # One that ends with the window may be longer, or none, without it.
+            # One that ends near the end of the window may be longer, or none, without it.
             whole = pattern.match(text, match.start(), end)
             if whole is not None:
                 at = whole.end()

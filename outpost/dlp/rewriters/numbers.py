@@ -57,11 +57,11 @@ def _within(run: str, base: int, *, is_named: bool) -> list[Token]:
     groups = list(_GROUP.finditer(run))
     sizes = [match.end() - match.start() for match in groups]
     digits = "".join(match[0] for match in groups)
-    if _is_plain(groups, run):
+    if len(digits) != _SSN_DIGITS and _is_plain(groups, run):
         return []
     if len(groups) > 1 and _is_even(sizes) and _is_card(digits):
         return [_joined(groups, 0, len(groups), base, digits)]
-    if tuple(sizes) == _SSN:
+    if tuple(sizes) == _SSN and not _is_plain(groups, run):
         return [_joined(groups, 0, 3, base, "-".join(match[0] for match in groups))]
     if len(digits) == _SSN_DIGITS:
         return [_joined(groups, 0, len(groups), base, digits)] if is_named else []
@@ -71,9 +71,11 @@ def _within(run: str, base: int, *, is_named: bool) -> list[Token]:
         last = _singles_end(sizes, index)
         if last - index >= _SSN_DIGITS:
             digits = "".join(match[0] for match in groups[index:last])
-            if _is_plain(groups[index:last], run):
-                pass
-            elif (len(digits) == _SSN_DIGITS and is_named) or _is_card(digits):
+            if len(digits) == _SSN_DIGITS:
+                wanted = is_named
+            else:
+                wanted = _is_card(digits) and not _is_plain(groups[index:last], run)
+            if wanted:
                 tokens.append(_joined(groups, index, last, base, digits))
             index = last
             continue

@@ -26,6 +26,8 @@ _TIMES = {"double": 2, "twice": 2, "triple": 3, "treble": 3, "doppel": 2}
 _DASHES = ("dash", "hyphen", "minus", "strich", "tiret", "guion")
 _WORD = "|".join(sorted((*_DIGIT_OF, *_TIMES, *_DASHES, "and", "space"), key=len, reverse=True))
 _BETWEEN = r"[ \t\r\n,.;:/-]{1,3}"
+# For the trigger, which is in ASCII so that every engine reads it alike.
+_ASCII_WORD = re.sub("[^ -~]", r"[\\x80-\\xff]", _WORD)
 _SPELLED_ITEM = rf"(?:{_WORD}|[0-9])"
 _SPELLED = compile_bytes(rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM}){{7,}}\b")
 _ITEM = re.compile(r"[^\W_]+")
@@ -36,7 +38,7 @@ _SSN_DIGITS = 9
 
 def _in_words(text: str, start: int, end: int) -> list[Token]:
     """One token for each spelled digit and for what stands between; groups stay groups."""
-    tokens: list[Token] = []
+    spans: list[tuple[int, int, str]] = []  # of the digits; what stands between belongs to the one before
     times, digits = 1, ""
     parted: set[bool] = set()  # whether there is more than a blank between two digits: all alike do not make groups
     held = -1  # where a "double" began
@@ -47,27 +49,29 @@ def _in_words(text: str, start: int, end: int) -> list[Token]:
             continue
         digit = word if word.isdigit() else _DIGIT_OF.get(word, "")
         begin = item.start() if held < 0 else held
-        if tokens and tokens[-1].end < begin:
-            gap = text[tokens[-1].end : begin]
-            parts = bool(gap.strip(" \t-"))
-            if digits and digit:
-                parted.add(parts)
-            tokens.append(Token(tokens[-1].end, begin, " " if digits and digit and parts else ""))
         written = digit * times if digit else ("-" if word in _DASHES else "")
+        if spans and digits and digit:
+            parts = bool(text[spans[-1][1] : begin].strip(" \t-"))
+            parted.add(parts)
+            if parts:
+                written = " " + written
         if written == "-":
             parted.add(True)
         digits += digit * times
-        tokens.append(Token(begin, item.end(), written))
+        spans.append((begin, item.end(), written))
         times, held = 1, -1
     if not any(map(str.isalpha, text[start:end])):
         return []  # digits as they are
     if len(digits) < _MIN_DIGITS or digits in "01234567890123456789":
         return []
-    tokens = [token._replace(goes_on=index > 0) for index, token in enumerate(tokens)]
-    if len(parted) > 1:
-        return tokens
-    tokens = [token._replace(text=token.text.strip()) for token in tokens]
-    return _as_ssn(tokens) if len(digits) == _SSN_DIGITS else tokens
+    if len(parted) <= 1:
+        spans = [(begin, stop, written.strip()) for begin, stop, written in spans]
+    ends = [begin for begin, _, _ in spans[1:]] + [spans[-1][1]]
+    tokens = [
+        Token(begin, stop, written, goes_on=index > 0)
+        for index, ((begin, _, written), stop) in enumerate(zip(spans, ends, strict=True))
+    ]
+    return _as_ssn(tokens) if len(digits) == _SSN_DIGITS and len(parted) <= 1 else tokens
 
 
 def _as_ssn(tokens: list[Token]) -> list[Token]:
@@ -90,7 +94,7 @@ def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 SPELLED_DIGITS = Rewriter(
     name="spelled-digits",
     joins=True,
-    trigger=rf"(?i)\b(?:{_WORD}){_BETWEEN}{_SPELLED_ITEM}{_BETWEEN}{_SPELLED_ITEM}{_BETWEEN}{_SPELLED_ITEM}",
+    trigger=rf"(?i)\b(?:{_ASCII_WORD}){_BETWEEN}(?:(?:{_ASCII_WORD}|[0-9]){_BETWEEN}){{2}}(?:{_ASCII_WORD}|[0-9])",
     tokens=find_digits,
     unfinished=rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM})*(?:{_BETWEEN}[0-9A-Za-z\xc0-\xff]{{0,{_LONGEST}}})?",
 )
@@ -181,10 +185,13 @@ _BEGUN_DOMAIN = rf"{_AT}(?:{_LABEL}(?:{_DOT}{_LABEL}){{0,4}})?{_BEGUN_LABEL}"
 _BEGUN_WORD = (
     rf"[ \t]{{1,2}}(?:{_AT_WORD}|{_DOT_WORD}|a|ar|arr|arro|arob|c|ch|d|do|p|po|pu|@)?[ \t]{{0,2}}|_(?:a|at|d|do|dot)?_?"
 )
+_TRIGGER = rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}"
 
 SPELLED_ADDRESSES = Rewriter(
     name="spelled-addresses",
-    trigger=rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}",
+    trigger=rf"(?i)[0-9A-Za-z_](?:{_STRONG_AT}|{_BLANK_AT}|@{_LABEL}(?:{_SPELLED_DOT}|\s\.)){_LABEL}".replace(
+        "ä", r"[\x80-\xff]"
+    ),
     tokens=find_addresses,
     unfinished=(
         rf"(?i)\b{_LOCAL}(?:(?:{_SPELLED_DOT})[0-9A-Za-z_%+'-]{{1,64}}){{0,3}}(?:{_BEGUN_DOMAIN}|{_BEGUN}|{_BEGUN_WORD})"

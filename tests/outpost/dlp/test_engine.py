@@ -183,3 +183,25 @@ def test_time_grows_linearly(unit):
     """Four times the text takes about four times as long, with candidates everywhere (7 leaves room for noise)."""
     small, large = (unit * 20_000)[:20_000], (unit * 80_000)[:80_000]
     assert min(_timed(large) for _ in range(4)) <= 7 * min(_timed(small) for _ in range(4)) + 0.001
+
+
+def test_a_value_split_over_segments_is_found_in_pieces():
+    (pieces,) = ENGINE.scan_segments(["my card 4111 1111", "", " 1111 ", "1111, thanks"])
+    assert [(index, f.start, f.end, f.kind) for index, f in pieces] == [
+        (0, 8, 17, "pci.pan"),
+        (2, 0, 6, "pci.pan"),
+        (3, 0, 4, "pci.pan"),
+    ]
+    assert ENGINE.scan_segments([]) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(samples.PERSONAL + samples.AROUND), max_size=8))
+def test_segments_hold_what_the_joined_text_holds(texts):
+    joined = "".join(texts)
+    spans = []
+    for pieces in ENGINE.scan_segments(texts):
+        starts = [sum(map(len, texts[:index])) for index, _ in pieces]
+        spans.append((starts[0] + pieces[0][1].start, starts[-1] + pieces[-1][1].end))
+        assert sum(f.end - f.start for _, f in pieces) == spans[-1][1] - spans[-1][0]
+    assert spans == [(f.start, f.end) for f in ENGINE.scan(joined)]

@@ -1,14 +1,36 @@
-import pytest
+import threading
 
-from outpost.dlp.prefilter import Re2Prefilter
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outpost.dlp.engine import Engine, default_engine
+from outpost.dlp.one_byte import one_byte_each
+from outpost.dlp.prefilter import PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
+from outpost.dlp.registry import ALL
+from outpost.dlp.rewriters.registry import REWRITERS
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
+from tests.outpost.dlp import samples
+from tests.outpost.dlp.disguises import disguised
+
+TRIGGERS = [detector.trigger or detector.pattern for detector in ALL] + [rewriter.trigger for rewriter in REWRITERS]
+RE2 = Re2Prefilter(TRIGGERS)
+
+
+@pytest.fixture(scope="module")
+def vectorscan():
+    try:
+        return VectorscanPrefilter(TRIGGERS)
+    except PrefilterUnavailable:
+        pytest.skip("the hyperscan library is not installed here")
 
 
 def test_the_patterns_that_occur_are_named_in_order():
     prefilter = Re2Prefilter(["b+", "a", r"\bz"])
     assert prefilter.present(b"abba") == [0, 1]
     assert prefilter.present(b"") == []
+    assert Re2Prefilter(["q"] * 100 + ["a"] * 100).present(b"a") == list(range(100, 200))
 
 
 def test_the_order_is_of_the_patterns_whatever_set_they_are_in():
@@ -30,3 +52,53 @@ def test_a_pattern_set_without_memory_is_not_passed_as_clean():
     with pytest.raises(CouldNotInspect) as caught:
         starved.present(b"aaa")
     assert caught.value.code is ErrorCode.INSPECTION_UNAVAILABLE
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.sampled_from(samples.PERSONAL + samples.ALL_SECRETS + samples.AROUND),
+        st.sampled_from(disguised(samples.PERSONAL + samples.ALL_SECRETS)),
+        st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"])),
+    ),
+    max_size=6,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+def test_the_faster_one_never_misses_what_the_other_sees(vectorscan, text):
+    raw = one_byte_each(text)
+    assert set(RE2.present(raw)) <= set(vectorscan.present(raw))
+
+
+def test_a_case_that_only_one_library_folds_is_always_looked_for(vectorscan):
+    folding = VectorscanPrefilter(["(?i)f\xfcnf", "a"])
+    assert folding.present("F\xdcNF".encode("latin-1")) == [0]
+
+
+def test_the_sentinel_tells_a_failed_scan_from_a_clean_text(vectorscan):
+    broken = VectorscanPrefilter(["a"])
+    broken._sentinel = 99
+    with pytest.raises(CouldNotInspect):
+        broken.present(b"b")
+
+
+def test_threads_scan_at_once(vectorscan):
+    results = []
+    raw = one_byte_each(samples.GITHUB * 1000)
+    threads = [threading.Thread(target=lambda: results.append(vectorscan.present(raw))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert all(found == results[0] for found in results)
+
+
+def test_an_accelerated_engine_finds_the_same(vectorscan):
+    engine = Engine(ALL)
+    assert not engine.accelerate(at_least=10_000)
+    assert engine.accelerate(at_least=0)
+    assert engine.accelerate()
+    for text in (*samples.PERSONAL, *samples.ALL_SECRETS, *disguised(samples.PERSONAL)):
+        assert engine.scan(text) == default_engine().scan(text)

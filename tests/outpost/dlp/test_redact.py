@@ -8,6 +8,7 @@ from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from tests.outpost.dlp import samples
+from tests.outpost.dlp.disguises import disguised
 
 ENGINE = default_engine()
 KINDS = sorted(iter_kinds())
@@ -49,6 +50,23 @@ embedded = st.lists(
 def test_redacted_text_is_clean_when_scanned_again(text, kinds):
     redacted = redact_until_clean(text, ENGINE.scan, kinds)
     assert not [f for f in ENGINE.scan(redacted) if f.kind in kinds]
+
+
+hidden = st.lists(
+    st.one_of(
+        st.sampled_from(disguised(samples.PERSONAL + samples.ALL_SECRETS, 3)),
+        st.sampled_from(samples.AROUND),
+        st.text(alphabet="0123456789abXY%\\\\&#;=u'\"+ .\n@", max_size=10),
+    ),
+    max_size=6,
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(hidden)
+def test_redacted_text_is_clean_however_the_values_were_written(text):
+    redacted = redact_until_clean(text, ENGINE.scan, KINDS)
+    assert ENGINE.scan(redacted) == []
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,9 +1,12 @@
+import base64
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
-from outpost.dlp.stream import Released, StreamScanner
+from outpost.dlp.stream import MAX_HOLD_CHARS, Released, StreamScanner
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -172,3 +175,28 @@ def test_nothing_is_taken_after_the_end():
     scanner.finish()
     with pytest.raises(CouldNotInspect):
         scanner.feed("more ")
+
+
+@pytest.mark.parametrize("width", [0, 76])
+def test_a_long_encoded_file_flows_and_what_is_in_it_is_found(width):
+    rng = random.Random(4)
+    plain = "".join(
+        f"Line {number} of a long report without much to say. "
+        + (f"The card was {samples.PERSONAL[0]}, they said. " if rng.random() < 0.02 else "")
+        for number in range(2000)
+    )
+    text = base64.b64encode(plain.encode()).decode()
+    if width:
+        text = "\n".join(text[i : i + width] for i in range(0, len(text), width))
+    released = feed_all([text[i : i + 1000] for i in range(0, len(text), 1000)], MAX_HOLD_CHARS)
+    assert "".join(r.text for r in released) == text
+    assert max(len(r.text) for r in released) < MAX_HOLD_CHARS
+    assert len(absolute(released)) == plain.count(samples.PERSONAL[0])
+    assert absolute(released) == ENGINE.scan(text)
+
+
+@pytest.mark.parametrize("unit", ["a", "A1b2", "%41", "&#65;", "\\u0041", "4d6f", "x/y-"])
+def test_a_word_of_any_length_flows(unit):
+    text = unit * (60_000 // len(unit))
+    released = feed_all([text[i : i + 700] for i in range(0, len(text), 700)], MAX_HOLD_CHARS)
+    assert "".join(r.text for r in released) == text

@@ -1,8 +1,8 @@
 """``kill -9`` while an outpost fetches, keeps and applies: whatever is on the disk then is a bundle that verifies.
 
 Each round forks a process that starts on the data directory the last one left, asks the repository and is killed:
-before its n-th statement to SQLite, inside one (counted in steps of SQLite's virtual machine), or after some
-microseconds, wherever it is then. ``KILLS=5000`` in the environment asks for more (``make kill``).
+before its n-th statement to SQLite (every n in turn), inside one (counted in steps of SQLite's virtual machine), or
+after some microseconds, wherever it is then. ``KILLS=5000`` in the environment asks for more (``make kill``).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from outpost.policy.trusted_metadata import TrustedMetadata
 from tests.fakes.clock import FakeClock
 from tests.fakes.policy_world import PolicyOutpost, PolicyRepository, RepositoryClient
 
-KILLS = int(os.environ.get("KILLS", "600"))
+KILLS = int(os.environ.get("KILLS", "510"))
 SEED = int(os.environ.get("SEED", "20260601"))
 _DONE, _FAILED = 0, 3
 
@@ -46,26 +46,30 @@ class Countdown:
             _die()
 
 
-def _at_a_statement(outpost: PolicyOutpost, chance: random.Random) -> None:
-    outpost.database._connection.set_trace_callback(Countdown(chance.randint(1, 60)))
+STATEMENTS = 60  # so many are in a round with a new publication and a new root, each of them gets its turn
+STEPS = 900  # of SQLite's virtual machine, likewise
 
 
-def _inside_a_statement(outpost: PolicyOutpost, chance: random.Random) -> None:
-    outpost.database._connection.set_progress_handler(Countdown(chance.randint(1, 900)), 1)
+def _at_a_statement(outpost: PolicyOutpost, number: int) -> None:
+    outpost.database._connection.set_trace_callback(Countdown(number // 3 % STATEMENTS + 1))
 
 
-def _never(_outpost: PolicyOutpost, _chance: random.Random) -> None:
+def _inside_a_statement(outpost: PolicyOutpost, number: int) -> None:
+    outpost.database._connection.set_progress_handler(Countdown(random.Random(number).randint(1, STEPS)), 1)
+
+
+def _never(_outpost: PolicyOutpost, _number: int) -> None:
     """The parent does it, or nobody."""
 
 
-def _child(world: tuple[Path, bytes, RepositoryClient], arm: Callable, chance: random.Random) -> int:
+def _child(world: tuple[Path, bytes, RepositoryClient], arm: Callable, number: int) -> int:
     """One process's life. Returns unless it is killed."""
     data_dir, root, client = world
     try:
         with PolicyOutpost(data_dir, root, client, FakeClock()) as outpost:
             if outpost.start_error is not None:
                 return _FAILED
-            arm(outpost, chance)
+            arm(outpost, number)
             asyncio.run(outpost.sync())
     except OutpostError:
         return _FAILED
@@ -127,7 +131,7 @@ def test_no_kill_leaves_anything_but_a_verified_bundle_that_is_no_older():
             if child == 0:
                 status = _FAILED
                 with suppress(BaseException):
-                    status = _child((data_dir, root, client), way, random.Random(number))
+                    status = _child((data_dir, root, client), way, number)
                 os._exit(status)
             if way is _never:
                 time.sleep(chance.uniform(0, lifetime_s))
@@ -141,7 +145,7 @@ def test_no_kill_leaves_anything_but_a_verified_bundle_that_is_no_older():
             now = _verified_version(data_dir, root) if (data_dir / "outpost.db").exists() else 0
             assert now >= version, f"round {number} took the applied version back"
             version = now
-        assert _child((data_dir, root, client), _never, chance) == _DONE
+        assert _child((data_dir, root, client), _never, KILLS) == _DONE
         assert _verified_version(data_dir, root) == repository.snapshot.version
     assert sum(killed.values()) > KILLS * 3 // 4, killed  # else too few rounds ended by a kill to prove anything
     assert min(killed.values()) > KILLS // 9, killed
