@@ -1,6 +1,7 @@
-"""detect-secrets with its default plugins as a filter: a JSON array of texts on standard input, findings and seconds out.
+"""detect-secrets as a filter: one JSON text a line on standard input, findings and CPU seconds out.
 
-Runs in an environment of its own (``make peers``). Each text is scanned as a file, as the tool is meant to be used.
+Runs in an environment of its own (``make peers``), by file name. Its default plugins and filters are on, and
+each text is scanned as a file with the name it came with, as the tool is meant to be used.
 """
 
 import json
@@ -14,25 +15,29 @@ from detect_secrets.settings import default_settings
 
 
 def main() -> None:
-    texts = json.load(sys.stdin)
-    found, seconds = [], 0.0
     with tempfile.TemporaryDirectory() as directory, default_settings():
-        path = Path(directory, "prompt")
-        for text in texts:
-            path.write_text(text, "utf-8")
-            begin = time.perf_counter()
+        for line in sys.stdin:
+            row = json.loads(line)
+            text, path = row["text"], Path(directory, row["name"])
+            path.write_bytes(text.encode("utf-8", "replace"))
+            begin = time.process_time()
             secrets = list(scan_file(str(path)))
-            seconds += time.perf_counter() - begin
-            found.append([_place(text, secret.line_number, secret.secret_value or "") for secret in secrets])
-    json.dump({"seconds": seconds, "found": found}, sys.stdout)
+            cpu_s = time.process_time() - begin
+            path.unlink()
+            # Several plugins report the same value: it is one finding.
+            found = [*{place(text, secret.line_number, secret.secret_value or "") for secret in secrets}]
+            print(json.dumps({"cpu_s": cpu_s, "found": found}), flush=True)
 
 
-def _place(text: str, line_number: int, value: str) -> tuple[str, int, int]:
+def place(text: str, line_number: int, value: str) -> tuple[str, int, int]:
+    """Where the value is in its line, or the line."""
     lines = text.splitlines(keepends=True)
     begin = sum(map(len, lines[: line_number - 1]))
     line = lines[line_number - 1] if line_number <= len(lines) else ""
     at = line.find(value)
-    return ("secret", begin + at, begin + at + len(value)) if at >= 0 and value else ("secret", begin, begin + len(line))
+    return (
+        ("secret", begin + at, begin + at + len(value)) if at >= 0 and value else ("secret", begin, begin + len(line))
+    )
 
 
 if __name__ == "__main__":
