@@ -230,7 +230,8 @@ def _check_versions(
     if (current_root.version < seen.root or current.version < seen.targets) and seen_by(proposal) != seen:
         raise ProposalInvalid(
             f"it builds on root {current_root.version} and targets {current.version}, but root {seen.root} "
-            f"and targets {seen.targets} were signed with this key: somebody may be hiding what was published"
+            f"and targets {seen.targets} were signed with this key: somebody may be hiding what was published "
+            "(`--withdrawn` if you know that it never was)"
         )
 
 
