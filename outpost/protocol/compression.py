@@ -25,7 +25,7 @@ class CompressionInvalid(ValueError):
 
 def compress(data: bytes) -> bytes:
     """``data`` as one frame, with a checksum: a medium that has lost a bit is noticed whatever the bit belonged to."""
-    options = {CompressionParameter.compression_level: LEVEL, CompressionParameter.checksum_flag: 1}
+    options: dict[int, int] = {CompressionParameter.compression_level: LEVEL, CompressionParameter.checksum_flag: 1}
     return _compress(data, options=options)
 
 

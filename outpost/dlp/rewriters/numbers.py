@@ -109,8 +109,7 @@ def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 
 def ends_of_rows(text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
     """The last digits of each row, so many as a card has: alone they could be one, behind others they are none."""
-    for match in _RUN.finditer(raw, begin):
-        start, end = match.span()
+    for ((start, end),) in _RUN.each(raw, begin):
         digits = [place for place in range(start, end) if text[place].isdigit()]
         yield digits[-_CARD_MAX:][0], end
 
