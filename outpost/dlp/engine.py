@@ -14,7 +14,7 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
+from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import compile_bytes, one_byte_each
@@ -156,7 +156,9 @@ class Engine:
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
                 for span_start, span_end in _accepted(detector, text, start, end):
-                    findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
+                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
