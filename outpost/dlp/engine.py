@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import accumulate
 
-from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
+from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, of_bytes
 from outpost.dlp.normalise import normalise
@@ -165,7 +165,9 @@ class Engine:
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
                 for span_start, span_end in _accepted(detector, text, start, end):
-                    findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
+                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:

@@ -195,7 +195,7 @@ def test_where_a_token_can_begin(text, at, begins):
 
 @pytest.mark.parametrize(
     ("after", "signs", "ends"),
-    [("", "", True), (" ", "", True), ("a", "", False), ("_", "", False), ("-a", "", True), ("-a", "-", False), ("-", "-", True), (". ", ".", True)],
+    [("", "", True), (" ", "", True), ("a", "", False), ("_", "", False), ("-a", "", True), ("-a", "-", False), ("-", "-", False), ("-->", "-", True), ("-> ", "-", True), ("-->", "", True), (". ", ".", True), ("=", "=", True)],
 )  # fmt: skip
 def test_where_a_token_ends(after, signs, ends):
     assert ends_token("k" + after, 1, signs) is ends
