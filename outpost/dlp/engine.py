@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import accumulate
 
-from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
+from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
@@ -173,7 +173,9 @@ class Engine:
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
                 for span_start, span_end in _accepted(detector, text, start, end):
-                    findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
+                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
@@ -319,6 +321,12 @@ class Reading:
         """The largest position up to ``cut`` that no match or token crosses, in the text or in another reading."""
         if self._spans is None:
             self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
+            self._spans += (
+                span
+                for rewriter in self.rewriters
+                if rewriter.together is not None
+                for span in rewriter.together(self.text, self.raw, self.begin)
+            )
             self._closed = [span for index in self.patterns for span in self._engine.closed(index, self)]
         while cut > self.begin:
             before = cut

@@ -5,6 +5,7 @@ check digits, for tables, dates and versions are rows of digits too.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -106,12 +107,20 @@ def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     return tokens
 
 
+def ends_of_rows(text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
+    """The last digits of each row, so many as a card has: alone they could be one, behind others they are none."""
+    for ((start, end),) in _RUN.each(raw, begin):
+        digits = [place for place in range(start, end) if text[place].isdigit()]
+        yield digits[-_CARD_MAX:][0], end
+
+
 SPREAD_DIGITS = Rewriter(
     name="spread-digits",
     trigger=rf"[0-9](?:{_BETWEEN}[0-9]){{3}}[0-9 \t\r\n\x80./\\_|*~+-]{{6}}",
     tokens=find_digits,
     # More digits than that are no single value; groups among them are told apart as they come.
     unfinished=rf"[0-9](?:{_BETWEEN}[0-9]){{0,40}}{_BETWEEN}",
+    together=ends_of_rows,
 )
 
 _IBAN_MIN = 15  # Norway's, the shortest
