@@ -66,18 +66,16 @@ _STAND_INS = (
     "xoxb-your-token",
     "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
 )
+_JWT_SAMPLE = (
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
+    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+)
 # Printed in the vendors' own documentation.
 _SAMPLES = (
     "AKIAIOSFODNN7EXAMPLE",
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
-    ".".join(
-        (
-            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
-            "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ",
-            "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
-        )
-    ),
+    _JWT_SAMPLE,
 )
 _ASSIGN = (
     'api_key = "{}"',
