@@ -11,10 +11,10 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -148,13 +148,14 @@ class ModelProcess:
             self._connection = None
             self.problem = self.problem or "the inference process has ended"
             connection.close()
-            await self._end()
+            await _to_its_end(self._end())
 
     async def _spawn(self, theirs: socket.socket) -> None:
         self.starts += 1
         settings = replace(self._settings, sockets=(theirs.fileno(),), pack=str(self._folder))
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
+
+        async def start() -> None:
+            self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
                 "-m",
@@ -166,12 +167,8 @@ class ModelProcess:
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
             )
-        )
-        try:
-            self._process = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            self._process = await starting  # a process that nobody knows would never be waited for
-            raise
+
+        await _to_its_end(start())  # a process that nobody knows would never be waited for
 
     async def _watch(self, connection: Connection) -> None:
         """Until the process ends: ask it something now and then, and look whether its pack has changed."""
@@ -235,6 +232,16 @@ class ModelProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work`` whole, also when this is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _environment() -> dict[str, str]:
