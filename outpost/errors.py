@@ -19,6 +19,7 @@ OutpostError
  │    ├── PackInvalid             a model pack is incomplete, altered, or not what its card says
  │    └── AuditCorrupt            the audit log does not match its own proofs
  ├── AlreadyEnrolled      there is an identity already; nothing was changed
+ ├── InputUnusable        a file, key, token or answer given to a command cannot be used; nothing was changed
  └── ConfigError          settings are wrong; ``problems`` lists every bad key
 
 A refusal by policy is not an exception: it is a ``Decision``. Anything else that escapes is a bug, and
@@ -122,6 +123,10 @@ class AlreadyEnrolled(OutpostError):
             "To enrol another outpost, give it a data directory of its own"
         )
         self.outpost_id = outpost_id
+
+
+class InputUnusable(OutpostError):
+    """A file, key, token or answer given to a command cannot be used; nothing was changed. Says what and why."""
 
 
 class ConfigError(OutpostError):
