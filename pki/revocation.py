@@ -185,7 +185,7 @@ def require_not_revoked(
 def _names(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
         return crl.issuer == issuer.subject
-    except ValueError:  # names are parsed on first use; a list whose issuer cannot be read is nobody's
+    except (ValueError, TypeError):  # names are parsed on first use; a list whose issuer cannot be read is nobody's
         return False
 
 
