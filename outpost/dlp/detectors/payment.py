@@ -5,6 +5,7 @@ is left out, its numbers look like time stamps. Separators: one space, dash or d
 """
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 from outpost.dlp.detector import Detector, touches_word
 
@@ -31,19 +32,19 @@ _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )
 
 
-def _lengths_by_prefix() -> dict[str, frozenset[int]]:
-    table: dict[str, frozenset[int]] = {}
+# Which length is tried first where groups allow several: a three-digit security code may follow a 16-digit number.
+_PREFERENCE = (16, 15, 14, 19, 18, 17, 13, 12)
+
+
+def _lengths_by_prefix() -> dict[str, tuple[int, ...]]:
+    table: dict[str, set[int]] = {}
     for first, last, lengths in _ISSUERS:
         for prefix in range(int(first), int(last) + 1):
-            key = f"{prefix:04d}"
-            table[key] = table.get(key, frozenset()) | frozenset(lengths)
-    return table
+            table.setdefault(f"{prefix:04d}", set()).update(lengths)
+    return {key: tuple(length for length in _PREFERENCE if length in lengths) for key, lengths in table.items()}
 
 
 _LENGTHS = _lengths_by_prefix()
-_MIN_DIGITS, _MAX_DIGITS = 12, 19
-# Which length is tried first where groups allow several: a three-digit security code may follow a 16-digit number.
-_PREFERENCE = {length: rank for rank, length in enumerate((16, 15, 14, 19, 18, 17, 13, 12))}
 # Layouts on cards whose groups are not of one size: American Express, Diners Club, UnionPay and old Visa.
 _LAYOUTS = frozenset({(4, 6, 5), (4, 6, 4), (6, 13), (4, 4, 5), (4, 5, 6), (4, 5, 4)})
 _DOUBLED = bytes(sum(divmod(2 * (b - 48), 10)) if 48 <= b <= 57 else 0 for b in range(256))  # noqa: PLR2004 - ASCII 0-9
@@ -63,19 +64,15 @@ def _printed(sizes: list[int]) -> bool:
     return sizes[0] <= 4 and set(sizes[:-1]) == {sizes[0]} and sizes[-1] <= sizes[0]  # noqa: PLR2004
 
 
-def _card_end(groups: list[str], first: int) -> int | None:
-    """Index past the last group of a card that begins with group ``first``."""
-    digits = ""
-    found = []
-    for last in range(first, min(len(groups), first + _MAX_DIGITS)):
-        digits += groups[last]
-        if len(digits) > _MAX_DIGITS:
-            break
-        if len(digits) >= _MIN_DIGITS and len(digits) in _LENGTHS.get(digits[:4], ()) and luhn(digits):
-            found.append((_PREFERENCE[len(digits)], last + 1))
-    for _, end in sorted(found):
-        if _printed([len(group) for group in groups[first:end]]):
-            return end
+def _card_end(groups: list[str], ends: dict[int, int], digits: str, first: int, begin: int) -> int | None:
+    """Index past the last group of a card that begins with group ``first``, at ``begin`` of ``digits``.
+
+    ``ends``: where in ``digits`` a group ends, and the index past it.
+    """
+    for length in _LENGTHS.get(digits[begin : begin + 4], ()):
+        past = ends.get(begin + length)
+        if past is not None and luhn(digits[begin : begin + length]) and _printed(list(map(len, groups[first:past]))):
+            return past
     return None
 
 
@@ -83,15 +80,18 @@ def find_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """Cards in a run of digit groups with single separators. Groups hang together by ``-`` and ``.``, not by spaces."""
     run = text[start:end]
     groups = run.replace("-", " ").replace(".", " ").split(" ")
+    digits = "".join(groups)
+    ends = {past: index for index, past in enumerate(accumulate(map(len, groups)), 1)}
     glued_after = touches_word(text[end : end + 1])
     position, index = start, 0
     while index < len(groups):
         begin, group = position, groups[index]
         position += len(group) + 1
+        at = begin - start - index  # in the digits: one separator for each group before
         index += 1
         if group[0] in "017" or (begin > 0 and text[begin - 1] in "-."):  # no issuer, or a piece of something longer
             continue
-        past = _card_end(groups, index - 1)
+        past = _card_end(groups, ends, digits, index - 1, at)
         if past is None:
             continue
         stop = begin + sum(map(len, groups[index - 1 : past])) + past - index
