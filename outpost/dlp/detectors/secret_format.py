@@ -101,6 +101,15 @@ def whole_token(pattern: str, valid: Validator | None, *, made_up: bool = False)
     return find
 
 
+def _with_rest(what: str, pattern: str) -> str:
+    """``pattern`` as group 1, then whatever goes on with the token: a long run is one match, which is refused as one.
+
+    Else one match would begin where the last ended, all through an encoded file, and no place were safe for a cut.
+    The group's name makes the pattern the row's own: detectors of one pattern would share a trigger.
+    """
+    return rf"(?P<{what}>{pattern})[0-9A-Za-z_{re2.escape(signs_of(pattern))}]*"
+
+
 def prefixed(rows: Iterable[Row], score: float = STRONG_SCORE) -> tuple[Detector, ...]:
     """The detectors of strong formats, one for each row."""
     return tuple(_prefixed(score, *row) for row in rows)
@@ -127,8 +136,8 @@ def _named(what: str, vendor: str, pattern: str) -> Detector:
     return Detector(
         name=what.replace("_", "-"),
         kind=f"secret.{what}",
-        # The group's name makes the pattern the row's own: detectors of one pattern would share a trigger.
-        pattern=rf"(?P<{what}>{pattern})",
+        pattern=_with_rest(what, pattern),
+        group=1,
         trigger=rf"(?i){vendor}",
         find=_behind_name(vendor, pattern),
         doubts=looks_typed,
@@ -172,7 +181,8 @@ def _led(score: float, what: str, trigger: str, lead: str, pattern: str, valid: 
     return Detector(
         name=what.replace("_", "-"),
         kind=f"secret.{what}",
-        pattern=rf"(?P<{what}>{pattern})",
+        pattern=_with_rest(what, pattern),
+        group=1,
         trigger=trigger,
         find=find,
         doubts=looks_typed,
