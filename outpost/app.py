@@ -22,6 +22,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
@@ -295,6 +296,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         async with _listening(outpost, sync, standing, metrics):
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
+            collector.settle()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
