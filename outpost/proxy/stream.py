@@ -14,11 +14,12 @@ from outpost.dlp.engine import MAX_FINDINGS, Engine
 from outpost.dlp.stream import Released, StreamScanner
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.decisions import Action, Decision, Redaction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
 from outpost.proxy.decide import unredactable
 from outpost.proxy.json_document import Leaf, replace_texts
+from outpost.proxy.redaction import NameFinder, Redactor, Restorer
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.surfaces.surface import Stream, StreamEvent
 from outpost.proxy.unescape import Unescaper
@@ -57,6 +58,7 @@ class _Channel:
 
     scanner: StreamScanner
     unescaper: Unescaper = field(default_factory=Unescaper)
+    names: NameFinder = field(default_factory=NameFinder)
     fed: int = 0
     released: int = 0
     pieces: deque[tuple[_Held, Leaf, int, int]] = field(default_factory=deque)
@@ -65,8 +67,20 @@ class _Channel:
 class StreamInspector:
     """State of one streamed answer."""
 
-    def __init__(self, engine: Engine, decide: Decide, stream: Stream) -> None:
-        """``stream`` reads the events of the surface; ``decide`` asks the policy."""
+    def __init__(
+        self,
+        engine: Engine,
+        decide: Decide,
+        stream: Stream,
+        redactor: Redactor | None = None,
+        restorer: Restorer | None = None,
+    ) -> None:
+        """``stream`` reads the events of the surface; ``decide`` asks the policy.
+
+        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back.
+        """
+        self._redactor = redactor
+        self._restorer = restorer or Restorer({})
         self._engine = engine
         self._decide = decide
         self._stream = stream
@@ -152,12 +166,24 @@ class StreamInspector:
         if leaf.text in self._clean:
             return
         unescaper = Unescaper()
-        findings = self._engine.scan(unescaper.feed(leaf.text) + unescaper.finish())
-        if not findings and len(leaf.text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN:
+        text = unescaper.feed(leaf.text) + unescaper.finish()
+        findings = self._engine.scan(text)
+        if not findings and len(text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN and "<" not in text:
             self._clean.add(leaf.text)
-        for finding in self._judge(findings):
-            start, end = unescaper.received(finding.start), unescaper.received(finding.end)
-            held.edits.setdefault(leaf, []).append(Span(start, end, label(finding)))
+        spans = [(f.start, f.end, instead) for f, instead in self._judge(findings, text)]
+        if self._restorer and not leaf.is_name:
+            spans += self._restored(NameFinder().feed(text), unescaper)
+        for start, end, instead in spans:
+            span = Span(unescaper.received(start), unescaper.received(end), instead)
+            held.edits.setdefault(leaf, []).append(span)
+
+    def _restored(self, names: Sequence[tuple[int, int, str]], unescaper: Unescaper) -> list[tuple[int, int, str]]:
+        """Where a value takes the place of a name."""
+        return [
+            (start, end, value)
+            for start, end, name in names
+            if (value := self._restorer.value(name, in_json=unescaper.is_json)) is not None
+        ]
 
     def _continue(self, name: tuple[str | int, ...], held: _Held, leaf: Leaf) -> None:
         if name[0] in self._finished:
@@ -181,19 +207,23 @@ class StreamInspector:
             channel = self._channels.pop(name)
             if rest := channel.unescaper.finish():
                 self._release(channel, channel.scanner.feed(rest))
-            self._release(channel, channel.scanner.finish())
+            self._release(channel, channel.scanner.finish(), final=True)
 
-    def _release(self, channel: _Channel, released: Sequence[Released]) -> None:
+    def _release(self, channel: _Channel, released: Sequence[Released], *, final: bool = False) -> None:
+        received = channel.unescaper.received
         for part in released:
-            for finding in self._judge(part.findings):
-                start = channel.unescaper.received(channel.released + finding.start)
-                end = channel.unescaper.received(channel.released + finding.end)
-                self._edit(channel, Span(start, end, label(finding)))
+            for finding, instead in self._judge(part.findings, part.text):
+                start, end = channel.released + finding.start, channel.released + finding.end
+                self._edit(channel, Span(received(start), received(end), instead))
             if self.blocked:
                 return
             channel.released += len(part.text)
-        end = channel.unescaper.received(channel.released)
-        channel.unescaper.forget(channel.released)
+            if self._restorer:
+                for start, end, value in self._restored(channel.names.feed(part.text), channel.unescaper):
+                    self._edit(channel, Span(received(start), received(end), value))
+        decided = channel.released - (0 if final else channel.names.pending)
+        end = received(decided)
+        channel.unescaper.forget(decided)
         while channel.pieces and channel.pieces[0][3] <= end:
             channel.pieces.popleft()[0].waiting -= 1
 
@@ -206,8 +236,8 @@ class StreamInspector:
                 held.edits.setdefault(leaf, []).append(local)
                 text = ""
 
-    def _judge(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Decide about findings of one text; return those to redact."""
+    def _judge(self, findings: Sequence[Finding], text: str = "") -> list[tuple[Finding, str]]:
+        """Decide about findings of one text; return those to redact, with what takes their place."""
         if not findings:
             return []
         self.findings.extend(findings)
@@ -217,7 +247,14 @@ class StreamInspector:
         self.decisions.append(decision)
         if decision.action is Action.BLOCK:
             self.blocked = decision
-        return [findings[index] for index in decision.redact] if decision.action is Action.REDACT else []
+        if decision.action is not Action.REDACT:
+            return []
+        return [(findings[index], self._label(findings[index], text, mode)) for index, mode in decision.to_redact()]
+
+    def _label(self, finding: Finding, text: str, mode: Redaction) -> str:
+        if self._redactor is None:
+            return label(finding)
+        return self._redactor.replacement(finding, text[finding.start : finding.end], mode)
 
     def _drain(self) -> list[bytes]:
         out: list[bytes] = []
