@@ -8,19 +8,20 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.hold import first_undecided
-from outpost.dlp.linear import Pattern, of_bytes
+from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.overlap import resolve
 from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
+from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is_short, regions_of
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
@@ -65,7 +66,10 @@ class Engine:
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
-        self._prefilter: Prefilter = Re2Prefilter(triggers)
+        self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
+        # Of a long text these are asked for as a whole, the others block by block.
+        self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
+        self._prefilters = self._compile_prefilters(Re2Prefilter)
         self._unfinished, self._unjoined = (
             of_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
             for joins in (False, True)
@@ -76,15 +80,19 @@ class Engine:
 
         Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
         """
-        if isinstance(self._prefilter, VectorscanPrefilter):
+        if isinstance(self._prefilters[0], VectorscanPrefilter):
             return True
         if len(self._triggers) < at_least:
             return False
         try:
-            self._prefilter = VectorscanPrefilter(self._triggers)
+            self._prefilters = self._compile_prefilters(VectorscanPrefilter)
         except PrefilterUnavailable:
             return False
         return True
+
+    def _compile_prefilters(self, way: Callable[[Sequence[str]], Prefilter]) -> tuple[Prefilter, Prefilter]:
+        """Of all triggers, and of the long ones."""
+        return way(self._triggers), way([self._triggers[index] for index in self._long])
 
     def scan(self, text: str) -> list[Finding]:
         """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
@@ -141,12 +149,12 @@ class Engine:
 
     def matches(self, index: int, reading: "Reading", findings: list[Finding]) -> None:
         """Add the findings of the pattern ``index``."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         if reading.depth:
             detectors = [pair for pair in detectors if pair[0].in_rewritten]
         text = reading.text
         entrance = self._gates[index]
-        for spans in pattern.each(reading.raw, reading.begin) if detectors else ():
+        for spans in reading.each(index) if detectors else ():
             window_at, window = -1, b""  # what stands before the match, once it is asked for
             shut = False
             if entrance is not None:
@@ -172,9 +180,9 @@ class Engine:
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
         """What a search for the pattern ``index``, restarted in the middle, could read differently."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         text, raw = reading.text, reading.raw
-        for spans in pattern.each(raw, reading.begin):
+        for spans in reading.each(index):
             start, end = spans[0]
             whole = False
             for detector, _ in detectors:
@@ -197,19 +205,33 @@ class Engine:
 
     def closed(self, index: int, reading: "Reading") -> list[tuple[int, int]]:
         """Matches of the pattern ``index``, if it is open-ended, that have found their end."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         if not any(detector.open_ended_chars for detector, _ in detectors):
             return []
-        return [spans[0] for spans in pattern.each(reading.raw, reading.begin) if spans[1][0] >= 0]
+        return [spans[0] for spans in reading.each(index) if spans[1][0] >= 0]
 
-    def present(self, raw: bytes) -> tuple[list[int], list[Rewriter]]:
-        """The indices of the patterns that occur in ``raw``, and the rewriters that may have something to rewrite."""
-        found = self._prefilter.present(raw)
+    def present(self, raw: bytes) -> tuple[dict[int, Regions], list[Rewriter]]:
+        """Where in ``raw`` each pattern that occurs may match, and the rewriters that may have something to rewrite."""
+        prefilter, of_long = self._prefilters
+        whole = [(0, len(raw))]
+        if len(raw) < 2 * BLOCK_CHARS:
+            regions = dict.fromkeys(prefilter.present(raw), whole)
+        else:
+            blocks = blocks_of(raw, prefilter.present)
+            regions = dict.fromkeys((self._long[index] for index in of_long.present(raw)), whole)
+            for index in sorted(blocks.keys() - regions.keys() - set(self._long)):
+                boundary = self._boundaries[index] if index < len(self._boundaries) else b""
+                regions[index] = regions_of(raw, blocks[index], boundary) if boundary else whole
         patterns = len(self._compiled)
-        return (
-            [index for index in found if index < patterns],
-            [self.rewriters[index - patterns] for index in found if index >= patterns],
-        )
+        rewriters = [self.rewriters[index - patterns] for index in regions if index >= patterns]
+        return {index: where for index, where in regions.items() if index < patterns}, rewriters
+
+    def each(self, index: int, raw: bytes, begin: int, regions: Regions) -> Iterator[Spans]:
+        """The matches of the pattern ``index`` that start at ``begin`` or later."""
+        pattern, _ = self._compiled[index]
+        for first, last in regions:
+            if last > begin or last == len(raw):
+                yield from pattern.each(raw, max(first, begin), last)
 
     def unjoined(self, raw: bytes, begin: int) -> int:
         """Where what may become a token that joins what is before it begins; the length of ``raw`` if nothing does."""
@@ -236,6 +258,10 @@ class Reading:
         self._others: list[tuple[View, Sequence[Token], Reading]] | None = None
         self._spans: list[tuple[int, int]] | None = None
         self._closed: list[tuple[int, int]] = []
+
+    def each(self, index: int) -> Iterator[Spans]:
+        """The matches of the pattern ``index``."""
+        return self._engine.each(index, self.raw, self.begin, self.patterns[index])
 
     def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
         """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""
