@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from bench import eval_report, eval_sets, eval_tools
+from bench import eval_held_out, eval_report, eval_sets, eval_tools
 from bench.eval_metrics import Found, Measured
 from bench.eval_sets import Sample
 from bench.eval_tables import Table, output
@@ -33,6 +33,7 @@ SECTIONS = {
     "types": "labelled sentences (dev-presidio-synth, dev-datafog-structured)",
     "secrets": "examples of secrets (dev-noseyparker-rules, dev-leaky-repo)",
     "false": "benign prompts and code that should have no finding",
+    "held-out": "values, look-alikes, prompts and disguises of our own (bench/held_out)",
 }
 
 
@@ -40,7 +41,7 @@ def arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.eval",
         description=__doc__,
-        epilog="sections:\n" + "\n".join(f"  {name:8s} {text}" for name, text in SECTIONS.items()) + "\n" + EXAMPLES,
+        epilog="sections:\n" + "\n".join(f"  {name:9s} {text}" for name, text in SECTIONS.items()) + "\n" + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, default=eval_sets.DEFAULT, help="folder of the public sets")
@@ -61,6 +62,10 @@ def arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
         default=400,
         metavar="N",
         help="code files that peers read (default 400); ours reads all",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the held-out sets (default 1)")
+    parser.add_argument(
+        "--per-type", type=int, default=40, metavar="N", help="held-out values of each type and disguise (default 40)"
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
     parser.add_argument("--failures", type=Path, metavar="FILE", help="write our misses and false findings there")
@@ -117,14 +122,16 @@ def main(args: Sequence[str] | None = None) -> None:
         others = [stack.enter_context(peer) for peer in peers(options, console)]
         tools: list[eval_tools.Tool] = [eval_tools.Outpost(), *others]
         results = [measure(tool, sets, options.code_files, console) for tool in tools]
-    tables = eval_report.tables(sets, results)
+    tables, lines = eval_report.tables(sets, results), list(eval_report.failures(sets, results[0]))
+    if "held-out" in options.only:
+        more, failed = eval_held_out.measure(options.seed, options.per_type, console)
+        tables, lines = [*tables, *more], [*lines, *failed]
     console = output()
     for table in tables:
         console.print(table.rich())
     if options.markdown:
         options.markdown.write_text("\n".join(map(Table.markdown, tables)), "utf-8")
     if options.failures:
-        lines = eval_report.failures(sets, results[0])
         options.failures.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), "utf-8")
 
 
