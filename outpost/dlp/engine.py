@@ -25,7 +25,7 @@ from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
-from outpost.dlp.words import Scout, Words, before_match, gate
+from outpost.dlp.words import Ahead, Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -64,6 +64,11 @@ class Engine:
                 self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        # Of what counts beside its name only: the name, which is its trigger.
+        self._names = [
+            of_bytes(behind[0][0].trigger) if len(behind) == 1 and behind[0][0].named else None
+            for _, behind in self._compiled
+        ]
         self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
@@ -156,9 +161,10 @@ class Engine:
         text = reading.text
         entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
         hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
+        named = Ahead(name, reading.raw) if (name := self._names[index]) is not None else None
         for spans in reading.each(index) if detectors else ():
             read_at, window, quiet, shut = -1, b"", True, False
-            if hopeless and ahead.is_quiet(spans[0][0]):
+            if (hopeless and ahead.is_quiet(spans[0][0])) or (named is not None and named.is_quiet(*spans[0])):
                 continue
             for detector, words in detectors:
                 start, end = spans[detector.group]
