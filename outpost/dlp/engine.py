@@ -19,6 +19,7 @@ from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.overlap import resolve
+from outpost.dlp.pieces import without_groups
 from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
 from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is_short, regions_of
@@ -72,6 +73,13 @@ class Engine:
         self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
+        # To find where, groups are needed only by a detector that reports one.
+        self._bare = [
+            pattern
+            if (bare := without_groups(written)) == written or any(detector.group for detector, _ in behind)
+            else of_bytes(bare)
+            for written, (pattern, behind) in zip(by_pattern, self._compiled, strict=True)
+        ]
         self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
         # Of a long text these are asked for as a whole, the others block by block.
         self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
@@ -162,7 +170,7 @@ class Engine:
         entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
         hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
         named = Ahead(name, reading.raw) if (name := self._names[index]) is not None else None
-        for spans in reading.each(index) if detectors else ():
+        for spans in reading.each(index, bare=True) if detectors else ():
             read_at, window, quiet, shut = -1, b"", True, False
             if (hopeless and ahead.is_quiet(spans[0][0])) or (named is not None and named.is_quiet(*spans[0])):
                 continue
@@ -231,9 +239,9 @@ class Engine:
         rewriters = [self.rewriters[index - patterns] for index in regions if index >= patterns]
         return {index: where for index, where in regions.items() if index < patterns}, rewriters
 
-    def each(self, index: int, raw: bytes, begin: int, regions: Regions) -> Iterator[Spans]:
-        """The matches of the pattern ``index`` that start at ``begin`` or later."""
-        pattern, _ = self._compiled[index]
+    def each(self, index: int, raw: bytes, begin: int, regions: Regions, *, bare: bool = False) -> Iterator[Spans]:
+        """The matches of the pattern ``index`` that start at ``begin`` or later; ``bare``: without groups of no use."""
+        pattern = self._bare[index] if bare else self._compiled[index][0]
         for first, last in regions:
             if last > begin or last == len(raw):
                 yield from pattern.each(raw, max(first, begin), last)
@@ -264,9 +272,9 @@ class Reading:
         self._spans: list[tuple[int, int]] | None = None
         self._closed: list[tuple[int, int]] = []
 
-    def each(self, index: int) -> Iterator[Spans]:
-        """The matches of the pattern ``index``."""
-        return self._engine.each(index, self.raw, self.begin, self.patterns[index])
+    def each(self, index: int, *, bare: bool = False) -> Iterator[Spans]:
+        """The matches of the pattern ``index``; ``bare``: without groups of no use."""
+        return self._engine.each(index, self.raw, self.begin, self.patterns[index], bare=bare)
 
     def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
         """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""
