@@ -16,6 +16,7 @@ OutpostError
  │    │    └── ControlPlaneOutOfTime  its certificate is not valid at our clock's time
  │    ├── IdentityInvalid         the stored identity is damaged, incomplete or open to others
  │    └── AuditCorrupt            the audit log does not match its own proofs
+ ├── ListRefused          a list cannot be made or read: its source, its key or its file
  ├── AlreadyEnrolled      there is an identity already; nothing was changed
  └── ConfigError          settings are wrong; ``problems`` lists every bad key
 
@@ -101,6 +102,10 @@ class AuditCorrupt(Untrusted):
     def __init__(self, message: str, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class ListRefused(OutpostError):
+    """A list cannot be made or read. The message says where in the source, and quotes nothing of it."""
 
 
 class AlreadyEnrolled(OutpostError):

@@ -18,9 +18,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from outpost.errors import BundleRejected
+from outpost.given_lists import lists_beside
+from outpost.policy.compile import NO_LISTS, Lists
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
-from outpost.protocol.documents import DocumentError
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.documents import DETECTORS_TARGET, DocumentError, parse_document
 from outpost.scan.inspect import Task, inspect
 from outpost.scan.jsonl import answer_lines
 from outpost.scan.people import Painter, Summary
@@ -55,6 +58,10 @@ def scan_command(  # noqa: PLR0913 - a command line
     detectors: Annotated[
         Path | None, typer.Option("--detectors", help="Settings, allow-list and own rules: a detectors.json.")
     ] = None,
+    list_key: Annotated[
+        list[Path] | None,
+        typer.Option("--list-key", help="Key file for lists that --detectors names; they lie beside it."),
+    ] = None,
     kinds: KindsOption = None,
     min_score: Annotated[float, typer.Option("--min-score", min=0, max=1, help="List only findings as sure.")] = 0.0,
     fail_on: Annotated[
@@ -82,14 +89,17 @@ def scan_command(  # noqa: PLR0913 - a command line
     unscannable.binary. Exit code 1 if something was found, is blocked by --policy, or could not be inspected.
     """
     facts = Facts(surface, model, group, direction) if policy else None
-    plan = Plan(Selection(), _content(policy), _content(detectors), facts, show, explain)
+    content = _content(detectors)
+    lists = _lists(detectors, content, list_key or [])
+    plan = Plan(Selection(), _content(policy), content, facts, show, explain, lists)
     task = _compiled(plan)
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
+    known |= {finder.report.kind for finder in task.engine.finders}
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:
         if paths or policy or sarif:
-            raise typer.BadParameter("--jsonl goes with --kinds, --min-score and --detectors only")
+            raise typer.BadParameter("--jsonl goes with --kinds, --min-score, --detectors and --list-key only")
         raise typer.Exit(_answer(task, jsonl))
     counts = () if fail_on == [NONE] else _kinds(fail_on, known, "--fail-on")
     outputs = _Outputs(as_json=as_json, sarif=sarif)
@@ -202,6 +212,15 @@ def _compiled(plan: Plan) -> Task:
     try:
         return plan.compile()
     except (DocumentError, BundleRejected) as err:
+        raise typer.BadParameter(str(err)) from err
+
+
+def _lists(path: Path | None, content: bytes | None, key_files: list[Path]) -> Lists:
+    if path is None or content is None:
+        return NO_LISTS
+    try:
+        return lists_beside(parse_document(DetectorsDocument, DETECTORS_TARGET, content), path, key_files)
+    except DocumentError as err:
         raise typer.BadParameter(str(err)) from err
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from outpost.policy.compile import compile_engine
+from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.evaluate import CompiledPolicy, Facts, compile_policy
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import NO_DETECTORS
@@ -43,6 +43,7 @@ class Plan:
     facts: Facts | None = None
     show: bool = False
     explain: bool = False
+    lists: Lists = NO_LISTS
 
     def compile(self) -> Task:
         """The task.
@@ -57,8 +58,8 @@ class Plan:
         policy: CompiledPolicy | None = None
         if self.policy is not None:
             policy = compile_policy(parse_document(PolicyDocument, POLICY_TARGET, self.policy))
-        # The keys of allow-lists by digest are secret, so those values are found here.
-        engine = compile_engine(detectors, {})
+        # Values that are allowed by digest are found here, unless the digest's key was given: it is secret.
+        engine = compile_engine(detectors, {}, self.lists)
         return Task(engine, self.selection, policy, self.facts, self.show, self.explain)
 
 
