@@ -35,8 +35,10 @@ RUN /opt/build/bin/python -m build --no-isolation --wheel --outdir /dist . >/dev
  && /opt/build/bin/pip --python /opt/hybrid-outpost/bin/python install --no-cache-dir --disable-pip-version-check --quiet \
       --no-index --no-deps /dist/*.whl \
  && /opt/build/bin/pip --python /opt/hybrid-outpost/bin/python check \
- && rm -rf /opt/hybrid-outpost/bin/pip* /opt/hybrid-outpost/lib/python3*/site-packages/pip
-# sqlite-utils requires pip for a command that installs plug-ins; an image that can install is not wanted here.
+ && rm -rf /opt/hybrid-outpost/bin/pip* /opt/hybrid-outpost/lib/python3*/site-packages/pip \
+      /opt/hybrid-outpost/lib/python3*/site-packages/huggingface_hub /opt/hybrid-outpost/lib/python3*/site-packages/hf_xet
+# sqlite-utils requires pip for a command that installs plug-ins, tokenizers requires the client of a model hub for one
+# that downloads; an image that can do either is not wanted here.
 
 # What both images share. The numeric user lets an orchestrator see that it is not root; /data is all they write.
 FROM base AS runtime

@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := build/peers
 # A relative path would be looked up from /, where installs run (see `install`).
 ROOT := $(CURDIR)
 
@@ -51,10 +52,18 @@ bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,0
 	@$(BIN)/python -m bench.fleet $(ARGS)
 
 .PHONY: eval
-eval: $(VENV)/.installed ## Measure detection on public evaluation sets, through the running proxy and by itself
+eval: $(VENV)/.installed peers ## Measure detection on public sets beside other tools (ARGS=--help says what else)
+	@$(BIN)/python -m bench.eval $(ARGS)
+
+.PHONY: eval-proxy
+eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: each sentence as a request
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
-	@$(BIN)/python -m bench.eval_dlp $(ARGS)
-	@$(BIN)/python -m bench.eval_secrets $(ARGS)
+
+# Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
+.PHONY: peers
+peers: $(VENV)/.installed ## Install what detection is compared with, in an environment of its own
+	@$(MAKE) --silent $(PEERS)/.installed \
+		|| { rm -rf $(PEERS); echo "presidio-analyzer and detect-secrets cannot be installed here: not compared"; } >&2
 
 .PHONY: bench-dlp
 bench-dlp: $(VENV)/.installed ## Measure speed and memory of tier 1, and what it finds of disguised values
@@ -84,6 +93,8 @@ lock: $(VENV)/.installed ## Resolve dependencies again and export requirements/*
 	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group build -o requirements/build.txt
 	$(BIN)/uv export --quiet --frozen --no-emit-project --only-group uv -o requirements/uv.txt
 	$(BIN)/uv export --quiet --frozen --no-emit-project --all-extras -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(ARGS) \
+		bench/peers/requirements.in -o bench/peers/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv included)
@@ -110,4 +121,10 @@ $(VENV)/.requirements: requirements/dev.txt requirements/uv.txt
 
 $(VENV)/.installed: $(VENV)/.requirements pyproject.toml
 	@$(call install,--no-build-isolation --no-deps --editable "$(ROOT)",$(ROOT)/$(BIN)/python)
+	@touch $@
+
+$(PEERS)/.installed: bench/peers/requirements.txt
+	@echo "Building $(PEERS) from bench/peers/requirements.txt (once, and again when it changes)"
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@$(call install,--require-hashes -r "$(ROOT)/bench/peers/requirements.txt",$(ROOT)/$(PEERS)/bin/python)
 	@touch $@

@@ -15,19 +15,17 @@ from datetime import datetime
 from pathlib import Path
 
 from control_plane.authority_keys import StoreChoice, open_authority_keys
-from control_plane.bundles import check_document
 from control_plane.ceremonies import Ceremonies, ensure_crls
-from control_plane.defaults import DEFAULT_PROVIDER_URL, default_routing
+from control_plane.defaults import DEFAULT_PROVIDER_URL
 from control_plane.errors import AlreadyInitialised, InvalidRequest, KeysUnsafe, NotInitialised
 from control_plane.keyring import DataDir, create_keys, ensure_server_certificate, load_keyring
 from control_plane.keys import KeyRequest
 from control_plane.operations import Operations, utc_now
-from control_plane.orgs import require_org_id
+from control_plane.orgs import require_org_id, require_provider_url
 from control_plane.root_key import BroughtKey, new_passphrase
 from control_plane.seal import make_seal, socket_path, write_seal
 from control_plane.store.engine import Database
 from control_plane.store.orgs import Installation, SqlInstallationStore
-from outpost.protocol.documents import ROUTING_TARGET
 from pki.errors import CertificateInvalid
 from pki.files import make_private_dir
 from pki.names import parse_server_name, require_trust_domain
@@ -158,7 +156,7 @@ def _check_settings(settings: FirstSettings, key_store: StoreChoice) -> None:
             "shares are for keys in files of the data directory: leave out --shamir, or remove the settings "
             "key_store, key_store_secret and key_store_secret_file"
         )
-    check_document(ROUTING_TARGET, default_routing(settings.provider_url))
+    require_provider_url(settings.provider_url)
     if settings.root_export is not None and settings.root_export.exists():
         raise KeysUnsafe(f"{settings.root_export} exists; nothing was touched. Choose another name for the root's key")
     try:

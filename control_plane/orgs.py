@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 
 from control_plane import bundles
 from control_plane.defaults import DEFAULT_PROVIDER_URL, default_policy, default_routing
-from control_plane.errors import AlreadyExists, InvalidRequest, NotFound
+from control_plane.errors import AlreadyExists, DocumentRejected, InvalidRequest, NotFound
 from control_plane.keys import keys_document
 from control_plane.release import BundleStore
 from control_plane.secrets import SecretStore, add_pepper
@@ -87,6 +87,21 @@ def require_org(store: OrgStore, org_id: str) -> str:
     return org_id
 
 
+def require_provider_url(url: str) -> str:
+    """``url``, if an org's requests can go there.
+
+    Raises:
+        InvalidRequest: They cannot.
+    """
+    try:
+        bundles.check_document(ROUTING_TARGET, default_routing(url))
+    except DocumentRejected as err:
+        why = "; ".join(problem.removeprefix("Value error, ") for _, problem in err.problems)
+        example = f"up to and including the version, for example {DEFAULT_PROVIDER_URL}"
+        raise InvalidRequest(f"the provider's URL (--provider-url) {why}; {example}") from err
+    return url
+
+
 def create_org(  # noqa: PLR0913 - everything an org is born with
     stores: OrgStores,
     org_id: str,
@@ -101,8 +116,7 @@ def create_org(  # noqa: PLR0913 - everything an org is born with
     """Create an org with a pepper, a bundle repository and the default bundle; returns its snapshot version.
 
     Raises:
-        InvalidRequest, AlreadyExists: The id cannot be used.
-        DocumentRejected: ``provider_url`` is not an http(s) URL.
+        InvalidRequest, AlreadyExists: The id or the URL cannot be used.
     """
     require_org_id(org_id)
     if org_id in stores.orgs.org_ids():
@@ -113,7 +127,7 @@ def create_org(  # noqa: PLR0913 - everything an org is born with
     documents = {
         POLICY_TARGET: default_policy(),
         KEYS_TARGET: keys_document([]),
-        ROUTING_TARGET: default_routing(provider_url),
+        ROUTING_TARGET: default_routing(require_provider_url(provider_url)),
     }
     return bundles.publish(stores.bundles, org_id, documents, signers, at, timestamp_lifetime)
 

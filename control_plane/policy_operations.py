@@ -185,6 +185,11 @@ class PolicyOperations:
             members = sorted(store.members(canary).items())
             return canary, [(member, shown_at, reported.get(member)) for member, shown_at in members]
 
+    def canary_under_way(self, org_id: str) -> bool:
+        """Whether some outposts are shown what others are not."""
+        with self._database.read() as connection:
+            return active(SqlCanaryStore(connection), org_id) is not None
+
     def audiences(self, org_ids: list[str]) -> dict[str, Audiences]:
         """Which snapshot each outpost of these orgs is to be shown."""
         with self._database.read() as connection:

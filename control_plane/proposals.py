@@ -65,6 +65,9 @@ def propose(
 ) -> Proposal:
     """The next targets with ``changes`` laid over what everybody is shown, for officers to sign.
 
+    During a canary it is told as a change of what the canary's members are shown: that is the newest that officers
+    signed, and they sign nothing that builds on less.
+
     Args:
         store: The repository.
         org_id: Whose.
@@ -83,6 +86,7 @@ def propose(
     for name, content in changes.items():
         check_document(name, content)
     head, root = _head(store, org_id), current_root(store, org_id)
+    newest = _newest_head(store, org_id)
     delegations = head.delegations if delegate_to is None else delegation_to(delegate_to)
     documents = listed(with_its_lists({**head.documents, **changes}), delegations)
     number = store.latest_version(org_id, "targets") + 1
@@ -97,8 +101,8 @@ def propose(
         targets=Metadata(targets).to_bytes(),
         documents=readable(documents),
         current_root=stored_file(store, org_id, "root", root.version).content,
-        current_targets=head.targets.content,
-        current_documents=readable(listed(head.documents, head.delegations)),
+        current_targets=newest.targets.content,
+        current_documents=readable(listed(newest.documents, newest.delegations)),
     )
 
 
@@ -135,7 +139,7 @@ def accept(
     if not ends_canary:
         require_no_canary(release.store, release.org_id)
     head = _head(release.store, release.org_id)
-    _require_fresh(release, proposal, head)
+    _require_fresh(release, proposal, _newest_head(release.store, release.org_id))
     if proposal.root is not None:
         root = Metadata[Root].from_bytes(proposal.root)
         _sign_along("root", root, [release.root, root.signed], signers)
@@ -169,13 +173,15 @@ def _lists(targets: Targets, contents: Mapping[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def _require_fresh(release: Release, proposal: Proposal, head: Head) -> None:
-    number = Metadata[Targets].from_bytes(proposal.targets).signed.version
+def _require_fresh(release: Release, proposal: Proposal, newest: Head) -> None:
+    proposed = Metadata[Targets].from_bytes(proposal.targets)
     root = stored_file(release.store, release.org_id, "root", release.root.version)
     if proposal.org_id != release.org_id:
         raise InvalidRequest(f"the proposal is for org {proposal.org_id}")
-    same_base = proposal.current_root == root.content and proposal.current_targets == head.targets.content
-    if not same_base or number != release.number("targets"):
+    if Metadata[Targets].from_bytes(newest.targets.content).signed_bytes == proposed.signed_bytes:
+        raise InvalidRequest("this proposal is published already")
+    same_base = proposal.current_root == root.content and proposal.current_targets == newest.targets.content
+    if not same_base or proposed.signed.version != release.number("targets"):
         raise InvalidRequest("something else was published since the proposal was made; propose and sign again")
 
 
@@ -192,6 +198,11 @@ def _head(store: BundleStore, org_id: str) -> Head:
     if head is None:
         raise NotFound(f"org {org_id} has published nothing")
     return head
+
+
+def _newest_head(store: BundleStore, org_id: str) -> Head:
+    """A canary's, if one is under way: what was signed last."""
+    return load_head(store, org_id, CANARY) or _head(store, org_id)
 
 
 def _public_key(pem: bytes) -> Key:

@@ -188,15 +188,19 @@ def verified(role: str, metadata: Metadata[S], delegators: Sequence[Root | Targe
         try:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError as err:
-            needed = delegator.get_delegated_role(role)
-            officers = role in ("root", "targets")
-            raise ThresholdNotHeld(
-                f"{role} metadata needs signatures of {needed.threshold} of {len(needed.keyids)} keys, which this "
-                "control plane does not hold; "
-                + ("let the officers sign a proposal" if officers else "restore keys/orgs, or rotate the role's key"),
-                role,
-            ) from err
+            raise ThresholdNotHeld(_too_few(role, metadata, delegator), role) from err
     return SignedFile(role, metadata.signed.version, metadata.to_bytes())
+
+
+def _too_few(role: str, metadata: Metadata[S], delegator: Root | Targets) -> str:
+    needed = delegator.get_delegated_role(role)
+    there = len(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures).signed)
+    found = f"{role} metadata has {there} of {needed.threshold} signatures that it needs (of {len(needed.keyids)} keys)"
+    if role not in {"root", "targets"}:
+        return f"{found}; restore keys/orgs, or rotate the role's key"
+    if there:
+        return f"{found}; officers sign with `outpost policy sign`"
+    return f"{found}, and this control plane does not hold these keys; let the officers sign a proposal"
 
 
 def expiry(at: datetime, lifetime: timedelta) -> datetime:

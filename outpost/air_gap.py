@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 from outpost.app import Outpost, effects_of, open_outpost
 from outpost.config import Config
-from outpost.errors import ConfigError, OutpostError
+from outpost.errors import BundleRejected, ControlPlaneUntrusted, InputUnusable, OutpostError
+from outpost.policy.trusted_metadata import MetadataRollback, TrustedMetadata
 from outpost.protocol.audit_file import AuditFile, ReceiptFile
+from outpost.protocol.bundle_file import TUF
 from outpost.sync.bundle_file import FileTransport
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.doorstep import Doorstep
@@ -44,6 +46,7 @@ async def import_bundle(
     """
     outpost = open_outpost(config, clock=clock)
     try:
+        _require_ours(files, outpost.identity.tuf_root)
         transport = FileTransport(files, outpost.identity)
         async with ControlPlaneClient(outpost.identity, transport=transport) as client:
             doorstep = Doorstep(outpost.identity.sync_url, transport=transport)
@@ -54,6 +57,10 @@ async def import_bundle(
             effects = effects_of(outpost)
             await SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=clock).take_once()
             return _imported(outpost, revoked=revocations.revoked)
+    except BundleRejected as err:
+        if isinstance(err, MetadataRollback) or _lacks_a_root(files, outpost):
+            raise InputUnusable(f"the file is older than what this outpost has, which stays: {err}") from err
+        raise
     finally:
         outpost.close()
 
@@ -75,18 +82,31 @@ def import_receipt(config: Config, file: ReceiptFile, *, clock: Callable[[], dat
     """Take the control plane's receipt; returns how many events it has.
 
     Raises:
-        ConfigError: It is another outpost's.
+        InputUnusable: It is another outpost's.
         OutpostError: It does not check out, or the outpost is running.
     """
     outpost = open_outpost(config, clock=clock)
     try:
         if file.outpost_id != outpost.identity.outpost_id:
-            raise ConfigError([f"the receipt is for outpost {file.outpost_id}, this is {outpost.identity.outpost_id}"])
+            raise InputUnusable(f"the receipt is for outpost {file.outpost_id}, this is {outpost.identity.outpost_id}")
         if file.receipt is not None:
             outpost.audit.acknowledge(file.receipt, outpost.identity.receipt_verifier())
         return outpost.audit.delivered
     finally:
         outpost.close()
+
+
+def _require_ours(files: dict[str, bytes], trusted_root: bytes) -> None:
+    """Say that a file is another org's, where all that its verification could say is that a signature is missing."""
+    root = f"{TUF}{TrustedMetadata(trusted_root).root.version}.root.json"
+    if files.get(root, trusted_root) != trusted_root:
+        raise ControlPlaneUntrusted("the file is for another org, or of another control plane; nothing was changed")
+
+
+def _lacks_a_root(files: dict[str, bytes], outpost: Outpost) -> bool:
+    """Whether keys have been replaced since the file was made: a file holds all roots that there were."""
+    trusted = max(outpost.stores.bundles.trusted.load().roots, default=0)
+    return trusted > 0 and f"{TUF}{trusted}.root.json" not in files
 
 
 def _imported(outpost: Outpost, *, revoked: bool) -> Imported:

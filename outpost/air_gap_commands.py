@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ from pydantic import ValidationError
 
 from outpost.air_gap import export_audit, import_bundle, import_receipt
 from outpost.config import load_config
-from outpost.errors import ConfigError
+from outpost.errors import InputUnusable
 from outpost.protocol.audit_file import ReceiptFile
+from outpost.protocol.logs import configure_logs
 from outpost.sync.bundle_file import open_bundle_file
 from pki.files import write_private
 
@@ -39,6 +41,7 @@ def import_command(
     Stop the outpost first and start it again afterwards: it answers with what is in force then.
     """
     settings = load_config(config, {"data_dir": data_dir} if data_dir is not None else None)
+    configure_logs("error", sys.stderr)  # what the synchronisation warns of is about networks; the outcome is printed
     found = asyncio.run(import_bundle(settings, open_bundle_file(file)))
     if as_json:
         typer.echo(json.dumps(asdict(found)))
@@ -73,5 +76,5 @@ def import_receipt_command(
     try:
         receipt = ReceiptFile.model_validate_json(content)
     except (ValidationError, RecursionError) as err:
-        raise ConfigError([f"{file} is not a receipt file"]) from err
+        raise InputUnusable(f"{file} is not a receipt file") from err
     typer.echo(f"The control plane has the first {import_receipt(settings, receipt)} events of this outpost.")

@@ -30,7 +30,7 @@ from outpost.audit.read import read_events
 from outpost.audit.verify import VerificationReport, verify_log
 from outpost.config import Config, load_config
 from outpost.demo import story
-from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, OutpostError
+from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, InputUnusable, OutpostError
 from outpost.lists.command import lists_cli
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
@@ -311,11 +311,11 @@ def _read_token(settings: Config, token_file: Path | None) -> str:
         try:
             return (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).strip()
         except (OSError, UnicodeDecodeError) as err:
-            raise ConfigError([f"the token file {path} cannot be read"]) from err
+            raise InputUnusable(f"the token file {path} cannot be read") from err
     if settings.enrolment_token is not None:
         return settings.enrolment_token.get_secret_value().strip()
     if not sys.stdin.isatty():
-        raise ConfigError([f"there is no enrolment token: use --token-file or {TOKEN_VARIABLE}"])
+        raise InputUnusable(f"there is no enrolment token: use --token-file or {TOKEN_VARIABLE}")
     return str(typer.prompt("Enrolment token", hide_input=True)).strip()
 
 

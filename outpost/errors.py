@@ -3,6 +3,7 @@
 OutpostError
  ├── Unavailable          try again later: the other end or a resource is not there
  │    ├── AuditUnavailable        the audit log cannot be made durable
+ │    ├── ModelUnavailable        the models did not answer: missing, failed, too slow, too much to do
  │    ├── CacheUnavailable        the local database cannot be opened, read or written
  │    └── ControlPlaneUnavailable no answer, or a 5xx, from the control plane
  │         ├── CertificateRefused      its TLS refuses our certificate
@@ -15,9 +16,10 @@ OutpostError
  │    ├── ControlPlaneUntrusted   the other end's certificate or answer does not check out
  │    │    └── ControlPlaneOutOfTime  its certificate is not valid at our clock's time
  │    ├── IdentityInvalid         the stored identity is damaged, incomplete or open to others
+ │    ├── PackInvalid             a model pack is incomplete, altered, or not what its card says
  │    └── AuditCorrupt            the audit log does not match its own proofs
- ├── ListRefused          a list cannot be made or read: its source, its key or its file
  ├── AlreadyEnrolled      there is an identity already; nothing was changed
+ ├── InputUnusable        a file, key, token or answer given to a command cannot be used; nothing was changed
  └── ConfigError          settings are wrong; ``problems`` lists every bad key
 
 A refusal by policy is not an exception: it is a ``Decision``. Anything else that escapes is a bug, and
@@ -37,6 +39,10 @@ class Unavailable(OutpostError):
 
 class AuditUnavailable(Unavailable):
     """The audit log cannot be made durable (disk full, I/O error, writer gone)."""
+
+
+class ModelUnavailable(Unavailable):
+    """The models gave no answer about a text: missing, failed, over the time budget, or the queue is full."""
 
 
 class CacheUnavailable(Unavailable):
@@ -96,16 +102,16 @@ class IdentityInvalid(Untrusted):
     """The stored identity is damaged, incomplete or readable by others; it is never deleted for that."""
 
 
+class PackInvalid(Untrusted):
+    """A model pack is incomplete or altered, or its graph is not what its card says. Nothing of it is used."""
+
+
 class AuditCorrupt(Untrusted):
     """The audit log contradicts its own hashes or signatures. ``seq`` is the first bad event, if one is known."""
 
     def __init__(self, message: str, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
-
-
-class ListRefused(OutpostError):
-    """A list cannot be made or read. The message says where in the source, and quotes nothing of it."""
 
 
 class AlreadyEnrolled(OutpostError):
@@ -117,6 +123,10 @@ class AlreadyEnrolled(OutpostError):
             "To enrol another outpost, give it a data directory of its own"
         )
         self.outpost_id = outpost_id
+
+
+class InputUnusable(OutpostError):
+    """A file, key, token or answer given to a command cannot be used; nothing was changed. Says what and why."""
 
 
 class ConfigError(OutpostError):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from outpost.errors import ListRefused
+from outpost.errors import InputUnusable
 from outpost.policy.compile import Lists
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.list_file import MAX_LIST_BYTES, ListKeyInvalid, list_target, parse_list_key
@@ -13,7 +13,7 @@ def lists_beside(detectors: DetectorsDocument, path: Path, key_files: Sequence[P
     """The lists that ``detectors``, read from ``path``, name and that lie beside it, and the keys of ``key_files``.
 
     Raises:
-        ListRefused: A key file is none.
+        InputUnusable: A key file is none.
         OSError: A file that is there cannot be read.
     """
     keys = {}
@@ -21,7 +21,7 @@ def lists_beside(detectors: DetectorsDocument, path: Path, key_files: Sequence[P
         try:
             key = parse_list_key(file.read_bytes())
         except ListKeyInvalid as err:
-            raise ListRefused(f"{file}: {err}") from err
+            raise InputUnusable(f"{file}: {err}") from err
         keys[key.id] = key.value
     contents = {}
     for rule in detectors.lists:

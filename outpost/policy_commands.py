@@ -239,6 +239,8 @@ def _load(files: Sequence[Path]) -> _Loaded:
 def _recognise(path: Path, content: bytes) -> str:
     try:
         members = json.loads(content)
+    except json.JSONDecodeError as err:
+        _refuse_line(f"{path}:{err.lineno}:{err.colno}: error not JSON: {err.msg}")
     except (ValueError, RecursionError) as err:
         raise typer.BadParameter(f"{path}: cannot tell which document this is: not JSON ({err})") from err
     names = {_BY_MEMBER[member] for member in members if member in _BY_MEMBER} if isinstance(members, dict) else set()
@@ -286,7 +288,11 @@ def _text(path: Path) -> str:
 
 
 def _refuse(message: str) -> NoReturn:
-    typer.echo(f"outpost: {message}", err=True)
+    _refuse_line(f"outpost: {message}")
+
+
+def _refuse_line(line: str) -> NoReturn:
+    typer.echo(line, err=True)
     raise typer.Exit(1)
 
 

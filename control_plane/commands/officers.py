@@ -49,7 +49,8 @@ def appoint(  # noqa: PLR0913 - the options of one command
         operations = installation.operations
         org_id = org_or_only(operations, org)
         proposal = operations.policy.appoint_officers(org_id, pems, threshold, root_threshold or threshold)
-    _write(out, proposal, f"{threshold} of {len(pems)} officers are proposed for org {org_id}", as_json=as_json)
+    sentence = f"{threshold} of {len(pems)} officers are proposed for org {org_id}"
+    _write(out, proposal, sentence, "publish", as_json=as_json)
 
 
 def propose(  # noqa: PLR0913 - the options of one command
@@ -71,6 +72,8 @@ def propose(  # noqa: PLR0913 - the options of one command
 ) -> None:
     """Write down a change for the org's officers to sign. Without a document: what is in force, for longer.
 
+    During a canary that is what all but its members have; signed, `policy roll-forward --proposal` ends the canary.
+
     Example: control-plane policy propose policy.json --out PROPOSAL.json
     """
     changes = documents_given(file, routing, document)
@@ -84,7 +87,8 @@ def propose(  # noqa: PLR0913 - the options of one command
             if rotate is None
             else policy.propose_rotation(org_id, rotate)
         )
-    _write(out, proposal, f"The proposal for org {org_id} is written", as_json=as_json)
+        then = "roll-forward" if policy.canary_under_way(org_id) else "publish"
+    _write(out, proposal, f"The proposal for org {org_id} is written", then, as_json=as_json)
 
 
 def documents_given(policy: Path | None, routing: Path | None, others: list[str] | None) -> dict[str, bytes]:
@@ -115,12 +119,12 @@ def read_proposals(paths: list[Path]) -> list[Proposal]:
     return found
 
 
-def _write(out: Path, proposal: Proposal, sentence: str, *, as_json: bool) -> None:
+def _write(out: Path, proposal: Proposal, sentence: str, then: str, *, as_json: bool) -> None:
     if out.exists():
         raise InvalidRequest(f"{out} exists; choose another name")
     out.write_text(proposal.model_dump_json(exclude_none=True), "utf-8")
     print_done(
         {"org": proposal.org_id, "proposal": str(out)},
-        f"{sentence}. Officers: `outpost policy sign {out}`. Then: `control-plane policy publish --proposal {out}`.",
+        f"{sentence}. Officers: `outpost policy sign {out}`. Then: `control-plane policy {then} --proposal {out}`.",
         as_json=as_json,
     )

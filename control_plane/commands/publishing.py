@@ -64,7 +64,11 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
         else:
             version = operations.publish(org_id, changes)
     what = "what the officers signed" if copies else " and ".join(sorted(changes))
-    whom = f"org {org_id}" if selection is None else f"{len(members)} outposts of org {org_id} first"
+    whom = (
+        f"org {org_id}"
+        if selection is None
+        else f"{len(members)} outpost{'s' * (len(members) != 1)} of org {org_id} first"
+    )
     print_done(
         {"org": org_id, "snapshot_version": version, "documents": sorted(changes)}
         | ({} if selection is None else {"canary_members": members}),

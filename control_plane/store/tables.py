@@ -62,8 +62,10 @@ def _org() -> Column[Any]:
     return Column("org_id", String(63), ForeignKey("orgs.id"), nullable=False)
 
 
-def _outpost(*, primary_key: bool = False) -> Column[Any]:
-    return Column("outpost_id", String(63), ForeignKey("outposts.id"), nullable=False, primary_key=primary_key)
+def _outpost(*, primary_key: bool = False, index: bool | None = None) -> Column[Any]:
+    return Column(
+        "outpost_id", String(63), ForeignKey("outposts.id"), nullable=False, primary_key=primary_key, index=index
+    )
 
 
 installation = Table(
@@ -210,9 +212,9 @@ certificates = Table(
     "certificates",
     metadata,
     Column("sha256", LargeBinary(32), primary_key=True),
-    _outpost(),
+    _outpost(index=True),
     Column("serial", String(40), nullable=False, unique=True),
-    Column("spki_sha256", LargeBinary(32), nullable=False),
+    Column("spki_sha256", LargeBinary(32), nullable=False, index=True),
     Column("der", LargeBinary, nullable=False),
     Column("not_after", Utc, nullable=False),
     Column("issued_at", Utc, nullable=False),

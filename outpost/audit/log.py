@@ -273,5 +273,7 @@ def _lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as err:
         os.close(descriptor)
-        raise AuditUnavailable("another process has the audit log open") from err
+        raise AuditUnavailable(
+            "this outpost is running (another process has its audit log open): stop it first"
+        ) from err
     return descriptor

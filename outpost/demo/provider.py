@@ -1,4 +1,4 @@
-"""A stand-in provider that speaks OpenAI's chat API on loopback, for the demo, the tests and trying things out.
+"""A stand-in provider that speaks OpenAI's and Anthropic's APIs on loopback, for the demo, tests and trying out.
 
 It records what reaches it, so that one can look at what a provider would have seen
 (``GET /standin/requests``), and breaks on demand: a model name of ``FAULTS`` selects how. It is a test
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from outpost.demo import answers, faults
-from outpost.demo.answers import InvalidChat, Json, Stamp
+from outpost.demo import answers, faults, messages, openai_others
+from outpost.demo.answers import ChatRequest, InvalidChat, Json, Stamp
 from outpost.demo.responses import bearer, json_answer, open_stream
 
 MODELS = ("standin-chat", "standin-mini", "standin-vision")
@@ -140,6 +140,93 @@ class Standin:
         await response.write_eof()
         return response
 
+    async def responses(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/responses``."""
+
+        def answer(fields: Json, chat: ChatRequest, body: bytes) -> tuple[Json, list[bytes]]:
+            whole = openai_others.response(fields, chat, body)
+            return whole, [openai_others.frame(event) for event in openai_others.response_events(whole)]
+
+        return await self._other(request, ("input",), answer)
+
+    async def completions(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/completions``."""
+
+        def answer(_: Json, chat: ChatRequest, body: bytes) -> tuple[Json, list[bytes]]:
+            stamp = self.stamp(body)
+            chunks = [answers.frame(chunk) for chunk in openai_others.completion_chunks(chat, stamp)]
+            return openai_others.completion(chat, stamp), [*chunks, answers.DONE]
+
+        return await self._other(request, ("prompt",), answer)
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/embeddings``."""
+        return await self._other(request, (), lambda fields, _, __: (openai_others.embeddings(fields), []))
+
+    async def moderations(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/moderations``."""
+        return await self._other(request, (), lambda fields, _, body: (openai_others.moderation(fields, body), []))
+
+    async def _other(
+        self,
+        request: web.Request,
+        members: tuple[str, ...],
+        answer: Callable[[Json, ChatRequest, bytes], tuple[Json, list[bytes]]],
+    ) -> web.StreamResponse:
+        body = await request.read()
+        self.record(request, body)
+        stamp = self.stamp(body)
+        if (refused := self._check_key(request, stamp)) is not None:
+            return refused
+        try:
+            fields, chat = openai_others.read(body, *members)
+        except InvalidChat as err:
+            return json_answer(400, answers.error_body(err.message, "invalid_request_error", None, err.param), stamp)
+        whole, frames = answer(fields, chat, body)
+        if not chat.stream or not frames:
+            return json_answer(200, whole, stamp)
+        response = await open_stream(request, stamp)
+        for one in frames:
+            await response.write(one)
+            if self.options.delay_s:
+                await asyncio.sleep(self.options.delay_s)
+        await response.write_eof()
+        return response
+
+    async def messages(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/messages``."""
+        body = await request.read()
+        self.record(request, body)
+        if (refused := self._check_anthropic(request)) is not None:
+            return refused
+        try:
+            asked = messages.parse_messages(body)
+        except InvalidChat as err:
+            return _anthropic(400, messages.error_body("invalid_request_error", err.message))
+        if asked.model == messages.OVERLOADED_MODEL:
+            return _anthropic(529, messages.error_body("overloaded_error", f"Overloaded {faults.MARKER}"))
+        if not asked.stream:
+            return _anthropic(200, messages.message(asked, body))
+        response = await open_stream(request, self.stamp(body))
+        for event in messages.events(asked, body):
+            await response.write(messages.frame(event))
+            if self.options.delay_s:
+                await asyncio.sleep(self.options.delay_s)
+        await response.write_eof()
+        return response
+
+    async def count_tokens(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/messages/count_tokens``."""
+        body = await request.read()
+        self.record(request, body)
+        if (refused := self._check_anthropic(request)) is not None:
+            return refused
+        try:
+            asked = messages.parse_messages(body)
+        except InvalidChat as err:
+            return _anthropic(400, messages.error_body("invalid_request_error", err.message))
+        return _anthropic(200, {"input_tokens": messages.input_tokens(asked)})
+
     async def list_models(self, request: web.Request) -> web.StreamResponse:
         """``GET /v1/models``."""
         stamp = await self._plain(request)
@@ -186,6 +273,22 @@ class Standin:
             return json_answer(401, faults.incorrect_key(key), stamp)
         return None
 
+    def _check_anthropic(self, request: web.Request) -> web.Response | None:
+        """Anthropic's two obligatory headers; newer clients send the key as a bearer token."""
+        key = request.headers.get("x-api-key") or bearer(request) or ""
+        wanted = key if self.options.api_key is None else self.options.api_key
+        if not key or not secrets.compare_digest(key.encode(), wanted.encode()):
+            return _anthropic(401, messages.error_body("authentication_error", f"invalid x-api-key {key}"))
+        if "anthropic-version" not in request.headers:
+            return _anthropic(
+                400, messages.error_body("invalid_request_error", "anthropic-version: header is required")
+            )
+        return None
+
+
+def _anthropic(status: int, body: Json) -> web.Response:
+    return web.Response(status=status, body=answers.encode(body), content_type="application/json")
+
 
 def _model(name: str) -> Json:
     return {"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "standin"}
@@ -200,6 +303,12 @@ def make_app(options: StandinOptions | None = None) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app[STANDIN] = standin
     app.router.add_post("/v1/chat/completions", standin.chat)
+    app.router.add_post("/v1/responses", standin.responses)
+    app.router.add_post("/v1/completions", standin.completions)
+    app.router.add_post("/v1/embeddings", standin.embeddings)
+    app.router.add_post("/v1/moderations", standin.moderations)
+    app.router.add_post("/v1/messages", standin.messages)
+    app.router.add_post("/v1/messages/count_tokens", standin.count_tokens)
     app.router.add_get("/v1/models", standin.list_models)
     app.router.add_get("/v1/models/{name:.+}", standin.get_model)
     app.router.add_get("/standin/requests", standin.show_requests)
@@ -227,7 +336,7 @@ async def serve(host: str, port: int, options: StandinOptions, ready: Callable[[
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: ``python -m outpost.demo.provider --port 0``. The only key accepted may be given by variable."""
-    parser = argparse.ArgumentParser(description="A stand-in provider that speaks OpenAI's chat API.")
+    parser = argparse.ArgumentParser(description="A stand-in provider that speaks OpenAI's and Anthropic's APIs.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--record", type=Path, help="append each received request to this file, one JSON per line")

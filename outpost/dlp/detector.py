@@ -14,6 +14,8 @@ from dataclasses import dataclass
 # A score is the estimated probability that the span is of its kind; 0.5 means as likely as not. Below it a finding
 # would be wrong more often than right, so the engine stays silent (a policy may ask for more, never for less).
 REPORT_SCORE = 0.5
+# Of a span of the right shape that looks typed rather than made (``Detector.doubts``): rather a key than not.
+DOUBTFUL_SCORE = 0.6
 
 
 def touches_word(character: str) -> bool:
@@ -33,6 +35,7 @@ class Detector:
         group: Group of the pattern that is the finding.
         validate: Of the matched text; False refuses the match.
         find: Instead of ``validate``: of (normalised text, start, end of the match), yields the spans within it.
+        doubts: Of the text of a span; True caps its score at ``DOUBTFUL_SCORE``.
         context_words: Lower-case words; one of them shortly before the match gives ``context_score``. A longer word may
             begin with it, unless it ends with a blank.
         context_score: Score with context; 0 means context does not matter.
@@ -57,6 +60,7 @@ class Detector:
     group: int = 0
     validate: Callable[[str], bool] | None = None
     find: Callable[[str, int, int], Iterable[tuple[int, int]]] | None = None
+    doubts: Callable[[str], bool] | None = None
     context_words: tuple[str, ...] = ()
     context_score: float = 0.0
     refuse_words: tuple[str, ...] = ()

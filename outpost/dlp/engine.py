@@ -8,25 +8,26 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
-from typing import Any
 
-from outpost.dlp.detector import REPORT_SCORE, Detector, touches_word
+from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.finder import SpanFinder
 from outpost.dlp.hold import first_undecided
+from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
-from outpost.dlp.one_byte import compile_bytes, one_byte_each
+from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.overlap import resolve
 from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
+from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is_short, regions_of
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
 from outpost.dlp.tokens import Words as TextWords
-from outpost.dlp.words import Words, gate
+from outpost.dlp.words import Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -61,21 +62,24 @@ class Engine:
         self.rewriters = tuple(rewriters)
         self.finders = tuple(finders)
         # By index of the prefilter: detectors that share a pattern share its spans. Rewriters come after them.
-        self._compiled: list[tuple[Any, list[tuple[Detector, Words]]]] = []
+        self._compiled: list[tuple[Pattern, list[tuple[Detector, Words]]]] = []
         triggers: list[str] = []
         by_pattern: dict[str, list[tuple[Detector, Words]]] = {}
         for detector in self.detectors:
             if detector.pattern not in by_pattern:
                 by_pattern[detector.pattern] = []
                 triggers.append(detector.trigger or detector.pattern)
-                self._compiled.append((compile_bytes(detector.pattern), by_pattern[detector.pattern]))
+                self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
-        self._prefilter: Prefilter = Re2Prefilter(triggers)
+        self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
+        # Of a long text these are asked for as a whole, the others block by block.
+        self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
+        self._prefilters = self._compile_prefilters(Re2Prefilter)
         self._unfinished, self._unjoined = (
-            compile_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
+            of_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
             for joins in (False, True)
         )
 
@@ -84,15 +88,19 @@ class Engine:
 
         Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
         """
-        if isinstance(self._prefilter, VectorscanPrefilter):
+        if isinstance(self._prefilters[0], VectorscanPrefilter):
             return True
         if len(self._triggers) < at_least:
             return False
         try:
-            self._prefilter = VectorscanPrefilter(self._triggers)
+            self._prefilters = self._compile_prefilters(VectorscanPrefilter)
         except PrefilterUnavailable:
             return False
         return True
+
+    def _compile_prefilters(self, way: Callable[[Sequence[str]], Prefilter]) -> tuple[Prefilter, Prefilter]:
+        """Of all triggers, and of the long ones."""
+        return way(self._triggers), way([self._triggers[index] for index in self._long])
 
     def scan(self, text: str) -> list[Finding]:
         """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
@@ -149,35 +157,46 @@ class Engine:
 
     def matches(self, index: int, reading: "Reading", findings: list[Finding]) -> None:
         """Add the findings of the pattern ``index``."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
+        if reading.depth:
+            detectors = [pair for pair in detectors if pair[0].in_rewritten]
         text = reading.text
         entrance = self._gates[index]
-        for match in pattern.finditer(reading.raw, reading.begin):
-            shut = entrance is not None and not entrance.opens(text, match.start())
+        for spans in reading.each(index) if detectors else ():
+            window_at, window = -1, b""  # what stands before the match, once it is asked for
+            shut = False
+            if entrance is not None:
+                window_at = spans[0][0]
+                window = before_match(text, window_at)
+                shut = not entrance.opens(window)
             for detector, words in detectors:
-                if (shut and words.needs_context) or (reading.depth and not detector.in_rewritten):
+                if shut and words.needs_context:
                     continue
-                start, end = match.span(detector.group)
+                start, end = spans[detector.group]
                 if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
                     end = start + MAX_MATCH_CHARS
-                score = words.score(text, start)
+                if words.reads and start != window_at:
+                    window_at, window = start, before_match(text, start)
+                score = words.score(window)
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
                 for span_start, span_end in _accepted(detector, text, start, end):
-                    findings.append(Finding(detector.kind, span_start, span_end, score, detector.name))
+                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
+                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
         """What a search for the pattern ``index``, restarted in the middle, could read differently."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         text, raw = reading.text, reading.raw
-        for match in pattern.finditer(raw, reading.begin):
-            start, end = match.span()
+        for spans in reading.each(index):
+            start, end = spans[0]
             whole = False
             for detector, _ in detectors:
                 if detector.restartable and detector.find is not None:
                     yield from detector.find(text, start, end)
-                elif detector.open_ended_chars and match.span(1)[0] < 0 and len(raw) - end < detector.open_ended_chars:
+                elif detector.open_ended_chars and spans[1][0] < 0 and len(raw) - end < detector.open_ended_chars:
                     yield start, len(raw) + 1
                 elif detector.open_ended_chars:
                     yield start, end
@@ -194,30 +213,44 @@ class Engine:
 
     def closed(self, index: int, reading: "Reading") -> list[tuple[int, int]]:
         """Matches of the pattern ``index``, if it is open-ended, that have found their end."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         if not any(detector.open_ended_chars for detector, _ in detectors):
             return []
-        return [m.span() for m in pattern.finditer(reading.raw, reading.begin) if m.span(1)[0] >= 0]
+        return [spans[0] for spans in reading.each(index) if spans[1][0] >= 0]
 
-    def present(self, raw: bytes) -> tuple[list[int], list[Rewriter]]:
-        """The indices of the patterns that occur in ``raw``, and the rewriters that may have something to rewrite."""
-        found = self._prefilter.present(raw)
+    def present(self, raw: bytes) -> tuple[dict[int, Regions], list[Rewriter]]:
+        """Where in ``raw`` each pattern that occurs may match, and the rewriters that may have something to rewrite."""
+        prefilter, of_long = self._prefilters
+        whole = [(0, len(raw))]
+        if len(raw) < 2 * BLOCK_CHARS:
+            regions = dict.fromkeys(prefilter.present(raw), whole)
+        else:
+            blocks = blocks_of(raw, prefilter.present)
+            regions = dict.fromkeys((self._long[index] for index in of_long.present(raw)), whole)
+            for index in sorted(blocks.keys() - regions.keys() - set(self._long)):
+                boundary = self._boundaries[index] if index < len(self._boundaries) else b""
+                regions[index] = regions_of(raw, blocks[index], boundary) if boundary else whole
         patterns = len(self._compiled)
-        return (
-            [index for index in found if index < patterns],
-            [self.rewriters[index - patterns] for index in found if index >= patterns],
-        )
+        rewriters = [self.rewriters[index - patterns] for index in regions if index >= patterns]
+        return {index: where for index, where in regions.items() if index < patterns}, rewriters
+
+    def each(self, index: int, raw: bytes, begin: int, regions: Regions) -> Iterator[Spans]:
+        """The matches of the pattern ``index`` that start at ``begin`` or later."""
+        pattern, _ = self._compiled[index]
+        for first, last in regions:
+            if last > begin or last == len(raw):
+                yield from pattern.each(raw, max(first, begin), last)
 
     def unjoined(self, raw: bytes, begin: int) -> int:
         """Where what may become a token that joins what is before it begins; the length of ``raw`` if nothing does."""
-        match = self._unjoined.search(raw, begin)
-        return len(raw) if match is None else max(begin, match.start())
+        spans = self._unjoined.first(raw, begin)
+        return len(raw) if spans is None else spans[0][0]
 
     def unfinished(self, raw: bytes, begin: int) -> int:
         """Where what more text could turn into a match or another token begins."""
-        match = self._unfinished.search(raw, begin)
+        spans = self._unfinished.first(raw, begin)
         cut = first_undecided(raw, begin)
-        return cut if match is None else min(cut, match.start())
+        return cut if spans is None else min(cut, spans[0][0])
 
 
 class Reading:
@@ -255,6 +288,10 @@ class Reading:
             ]
             check_count(self._listed)
         return self._listed
+
+    def each(self, index: int) -> Iterator[Spans]:
+        """The matches of the pattern ``index``."""
+        return self._engine.each(index, self.raw, self.begin, self.patterns[index])
 
     def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
         """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""
@@ -317,6 +354,12 @@ class Reading:
         if self._spans is None:
             self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
             self._spans += [(finding.start, finding.end) for finding in self.listed()]
+            self._spans += (
+                span
+                for rewriter in self.rewriters
+                if rewriter.together is not None
+                for span in rewriter.together(self.text, self.raw, self.begin)
+            )
             self._closed = [span for index in self.patterns for span in self._engine.closed(index, self)]
         while cut > self.begin:
             before = cut

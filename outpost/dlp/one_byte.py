@@ -49,8 +49,3 @@ def options(max_mem_bytes: int = 4 * 1024 * 1024) -> Any:
     options.log_errors = False  # RE2 would write patterns to stderr
     options.max_mem = max_mem_bytes
     return options
-
-
-def compile_bytes(pattern: str) -> Any:
-    """A RE2 pattern over such bytes."""
-    return re2.compile(pattern.encode("latin-1"), options())

@@ -23,13 +23,24 @@ _WORDS = (
     "insert-",
     "_here",
     "-here",
+    "sample",
+    "notreal",
+    "not-real",
+    "not_real",
+    "fakekey",
+    "fake_",
+    "fake-",
+    "deadbeef",
+    "foobar",
     "xxxxx",
     "*****",
     ".....",
 )
 # A string of which so much goes on as counted or spelt (12345, abcde, a1b2c3) was typed; of a random one it is a sixth.
 _MAX_COUNTED = 0.8
-_LONG = 24  # nobody counts this far for a password, but keys are made up that way and then used
+# With joints (abcd1234efgh5678) it is less; of ten thousand random strings of 16 signs one has so much.
+_MUCH_COUNTED = 0.6
+_LONG = 16  # nobody counts this far for a password, but keys are made up that way and then used
 # Zero counts as ten; one and "a" follow it, and one follows "f" and "z".
 _ROUND = {
     (ord("9") + 1, ord("1")),
@@ -79,19 +90,25 @@ _DOCUMENTED = frozenset(
 )
 
 
-def is_placeholder(secret: str, *, short: bool = False) -> bool:
-    """Whether ``secret`` is an example: a telling word, a run, too little variety, or printed by its vendor.
+def is_placeholder(secret: str, *, short: bool = False, formal: bool = False) -> bool:
+    """Whether ``secret`` is an example: a telling word, a mask, too little variety, or printed by its vendor.
 
-    ``short``: judge a value that is no key of a vendor's, such as a password; its variety then says nothing.
+    ``short``: judge a value that is no key of a vendor's, such as a password; its variety then says nothing, but what
+    is counted out on the keyboard is an example, unless (``formal``) it stands where only a password can.
     """
     lowered = secret.lower()
     if any(word in lowered for word in _WORDS) or hashlib.sha256(secret.encode()).hexdigest() in _DOCUMENTED:
         return True
     if short:
-        return _SHORT.match(lowered) is not None or (len(secret) < _LONG and counted(lowered) > _MAX_COUNTED)
-    if counted(lowered) > _MAX_COUNTED:
-        return True
+        return _SHORT.match(lowered) is not None or (
+            not formal and len(secret) < _LONG and counted(lowered) > _MAX_COUNTED
+        )
     return len(set(secret)) < _MIN_DISTINCT
+
+
+def looks_typed(secret: str) -> bool:
+    """Whether it was counted out on the keyboard: made up, but made up keys are used, too (``Detector.doubts``)."""
+    return counted(secret.lower()) > _MUCH_COUNTED
 
 
 def counted(text: str) -> float:

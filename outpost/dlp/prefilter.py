@@ -6,20 +6,22 @@ A sentinel that matches every text tells that apart from a clean text, so it can
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import re2
 
 from outpost.dlp.one_byte import options
+from outpost.dlp.shapes import shape_of, shaped
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 
 _WORD_BOUNDARY = re.compile(r"(?<!\\)((?:\\\\)*)\\b")
+_LONG_WORD = re.compile(r"\\b[A-Za-z]?(?:\[[^]\\]+\])+\{(?:1[6-9]|[2-9][0-9])")
 # Most memory for the automaton of all patterns together.
 _SET_MEMORY_BYTES = 32 * 1024 * 1024
 # Patterns of one set: measured (docs/evaluation.md), fewer cost passes, more cost states.
-_SET_PATTERNS = 90
+_SET_PATTERNS = 200
 
 
 class PrefilterUnavailable(Exception):
@@ -37,6 +39,20 @@ class Prefilter(Protocol):
         """
 
 
+class _Groups:
+    """Patterns parted by the text they are looked for in: as they are, or by their shapes (``shapes.py``)."""
+
+    __slots__ = ("shapes", "written")
+
+    def __init__(self, patterns: Sequence[str], indices: Iterable[int]) -> None:
+        self.written: dict[str, list[int]] = {}
+        self.shapes: dict[str, list[int]] = {}
+        for index in indices:
+            shape = shape_of(patterns[index])
+            group = self.written if shape is None else self.shapes
+            group.setdefault(shape or patterns[index], []).append(index)
+
+
 class Re2Prefilter:
     """Google RE2's sets of patterns: several, for the automaton of all together has too many states to keep.
 
@@ -45,31 +61,42 @@ class Re2Prefilter:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        companies: dict[str, list[int]] = {}
-        for index, pattern in enumerate(patterns):
-            companies.setdefault(_company(pattern), []).append(index)
-        chosen = [
-            indices[first : first + _SET_PATTERNS]
-            for indices in companies.values()
-            for first in range(0, len(indices), _SET_PATTERNS)
-        ]
-        self._sets = [_Set(patterns, indices, _SET_MEMORY_BYTES // len(chosen)) for indices in chosen]
+        groups = _Groups(patterns, range(len(patterns)))
+        companies: dict[str, list[str]] = {}
+        for pattern in groups.written:
+            companies.setdefault(_company(pattern), []).append(pattern)
+        written, shapes = _parts(companies.values()), _parts([list(groups.shapes)])
+        memory_bytes = _SET_MEMORY_BYTES // max(1, len(written) + len(shapes))
+        self._written = [_Set({p: groups.written[p] for p in part}, memory_bytes) for part in written]
+        self._shapes = [_Set({p: groups.shapes[p] for p in part}, memory_bytes) for part in shapes]
 
     def present(self, raw: bytes) -> list[int]:
         """See ``Prefilter``."""
-        return sorted(index for patterns in self._sets for index in patterns.present(raw))
+        found = [index for patterns in self._written for index in patterns.present(raw)]
+        if self._shapes:
+            shape = shaped(raw)
+            found += [index for patterns in self._shapes for index in patterns.present(shape)]
+        return sorted(found)
+
+
+def _parts(companies: Iterable[list[str]]) -> list[list[str]]:
+    return [
+        company[first : first + _SET_PATTERNS]
+        for company in companies
+        for first in range(0, len(company), _SET_PATTERNS)
+    ]
 
 
 class _Set:
-    """Patterns in one automaton."""
+    """Patterns in one automaton, each for the indices that it stands for."""
 
     __slots__ = ("_indices", "_sentinel", "_set")
 
-    def __init__(self, patterns: Sequence[str], indices: Sequence[int], max_bytes: int) -> None:
+    def __init__(self, patterns: Mapping[str, Sequence[int]], max_bytes: int) -> None:
         self._set = re2.Set.SearchSet(options(max_bytes))
-        self._indices = indices
-        for index in indices:
-            self._set.Add(patterns[index].encode("latin-1"))
+        self._indices = list(patterns.values())
+        for pattern in patterns:
+            self._set.Add(pattern.encode("latin-1"))
         self._sentinel: int = self._set.Add(rb"\z")
         self._set.Compile()
 
@@ -77,7 +104,7 @@ class _Set:
         found: list[int] = self._set.Match(raw) or []
         if self._sentinel not in found:
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern set ran out of memory")
-        return [self._indices[at] for at in found if at != self._sentinel]
+        return [index for at in found if at != self._sentinel for index in self._indices[at]]
 
 
 # A run of so many signs or more is counted in a set of its own.
@@ -95,8 +122,9 @@ def _company(pattern: str) -> str:
 class VectorscanPrefilter:
     """Vectorscan (the ``hyperscan`` wheels): several times faster, most of all on text it has not seen before.
 
-    Compiling takes a second or two, so an engine starts with RE2's sets and changes over (``Engine.accelerate``).
-    Nothing is cached on disk: there is no file that could be altered to weaken the detection.
+    Patterns that are rows of digits and capitals are looked for by their shapes (``shapes.py``), which takes a fraction
+    of the time, also to compile: nothing is cached on disk, so there is no file that could be altered to weaken the
+    detection.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -105,47 +133,63 @@ class VectorscanPrefilter:
         Raises:
             PrefilterUnavailable: The library is not installed here, or cannot work on this processor.
         """
+        # Without its Unicode tables the library folds the case of ASCII only, RE2 that of Latin-1: never miss one.
+        self._always = [i for i, pattern in enumerate(patterns) if "(?i" in pattern and not pattern.isascii()]
+        groups = _Groups(patterns, (index for index in range(len(patterns)) if index not in self._always))
+        self._written = _Database([_loosened(pattern) for pattern in groups.written], groups.written.values())
+        self._shapes = _Database(groups.shapes, groups.shapes.values())
+
+    def present(self, raw: bytes) -> list[int]:
+        """See ``Prefilter``."""
+        return sorted((*self._always, *self._written.present(raw), *self._shapes.present(shaped(raw))))
+
+
+class _Database:
+    """Patterns compiled together, each for the indices that it stands for."""
+
+    __slots__ = ("_database", "_hyperscan", "_indices", "_local", "_sentinel")
+
+    def __init__(self, patterns: Collection[str], indices: Iterable[Sequence[int]]) -> None:
         try:
             import hyperscan  # noqa: PLC0415 - not on every platform
         except ImportError as err:
             raise PrefilterUnavailable("the hyperscan library is not installed") from err
         self._hyperscan = hyperscan
-        # Without its Unicode tables the library folds the case of ASCII only, RE2 that of Latin-1: never miss one.
-        self._always = [i for i, pattern in enumerate(patterns) if "(?i" in pattern and not pattern.isascii()]
-        compiled = [i for i in range(len(patterns)) if i not in self._always]
+        self._indices = list(indices)
+        self._sentinel = len(patterns)
         self._database = hyperscan.Database()
         try:
             self._database.compile(
                 # The sentinel matches every text: a scan that does not report it has failed.
-                expressions=[b"", *(_loosened(patterns[i]).encode("latin-1") for i in compiled)],
-                ids=[len(patterns), *compiled],
+                expressions=[*(pattern.encode("latin-1") for pattern in patterns), b""],
+                ids=list(range(len(patterns) + 1)),
                 flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY,
             )
         except hyperscan.HyperscanError as err:
             raise PrefilterUnavailable("the pattern database cannot be compiled here") from err
-        self._sentinel = len(patterns)
         self._local = threading.local()
 
     def present(self, raw: bytes) -> list[int]:
-        """See ``Prefilter``."""
         scratch = getattr(self._local, "scratch", None)  # one scan at a time may use one
         if scratch is None:
             scratch = self._local.scratch = self._hyperscan.Scratch(self._database)
-        found = set(self._always)
+        found: list[int] = []
         try:
-            self._database.scan(raw, match_event_handler=_note, context=found, scratch=scratch)
+            self._database.scan(raw, match_event_handler=_note, context=found.append, scratch=scratch)
         except self._hyperscan.HyperscanError as err:
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern database failed") from err
         if self._sentinel not in found:
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern database did not finish")
-        found.remove(self._sentinel)
-        return sorted(found)
+        return [index for at in found if at != self._sentinel for index in self._indices[at]]
 
 
 def _loosened(pattern: str) -> str:
-    r"""``pattern`` without ``\b``: it occurs wherever ``pattern`` does, and is found ten times faster."""
-    return _WORD_BOUNDARY.sub(r"\1", pattern)
+    r"""``pattern`` without ``\b``: it occurs wherever ``pattern`` does, and is found ten times faster.
+
+    Not for long runs of one class, such as base58: without their beginning they could begin at every sign.
+    """
+    return pattern if _LONG_WORD.match(pattern) else _WORD_BOUNDARY.sub(r"\1", pattern)
 
 
-def _note(index: int, _start: int, _end: int, _flags: int, found: Any) -> None:
-    found.add(index)
+def _note(index: int, _start: int, _end: int, _flags: int, note: Any) -> None:
+    note(index)

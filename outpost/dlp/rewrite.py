@@ -6,7 +6,7 @@ rewrites it once more. Only findings that touch a token count, for what holds no
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
@@ -45,6 +45,8 @@ class Rewriter:
             order, disjoint. What they are must not depend on the text before ``begin`` but for its words.
         unfinished: RE2 pattern of every end of a text that more text could make a token, or part of a longer one.
         joins: What stands before a token and what it says may be one value; else a token says all of it.
+        together: Of (text, its bytes, begin): spans that were read as one though no token may have come of it; begun
+            within one, the rest would be read differently.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Rewriter:
     tokens: Callable[[str, bytes, int, int], Sequence[Token]]
     unfinished: str
     joins: bool = False
+    together: Callable[[str, bytes, int], Iterable[tuple[int, int]]] | None = None
 
 
 # (where in the copy it begins, start and end in the text, numerator, denominator) until the next piece begins.

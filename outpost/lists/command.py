@@ -21,7 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from outpost.dlp.allow import allow_digest
 from outpost.dlp.dictionary import build_words, phrase
 from outpost.dlp.lists import label_phrases
-from outpost.errors import CouldNotInspect, ListRefused
+from outpost.errors import CouldNotInspect, InputUnusable
 from outpost.lists.sources import Advance, is_table, lines, rows
 from outpost.protocol.detectors import AllowEntry, KeyedDigests, ListRule
 from outpost.protocol.list_file import (
@@ -62,7 +62,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def keygen(out: Annotated[Path, typer.Argument(help="Where the key goes; it is readable by you alone.")]) -> None:
     """Make a list key. Whoever has it and a list can try whether a name is in it: keep it like a password."""
     if out.exists():
-        raise ListRefused(f"{out} exists; a key is never replaced by another")
+        raise InputUnusable(f"{out} exists; a key is never replaced by another")
     key = ListKey(f"list-{os.urandom(_KEY_ID_BYTES).hex()}", os.urandom(LIST_KEY_BYTES))
     write_private(out, encode_list_key(key))
     typer.echo(f"List key {key.id} is in {out}. Give it to your outposts: `control-plane secret add-list-key {out}`,")
@@ -116,7 +116,7 @@ def show_command(
         if key_file is not None:
             found.require_made_with(_key(key_file))
     except ListFileInvalid as err:
-        raise ListRefused(f"{file}: {err}") from err
+        raise InputUnusable(f"{file}: {err}") from err
     facts = found.header.model_dump(mode="json") | {"bytes": len(content), "sha256": sha256(content).hexdigest()}
     _print(facts, as_json=as_json)
 
@@ -136,11 +136,11 @@ def allow_command(
         try:
             found = sorted({allow_digest(key.value, value) for value in _entries(sources, column, advance)})
         except CouldNotInspect as err:
-            raise ListRefused(f"an entry cannot be read: {err.message}") from err
+            raise InputUnusable(f"an entry cannot be read: {err.message}") from err
     try:
         entry = AllowEntry(id=entry_id, kinds=kind, digests=KeyedDigests(pepper_id=key.id, hmac_sha256=found))
     except ValidationError as err:
-        raise ListRefused(_first_problem(err)) from err
+        raise InputUnusable(_first_problem(err)) from err
     typer.echo(entry.model_dump_json(exclude_none=True, indent=2))
 
 
@@ -150,7 +150,7 @@ def _entries(sources: Sequence[Path], columns: Sequence[str] | None, advance: Ad
             for row in rows(path, columns, advance):
                 yield from row
         elif is_table(path):
-            raise ListRefused(f"{path}: say which columns are to be listed: --column NAME")
+            raise InputUnusable(f"{path}: say which columns are to be listed: --column NAME")
         else:
             yield from lines(path, advance)
 
@@ -159,7 +159,7 @@ def _rule(list_id: str, form: ListForm, kind: str | None, score: float, **option
     try:
         return ListRule(id=list_id, kind=kind or f"org.{list_id.replace('-', '_')}", form=form, score=score, **options)
     except ValidationError as err:
-        raise ListRefused(_first_problem(err)) from err
+        raise InputUnusable(_first_problem(err)) from err
 
 
 def _first_problem(err: ValidationError) -> str:
@@ -173,7 +173,7 @@ def _key(path: Path) -> ListKey:
     try:
         return parse_list_key(content)
     except ListKeyInvalid as err:
-        raise ListRefused(f"{path}: {err}") from err
+        raise InputUnusable(f"{path}: {err}") from err
 
 
 @contextmanager
@@ -186,9 +186,9 @@ def _building(sources: Sequence[Path]) -> Iterator[Advance]:
         try:
             yield lambda size_bytes: bar.update(task, advance=size_bytes)
         except ListFileInvalid as err:
-            raise ListRefused(str(err)) from err
+            raise InputUnusable(str(err)) from err
         except CouldNotInspect as err:
-            raise ListRefused(f"an entry cannot be read: {err.message}") from err
+            raise InputUnusable(f"an entry cannot be read: {err.message}") from err
 
 
 def _finish(content: bytes, rule: ListRule, out: Path | None, skipped: Sequence[str] | int, *, as_json: bool) -> None:

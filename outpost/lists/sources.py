@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from outpost.errors import ListRefused
+from outpost.errors import InputUnusable
 
 MAX_LINE_CHARS: Final = 65_536  # of a table's row; no name or address comes near
 _TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
@@ -26,13 +26,13 @@ def lines(path: Path, advance: Advance) -> Iterator[str]:
     """The lines of a UTF-8 text, without their ends; blank lines and those that begin with ``#`` are left out.
 
     Raises:
-        ListRefused: It is not UTF-8, or a line is too long.
+        InputUnusable: It is not UTF-8, or a line is too long.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
         for number, line in enumerate(_decoded(path, file, advance), start=1):
             if len(line) > MAX_LINE_CHARS:
-                raise ListRefused(f"{path}:{number}: the line is longer than {MAX_LINE_CHARS} characters")
+                raise InputUnusable(f"{path}:{number}: the line is longer than {MAX_LINE_CHARS} characters")
             text = line.strip()
             if text and not text.startswith("#"):
                 yield text
@@ -42,13 +42,13 @@ def header_of(path: Path) -> list[str]:
     """The names of a table's columns.
 
     Raises:
-        ListRefused: It has none.
+        InputUnusable: It has none.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
         names = next(_rows(path, _decoded(path, file, lambda _: None)), [])
     if not any(name.strip() for name in names):
-        raise ListRefused(f"{path}: the first line names no columns")
+        raise InputUnusable(f"{path}: the first line names no columns")
     return [name.strip() for name in names]
 
 
@@ -56,13 +56,13 @@ def rows(path: Path, columns: Sequence[str], advance: Advance) -> Iterator[list[
     """The values of these columns, row by row; a row that ends early has empty ones.
 
     Raises:
-        ListRefused: A column is not there, or the file is not a table in UTF-8.
+        InputUnusable: A column is not there, or the file is not a table in UTF-8.
         OSError: It cannot be read.
     """
     names = header_of(path)
     missing = [column for column in columns if column not in names]
     if missing:
-        raise ListRefused(f"{path}: there is no column {missing[0]}; it has {', '.join(names)}")
+        raise InputUnusable(f"{path}: there is no column {missing[0]}; it has {', '.join(names)}")
     places = [names.index(column) for column in columns]
     with path.open("rb") as raw:
         reader = _rows(path, _decoded(path, raw, advance))
@@ -75,7 +75,7 @@ def document(path: Path, advance: Advance) -> str:
     """The text of a document.
 
     Raises:
-        ListRefused: It is not UTF-8 text.
+        InputUnusable: It is not UTF-8 text.
         OSError: It cannot be read.
     """
     content = path.read_bytes()
@@ -83,7 +83,7 @@ def document(path: Path, advance: Advance) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
-        raise ListRefused(f"{path} is not UTF-8 text; make text of it first, for example with pdftotext") from err
+        raise InputUnusable(f"{path} is not UTF-8 text; make text of it first, for example with pdftotext") from err
 
 
 def _rows(path: Path, source: Iterator[str]) -> Iterator[list[str]]:
@@ -91,7 +91,7 @@ def _rows(path: Path, source: Iterator[str]) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as err:
-        raise ListRefused(f"{path}:{reader.line_num}: this is not CSV ({err})") from err
+        raise InputUnusable(f"{path}:{reader.line_num}: this is not CSV ({err})") from err
 
 
 def _decoded(path: Path, file: BinaryIO, advance: Advance) -> Iterator[str]:
@@ -100,4 +100,6 @@ def _decoded(path: Path, file: BinaryIO, advance: Advance) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as err:
-            raise ListRefused(f"{path}:{number}: this is not UTF-8; convert it first, for example with iconv") from err
+            raise InputUnusable(
+                f"{path}:{number}: this is not UTF-8; convert it first, for example with iconv"
+            ) from err

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from outpost.errors import ConfigError
+from outpost.errors import InputUnusable
 from outpost.officer.key import PUBLIC_SUFFIX, OfficerSigner, create_file, create_in_store, from_file, from_store
 from outpost.policy.proposal import (
     MAX_PROPOSAL_BYTES,
@@ -28,6 +28,7 @@ from outpost.policy.proposal import (
     review,
     seen_by,
 )
+from outpost.protocol.documents import POLICY_TARGET
 from outpost.protocol.proposal import Proposal
 from pki.errors import KeyFileError, KeyStoreError
 from pki.files import write_private
@@ -112,7 +113,7 @@ def _signed(found: Proposal, signer: OfficerSigner, seen: Seen) -> Proposal:
     try:
         return add_signature(found, signer, seen)
     except KeyStoreError as err:
-        raise ConfigError([str(err)]) from err
+        raise InputUnusable(str(err)) from err
 
 
 def _open(key: Path | None, key_store: str | None, label: str, secret: bytes) -> OfficerSigner:
@@ -132,8 +133,8 @@ def _seen(path: Path) -> Seen:
     try:
         return Seen(**json.loads(path.read_bytes()))
     except (ValueError, TypeError) as err:
-        raise ConfigError(
-            [f"{path} cannot be read: it holds what you signed before; restore it from a backup"]
+        raise InputUnusable(
+            f"{path} cannot be read: it holds what you signed before; restore it from a backup"
         ) from err
 
 
@@ -142,9 +143,9 @@ def _secret(path: Path | None, *, new: bool = False) -> bytes:
         try:
             return read_secret(path)
         except KeyFileError as err:
-            raise ConfigError([f"{path}: {err}"]) from err
+            raise InputUnusable(f"{path}: {err}") from err
     if not sys.stdin.isatty():
-        raise ConfigError(["there is no passphrase or PIN: use --secret-file"])
+        raise InputUnusable("there is no passphrase or PIN: use --secret-file")
     return str(typer.prompt("Passphrase or PIN", hide_input=True, confirmation_prompt=new, err=True)).encode()
 
 
@@ -166,6 +167,7 @@ def _plain(found: Review) -> dict[str, Any]:
             {"name": one.name, "before_sha256": _digest(one.before), "after_sha256": _digest(one.after)}
             for one in found.documents
         ],
+        "changes": [asdict(one) for one in found.changes],
         "lists": [asdict(one) for one in found.lists],
         "keys": list(found.keys),
         "signatures": [asdict(one) | {"enough": one.enough} for one in found.signatures],
@@ -190,15 +192,18 @@ def _lines(found: Review) -> Iterator[str]:
         yield f"    after  {_stated(one_list.after)}"
     if not found.documents and not found.lists:
         yield "  documents stay as they are"
-    for change in found.documents:
-        yield from _change(change)
+    for change in found.changes:
+        place = change.where if change.document == POLICY_TARGET else f"{change.document}: {change.where}"
+        yield f"  {change.effect.upper():<9} {_printable(place)}: {_printable(change.what)}"
+    for document in found.documents:
+        yield from _document(document)
 
 
 def _stated(one: tuple[int, str] | None) -> str:
     return "(none)" if one is None else f"{one[0]} bytes, sha256 {one[1]}"
 
 
-def _change(change: DocumentChange) -> Iterator[str]:
+def _document(change: DocumentChange) -> Iterator[str]:
     yield f"  {change.name}"
     yield f"    sha256 before {_digest(change.before) or '(none)'}"
     yield f"    sha256 after  {_digest(change.after) or '(none: it disappears)'}"

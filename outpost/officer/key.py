@@ -16,7 +16,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
     SSlibKey,
 )
 
-from outpost.errors import ConfigError
+from outpost.errors import InputUnusable
 from pki import signer as pki_signer
 from pki.errors import KeyFileError, KeyStoreError
 from pki.files import read_private_key, write_private, write_public
@@ -55,13 +55,13 @@ def create_file(path: Path, passphrase: bytes) -> OfficerSigner:
     """A new key in ``path`` (mode 0600, under the passphrase), its public half beside it.
 
     Raises:
-        ConfigError: The file exists, or the passphrase is empty.
+        InputUnusable: The file exists, or the passphrase is empty.
         OSError: It cannot be written.
     """
     if not passphrase:
-        raise ConfigError(["an empty passphrase protects nothing"])
+        raise InputUnusable("an empty passphrase protects nothing")
     if path.exists():
-        raise ConfigError([f"{path} exists; a key is never replaced"])
+        raise InputUnusable(f"{path} exists; a key is never replaced")
     key = generate_private_key()
     write_private(path, private_key_to_pem(key, passphrase))
     write_public(path.with_suffix(PUBLIC_SUFFIX), _public_pem(key.public_key()))
@@ -72,13 +72,13 @@ def create_in_store(uri: str, label: str, pin: bytes | None, public_file: Path) 
     """A new key in a key store (``pki/keystore.py``); it never leaves it. Its public half goes to ``public_file``.
 
     Raises:
-        ConfigError: The store does not make it.
+        InputUnusable: The store does not make it.
         OSError: The file cannot be written.
     """
     try:
         signer = open_key_store(uri, secret=pin).create(label)
     except KeyStoreError as err:
-        raise ConfigError([str(err)]) from err
+        raise InputUnusable(str(err)) from err
     write_public(public_file, _public_pem(signer.public_key))
     return OfficerSigner(signer)
 
@@ -87,24 +87,24 @@ def from_file(path: Path, passphrase: bytes) -> OfficerSigner:
     """The key in ``path``.
 
     Raises:
-        ConfigError: It cannot be opened.
+        InputUnusable: It cannot be opened.
     """
     try:
         return OfficerSigner(LocalSigner(read_private_key(path, passphrase)))
     except KeyFileError as err:
-        raise ConfigError([f"{path}: {err}"]) from err
+        raise InputUnusable(f"{path}: {err}") from err
 
 
 def from_store(uri: str, label: str, pin: bytes | None) -> OfficerSigner:
     """The key ``label`` of a key store.
 
     Raises:
-        ConfigError: The store does not answer, or has no such key.
+        InputUnusable: The store does not answer, or has no such key.
     """
     try:
         return OfficerSigner(open_key_store(uri, secret=pin).signer(label))
     except KeyStoreError as err:
-        raise ConfigError([str(err)]) from err
+        raise InputUnusable(str(err)) from err
 
 
 def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:

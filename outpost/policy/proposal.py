@@ -21,9 +21,10 @@ from tuf.api.metadata import Metadata, Role, Root, TargetFile, Targets
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from outpost.errors import BundleRejected
+from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.trusted_metadata import check_target
-from outpost.protocol.document_set import parse_set, require_lists
-from outpost.protocol.documents import KEYS_TARGET, DocumentError
+from outpost.protocol.document_set import MODELS, parse_set, require_lists
+from outpost.protocol.documents import KEYS_TARGET, Document, DocumentError, parse_document
 from outpost.protocol.list_file import list_of_target
 from outpost.protocol.messages import MAX_INTEGER
 from outpost.protocol.proposal import Proposal
@@ -97,6 +98,8 @@ class Review:
     expires_at: datetime
     """Of the proposed targets."""
     documents: tuple[DocumentChange, ...]
+    changes: tuple[Change, ...]
+    """The same rule by rule, and what lets more pass: as ``outpost policy diff`` tells it."""
     lists: tuple[ListChange, ...]
     keys: tuple[str, ...]
     """Changes of keys, thresholds and delegations."""
@@ -147,6 +150,7 @@ def review(proposal: Proposal, seen: Seen = Seen()) -> Review:
         root_versions=(current_root.signed.version, new_root.signed.version),
         expires_at=new.signed.expires,
         documents=tuple(_document_changes(proposal)),
+        changes=tuple(_changes(proposal)),
         lists=tuple(_list_changes(current.signed, new.signed)),
         keys=tuple(_key_changes(current_root.signed, new_root.signed, current.signed, new.signed)),
         signatures=tuple(_signatures(proposal, current_root.signed, new_root, new)),
@@ -252,7 +256,8 @@ def _check_versions(
     if (current_root.version < seen.root or current.version < seen.targets) and seen_by(proposal) != seen:
         raise ProposalInvalid(
             f"it builds on root {current_root.version} and targets {current.version}, but root {seen.root} "
-            f"and targets {seen.targets} were signed with this key: somebody may be hiding what was published"
+            f"and targets {seen.targets} were signed with this key: somebody may be hiding what was published "
+            "(`--withdrawn` if you know that it never was)"
         )
 
 
@@ -300,6 +305,22 @@ def _list_changes(current: Targets, new: Targets) -> Iterable[ListChange]:
 
 def _stated(target: TargetFile | None) -> tuple[int, str] | None:
     return None if target is None else (target.length, target.hashes.get("sha256", ""))
+
+
+def _changes(proposal: Proposal) -> Iterable[Change]:
+    old: dict[str, Document] = {}
+    new = {name: parse_document(MODELS[name], name, proposal.documents[name]) for name in _known(proposal.documents)}
+    for name in _known(proposal.current_documents):
+        try:
+            old[name] = parse_document(MODELS[name], name, proposal.current_documents[name])
+        except DocumentError:  # what is in force may be of a version that this one no longer reads
+            new.pop(name, None)
+            yield Change(name, name, "what is in force cannot be read here: compare the text", Effect.CHANGES)
+    yield from diff_documents(old, new)
+
+
+def _known(documents: Mapping[str, bytes]) -> list[str]:
+    return sorted(set(documents) & set(MODELS))
 
 
 def _key_changes(before: Root, after: Root, current: Targets, new: Targets) -> Iterable[str]:

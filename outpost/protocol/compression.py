@@ -8,10 +8,10 @@ import sys
 from typing import Final
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+    from compression.zstd import CompressionParameter, DecompressionParameter, ZstdDecompressor, ZstdError
     from compression.zstd import compress as _compress
 else:
-    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+    from backports.zstd import CompressionParameter, DecompressionParameter, ZstdDecompressor, ZstdError
     from backports.zstd import compress as _compress
 
 ENCODING: Final = "zstd"
@@ -24,8 +24,9 @@ class CompressionInvalid(ValueError):
 
 
 def compress(data: bytes) -> bytes:
-    """``data`` as one frame."""
-    return _compress(data, LEVEL)
+    """``data`` as one frame, with a checksum: a medium that has lost a bit is noticed whatever the bit belonged to."""
+    options: dict[int, int] = {CompressionParameter.compression_level: LEVEL, CompressionParameter.checksum_flag: 1}
+    return _compress(data, options=options)
 
 
 def expand(data: bytes, max_bytes: int) -> bytes:

@@ -202,7 +202,8 @@ class Provider(Document):
     """Where requests for some models go. The provider's key is a sealed secret or a local setting, never here."""
 
     id: Name
-    surface: Literal["openai"]
+    surface: Literal["openai", "anthropic"]
+    """Whose API it speaks: requests in that API go to it."""
     base_url: str = Field(max_length=512)
     """Up to and including the version segment, for example ``https://llm.example/v1``."""
     models: list[str] = Field(min_length=1, max_length=1000)
@@ -235,7 +236,9 @@ class RoutingDocument(Document):
     @model_validator(mode="after")
     def _providers_are_unique(self) -> "RoutingDocument":
         require_unique("provider id", [provider.id for provider in self.providers])
-        require_unique("model", [model for provider in self.providers for model in provider.models])
+        for surface in {provider.surface for provider in self.providers}:
+            speaking = [provider for provider in self.providers if provider.surface == surface]
+            require_unique("model", [model for provider in speaking for model in provider.models])
         return self
 
 

@@ -1,4 +1,4 @@
-"""One chat completion from the first byte of its request to the last byte of its answer.
+"""One request of any surface from its first byte to the last byte of its answer.
 
 Order, on which the promises rest: admit → authenticate → parse → inspect → decide → (audit ∥ forward) → inspect
 the answer → audit → release. The audit of a decision overlaps the upstream call, but no byte of any answer is
@@ -27,13 +27,13 @@ from outpost.proxy import sse
 from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, judge
 from outpost.proxy.enforcement import Admission, Enforcement
-from outpost.proxy.errors import STATUS, blocked_code, blocked_message, openai_envelope
+from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
-from outpost.proxy.surfaces import openai_chat
+from outpost.proxy.surfaces.surface import Answer, Stream, Surface
 
 T = TypeVar("T")
 
@@ -41,7 +41,6 @@ T = TypeVar("T")
 INLINE_SCAN_BYTES: Final = 65_536
 EVENT_STREAM: Final = "text/event-stream"
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
-_FORWARDED_ANSWER_HEADERS: Final = ("openai-processing-ms", "openai-version", "openai-model")
 _HEADER_VALUE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")  # dates, numbers and names; nothing else is a header here
 
 
@@ -75,16 +74,28 @@ class ProxyParts:
     clock: Callable[[], datetime]
 
 
-class ChatSurface:
-    """Serves ``POST /v1/chat/completions``."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request while it is served."""
+
+    request: web.BaseRequest
+    exchange: Exchange
+    surface: Surface
+    enforcement: Enforcement
+    output: Facts
+    """What the policy is told of the answer."""
+
+
+class SurfaceServer:
+    """Serves every surface that takes and answers JSON."""
 
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
 
     async def serve(
-        self, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
+        self, surface: Surface, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
     ) -> web.StreamResponse:
-        """Answer one request.
+        """Answer one request of ``surface``.
 
         Raises:
             Rejected: Refused; nothing was released. The caller audits it and answers with the envelope.
@@ -97,13 +108,14 @@ class ChatSurface:
         exchange.caller = caller
         raw = await read_body(request, self._parts.limits)
         exchange.input_bytes = len(raw)
-        parsed = await _off_loop(len(raw), partial(openai_chat.parse_request, raw))
+        parsed = await _off_loop(len(raw), partial(surface.parse_request, raw))
         if not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
-        provider = enforcement.provider_for(parsed.model)
+        provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
-        facts = Facts(openai_chat.NAME, parsed.model, caller.group, Direction.INPUT)
-        verdict = await self._judge(enforcement, facts, parsed, openai_chat.parse_request)
+        headers = _inspected_headers(surface, request, enforcement)
+        facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+        verdict = await self._judge(enforcement, facts, parsed, surface.parse_request)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model
@@ -115,13 +127,15 @@ class ChatSurface:
         if verdict.body is None:
             await durable
             raise Blocked(verdict.decision, "request")
+        output = Facts(surface.name, parsed.model, caller.group, Direction.OUTPUT)
+        call = _Call(request, exchange, surface, enforcement, output)
+        headers |= self._parts.forwarder.credentials(provider, surface.dialect.credentials)
         try:
-            async with self._parts.forwarder.post(provider, "/chat/completions", verdict.body) as answer:
-                output = Facts(openai_chat.NAME, parsed.model, caller.group, Direction.OUTPUT)
-                if parsed.stream and answer.content_type == EVENT_STREAM:
+            async with self._parts.forwarder.post(provider, surface.forward_path, verdict.body, headers) as answer:
+                if parsed.stream and surface.stream and answer.content_type == EVENT_STREAM:
                     await durable
-                    return await self._stream(request, exchange, enforcement, output, answer)
-                return await self._whole(request, exchange, enforcement, output, answer, durable)
+                    return await self._stream(call, surface.stream(), answer)
+                return await self._whole(call, answer, durable)
         except asyncio.CancelledError:
             self._abandon(exchange)
             raise
@@ -130,58 +144,49 @@ class ChatSurface:
             raise
 
     async def _whole(
-        self,
-        request: web.BaseRequest,
-        exchange: Exchange,
-        enforcement: Enforcement,
-        facts: Facts,
-        answer: aiohttp.ClientResponse,
-        durable: "asyncio.Future[int]",
+        self, call: _Call, answer: aiohttp.ClientResponse, durable: "asyncio.Future[int]"
     ) -> web.StreamResponse:
+        exchange, surface = call.exchange, call.surface
         raw = await self._parts.forwarder.read(answer)
-        parsed = await _off_loop(len(raw), partial(_parse_answer, raw))
+        parse = partial(_parse_answer, surface)
+        parsed = await _off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
-        verdict = await self._judge(enforcement, facts, parsed, _parse_answer)
+        verdict = await self._judge(call.enforcement, call.output, parsed, parse)
         self._count(verdict, Direction.OUTPUT)
         exchange.output_decision = verdict.decision
         exchange.output_findings = [item.finding for item in verdict.located]
         body = verdict.body
         if body is None:
             raise Blocked(verdict.decision, "answer")
-        if body is not raw and _has_logprobs(parsed):
-            body = _without_logprobs(body)
+        if body is not raw and parsed.scrub:
+            body = _scrubbed(parsed.scrub, body)
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
         await durable  # often the same commit makes both durable
         await completion
-        headers = self._headers(exchange, answer)
+        headers = _headers(call, answer)
         response = web.Response(body=body, content_type="application/json", headers=headers)
         exchange.answering = True
-        async with _patience(request):
-            await response.prepare(request)
+        async with _patience(call.request):
+            await response.prepare(call.request)
             await response.write_eof()
         return response
 
-    async def _stream(
-        self,
-        request: web.BaseRequest,
-        exchange: Exchange,
-        enforcement: Enforcement,
-        facts: Facts,
-        answer: aiohttp.ClientResponse,
-    ) -> web.StreamResponse:
-        def decide(findings: Sequence[Finding]) -> Decision:
-            return evaluate(enforcement.policy, facts, findings)
+    async def _stream(self, call: _Call, shape: Stream, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        exchange = call.exchange
 
-        inspector = StreamInspector(enforcement.engine, decide)
+        def decide(findings: Sequence[Finding]) -> Decision:
+            return evaluate(call.enforcement.policy, call.output, findings)
+
+        inspector = StreamInspector(call.enforcement.engine, decide, shape)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
-        response.headers.update(self._headers(exchange, answer))
+        response.headers.update(_headers(call, answer))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(request, response, exchange, inspector, answer)
+                tail = await self._pump(call, response, inspector, answer)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -191,32 +196,31 @@ class ChatSurface:
             if not response.prepared:
                 raise
             outcome, code = outcome_of(err.code), err.code
-            tail = [sse.encode(openai_envelope(err.code, err.message, STATUS[err.code]))]
+            tail = [call.surface.dialect.error_event(err.code, err.message, STATUS[err.code])]
         if inspector.blocked:
             if not response.prepared:
                 self._note_output(exchange, inspector)
                 raise Blocked(inspector.blocked, "answer")
             outcome, code = "blocked", blocked_code(inspector.blocked)
             tail += inspector.closing_events()
-        await self._close_stream(request, response, exchange, inspector, (outcome, code, tail))
+        await self._close_stream(call, response, inspector, (outcome, code, tail))
         return response
 
     async def _pump(
         self,
-        request: web.BaseRequest,
+        call: _Call,
         response: web.StreamResponse,
-        exchange: Exchange,
         inspector: StreamInspector,
         answer: aiohttp.ClientResponse,
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
-        reader = sse.EventReader()
+        reader = sse.EventReader(named=call.surface.named_events)
         async for part in self._parts.forwarder.stream(answer):
             for event in reader.feed(part):
                 out = inspector.feed(event)
-                if event.data == sse.DONE or inspector.blocked:
+                if inspector.ended or inspector.blocked:
                     return out
-                await self._send(request, response, exchange, out)
+                await self._send(call, response, out)
         if reader.rest():
             message = "the provider's stream ended inside an event"
             raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
@@ -224,13 +228,13 @@ class ChatSurface:
 
     async def _close_stream(
         self,
-        request: web.BaseRequest,
+        call: _Call,
         response: web.StreamResponse,
-        exchange: Exchange,
         inspector: StreamInspector,
         end: tuple[str, ErrorCode | None, list[bytes]],
     ) -> None:
         """Make the completion durable, then let the last bytes go."""
+        exchange = call.exchange
         outcome, code, tail = end
         self._note_output(exchange, inspector)
         exchange.code = outcome if outcome == CLIENT_GONE else code or ""
@@ -242,11 +246,11 @@ class ChatSurface:
                 raise
             failure = ErrorCode.AUDIT_UNAVAILABLE
             exchange.code = failure
-            tail = [sse.encode(openai_envelope(failure, str(err), STATUS[failure]))]
+            tail = [call.surface.dialect.error_event(failure, str(err), STATUS[failure])]
         if outcome != CLIENT_GONE:
             with contextlib.suppress(ConnectionResetError):
-                await self._send(request, response, exchange, tail)
-                async with _patience(request):
+                await self._send(call, response, tail)
+                async with _patience(call.request):
                     await response.write_eof()
 
     def _note_output(self, exchange: Exchange, inspector: StreamInspector) -> None:
@@ -257,17 +261,15 @@ class ChatSurface:
         for finding in inspector.findings:
             self._parts.metrics.findings.labels(finding.kind, Direction.OUTPUT).inc()
 
-    async def _send(
-        self, request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange, out: Sequence[bytes]
-    ) -> None:
+    async def _send(self, call: _Call, response: web.StreamResponse, out: Sequence[bytes]) -> None:
         if not out:
             return
         data = b"".join(out)
-        exchange.output_bytes += len(data)
-        exchange.answering = True
-        async with _patience(request):
+        call.exchange.output_bytes += len(data)
+        call.exchange.answering = True
+        async with _patience(call.request):
             if not response.prepared:
-                await response.prepare(request)
+                await response.prepare(call.request)
             await response.write(data)  # waits while the client is slow, so nothing piles up here
 
     async def _judge(
@@ -292,25 +294,37 @@ class ChatSurface:
         for item in verdict.located:
             self._parts.metrics.findings.labels(item.finding.kind, direction).inc()
 
-    @staticmethod
-    def _headers(exchange: Exchange, answer: aiohttp.ClientResponse) -> dict[str, str]:
-        offered = {name: answer.headers.get(name, "") for name in _FORWARDED_ANSWER_HEADERS}
-        headers = {name: value for name, value in offered.items() if _HEADER_VALUE.fullmatch(value)}
-        headers["X-Request-Id"] = exchange.request_id
-        headers["X-Policy-Action"] = str(exchange.action)
-        return headers
+
+def _headers(call: _Call, answer: aiohttp.ClientResponse) -> dict[str, str]:
+    dialect, exchange = call.surface.dialect, call.exchange
+    offered = {name: answer.headers.get(name, "") for name in dialect.answer_headers}
+    headers = {name: value for name, value in offered.items() if _HEADER_VALUE.fullmatch(value)}
+    headers["X-Request-Id"] = exchange.request_id
+    if dialect.id_header:
+        headers[dialect.id_header] = exchange.request_id
+    headers["X-Policy-Action"] = str(exchange.action)
+    return headers
 
 
-def _parse_answer(raw: bytes) -> openai_chat.ChatAnswer:
+def _inspected_headers(surface: Surface, request: web.BaseRequest, enforcement: Enforcement) -> dict[str, str]:
+    """Headers of the request that go on to the provider.
+
+    Raises:
+        Rejected: ``invalid_request``: one of them is malformed, or holds what a detector finds.
+    """
+    headers = dict(surface.dialect.request_headers(request.headers))
+    for name, value in headers.items():
+        if enforcement.engine.scan(value):
+            raise Rejected(ErrorCode.INVALID_REQUEST, f"the header '{name}' holds something confidential")
+    return headers
+
+
+def _parse_answer(surface: Surface, raw: bytes) -> Answer:
     try:
-        return openai_chat.parse_answer(raw)
+        return surface.parse_answer(raw)
     except Rejected as err:
-        message = "the provider's answer is not a chat completion"
+        message = f"the provider's answer is not {surface.noun}"
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
-
-
-def _has_logprobs(answer: openai_chat.ChatAnswer) -> bool:
-    return any(isinstance(choice, dict) and choice.get("logprobs") for choice in answer.document.value["choices"])
 
 
 def _strictest(decisions: Sequence[Decision]) -> Decision:
@@ -318,9 +332,9 @@ def _strictest(decisions: Sequence[Decision]) -> Decision:
     return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
 
 
-def _without_logprobs(body: bytes) -> bytes:
+def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:
     try:
-        return openai_chat.without_logprobs(body)
+        return scrub(body)
     except Rejected as err:
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, "the provider's answer has an impossible number") from err
 

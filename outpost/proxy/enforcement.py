@@ -33,22 +33,23 @@ class Enforcement:
     policy: CompiledPolicy
     engine: Engine
     keys: KeyIndex
-    providers: Mapping[str, Provider]
-    """By model name; ``*`` serves the models nobody names."""
+    providers: Mapping[tuple[str, str], Provider]
+    """By dialect and model name; ``*`` serves the models nobody names."""
     peppers: Mapping[str, bytes] = field(repr=False)
     """With which keys and allow-list were made ready."""
     list_keys: Mapping[str, bytes] = field(repr=False)
     """With which lists were made ready."""
 
-    def provider_for(self, model: str) -> Provider:
-        """Where ``model`` is served.
+    def provider_for(self, model: str, dialect: str = "openai") -> Provider:
+        """Where ``model`` is served to callers who speak ``dialect``.
 
         Raises:
             Rejected: ``unknown_model``.
         """
-        provider = self.providers.get(model) or self.providers.get("*")
+        provider = self.providers.get((dialect, model)) or self.providers.get((dialect, "*"))
         if provider is None:
-            raise Rejected(ErrorCode.UNKNOWN_MODEL, "no provider of the policy bundle serves this model")
+            message = f"no provider of the policy bundle serves this model in {dialect}'s API"
+            raise Rejected(ErrorCode.UNKNOWN_MODEL, message)
         return provider
 
 
@@ -94,7 +95,9 @@ def _compile(
         lists = Lists(bundle.lists, list_keys)
         compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers, lists)
     keys = same.keys if same and same.bundle.keys == bundle.keys else KeyIndex(bundle.keys.keys, peppers)
-    providers = {model: provider for provider in bundle.routing.providers for model in provider.models}
+    providers: dict[tuple[str, str], Provider] = {
+        (provider.surface, model): provider for provider in bundle.routing.providers for model in provider.models
+    }
     return Enforcement(bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), dict(list_keys))
 
 

@@ -1,4 +1,4 @@
-"""Every refusal a client can see: one table from code to status, and OpenAI's envelope around it.
+"""Every refusal a client can see: one table from code to status, and the envelopes around it.
 
 ``docs/errors.md`` says for each code what to do; a test walks ``ErrorCode`` and fails on a gap. Messages name
 rules, kinds and limits, never inspected text, keys or an upstream's words.
@@ -75,3 +75,29 @@ def openai_envelope(code: str, message: str, status: int, param: str | None = No
     """The body of an OpenAI-style error."""
     error = {"message": message, "type": openai_type(status), "param": param, "code": code}
     return json.dumps({"error": error}, ensure_ascii=False).encode()
+
+
+# https://docs.anthropic.com/en/api/errors: the ``type`` of each status.
+_ANTHROPIC_TYPES: Final = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
+    HTTPStatus.GATEWAY_TIMEOUT: "timeout_error",
+}
+
+
+def anthropic_type(status: int) -> str:
+    """The ``type`` that Anthropic's own errors of this status carry."""
+    known = _ANTHROPIC_TYPES.get(HTTPStatus(status))
+    return known or ("invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error")
+
+
+def anthropic_envelope(code: str, message: str, status: int, param: str | None = None) -> bytes:
+    """The body of an Anthropic-style error, with our code beside the two members that Anthropic defines."""
+    error = {"type": anthropic_type(status), "message": message, "code": code}
+    if param is not None:
+        error["param"] = param
+    return json.dumps({"type": "error", "error": error}, ensure_ascii=False).encode()

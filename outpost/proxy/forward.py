@@ -7,7 +7,7 @@ go to the providers of the signed bundle and nowhere else.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -62,6 +62,11 @@ class ProviderRefused(Rejected):
         self.retry_after_s = retry_after_s
 
 
+def bearer(key: str) -> Mapping[str, str]:
+    """How OpenAI and those who speak its API take a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
 class Forwarder:
     """Sends inspected bodies to providers."""
 
@@ -81,17 +86,26 @@ class Forwarder:
             total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
         )
 
-    def post(self, provider: Provider, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def credentials(self, provider: Provider, carry: Callable[[str], Mapping[str, str]] = bearer) -> Mapping[str, str]:
+        """Headers with the provider's key, by which ``carry`` says; none for a provider that needs no key."""
+        key = self._provider_key(provider.id)
+        return {} if key is None else carry(key)
+
+    def post(
+        self, provider: Provider, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """POST ``body``; the context is a successful answer whose body is still to be read.
+
+        ``headers`` include the credentials; without any, the provider's key goes as ``bearer`` does it.
 
         Raises:
             Rejected: On entering: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
         """
-        return self._exchange("POST", provider, path, body)
+        return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
 
     def get(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """GET ``path``; as ``post``."""
-        return self._exchange("GET", provider, path, None)
+        return self._exchange("GET", provider, path, None, self.credentials(provider))
 
     async def read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole body of an answer.
@@ -118,14 +132,11 @@ class Forwarder:
 
     @asynccontextmanager
     async def _exchange(
-        self, method: str, provider: Provider, path: str, body: bytes | None
+        self, method: str, provider: Provider, path: str, body: bytes | None, more: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost"}
+        headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost", **more}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        key = self._provider_key(provider.id)
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
         request = self._session.request(
             method,
             provider.base_url + path,

@@ -15,6 +15,7 @@ from outpost.protocol.documents import Provider
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.json_document import parse_json
+from outpost.proxy.surfaces.dialects import OPENAI
 
 _MODEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}")
 _OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -39,12 +40,14 @@ async def retrieve_model(enforcement: Enforcement, caller: Caller, forwarder: Fo
     for entry in await _models(enforcement, caller, forwarder):
         if entry["id"] == model:
             return json.dumps(entry).encode()
-    raise Rejected(ErrorCode.UNKNOWN_MODEL, "no provider of the policy bundle serves this model")
+    raise Rejected(ErrorCode.UNKNOWN_MODEL, "no provider of the policy bundle serves this model in openai's API")
 
 
 async def _models(enforcement: Enforcement, caller: Caller, forwarder: Forwarder) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for provider in enforcement.bundle.routing.providers:
+        if provider.surface != OPENAI.name:
+            continue
         for model in provider.models:
             if model != "*":
                 found[model] = {"id": model, "object": "model", "created": 0, "owned_by": provider.id}

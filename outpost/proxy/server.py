@@ -23,17 +23,18 @@ from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
-from outpost.proxy.chat import Blocked, ChatSurface, ProxyParts
-from outpost.proxy.errors import STATUS, openai_envelope
+from outpost.proxy.chat import Blocked, ProxyParts, SurfaceServer
+from outpost.proxy.errors import STATUS
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
 from outpost.proxy.strangers import StrangerEvents
-from outpost.proxy.surfaces import openai_chat
+from outpost.proxy.surfaces.dialects import OPENAI
+from outpost.proxy.surfaces.registry import SURFACES, dialect_of
+from outpost.proxy.surfaces.surface import Dialect
 
 log = structlog.get_logger(__name__)
 
-CHAT: Final = "/v1/chat/completions"
 MODELS: Final = "/v1/models"
 MODELS_SURFACE: Final = "openai.models"
 UNKNOWN_SURFACE: Final = "unknown"
@@ -67,7 +68,7 @@ class ProxyServer:
         self._health = health
         self._max_concurrent = max_concurrent
         self._in_flight = 0
-        self._chat = ChatSurface(parts)
+        self._surfaces = SurfaceServer(parts)
         self._strangers = StrangerEvents()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -81,7 +82,8 @@ class ProxyServer:
         metrics.in_flight.set(self._in_flight)
         try:
             if self._in_flight > self._max_concurrent:
-                return self._answer(exchange, Rejected(ErrorCode.OVERLOADED, "too many requests are being served"))
+                refusal = Rejected(ErrorCode.OVERLOADED, "too many requests are being served")
+                return self._answer(exchange, refusal, dialect_of(path))
             return await self._serve(request, exchange)
         except (asyncio.CancelledError, ConnectionResetError):
             exchange.code = exchange.code or CLIENT_GONE
@@ -109,7 +111,7 @@ class ProxyServer:
             # Only the type and place: the text of a foreign exception may quote what it choked on.
             log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
-        response = await self._refuse(exchange, refusal)
+        response = await self._refuse(exchange, refusal, dialect_of(request.path))
         if exchange.answering:
             # Part of an answer is out: a second response behind it could be taken for more of it.
             if request.transport is not None:
@@ -119,9 +121,10 @@ class ProxyServer:
 
     async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.path
-        if path == CHAT:
+        surface = SURFACES.get(path)
+        if surface is not None:
             _require_method(request, "POST")
-            return await self._chat.serve(request, exchange, _presented_key(request))
+            return await self._surfaces.serve(surface, request, exchange, _presented_key(request))
         if path == MODELS or path.startswith(MODELS + "/"):
             _require_method(request, "GET")
             return await self._serve_models(request, exchange, path.removeprefix(MODELS).removeprefix("/"))
@@ -140,12 +143,12 @@ class ProxyServer:
         headers = {"X-Request-Id": exchange.request_id}
         return web.Response(body=body, content_type="application/json", headers=headers)
 
-    async def _refuse(self, exchange: Exchange, refusal: Rejected) -> web.StreamResponse:
+    async def _refuse(self, exchange: Exchange, refusal: Rejected, dialect: Dialect) -> web.StreamResponse:
         """Audit a refusal, then answer it; if it cannot be audited, that is the refusal."""
         if exchange.caller is None:
             uncounted = self._strangers.admit(time.monotonic())
             if uncounted is None:
-                return self._answer(exchange, refusal)
+                return self._answer(exchange, refusal, dialect)
             if uncounted:
                 exchange.detail = f"{uncounted} more refusals of unknown callers before this one"
         status = _status(refusal)
@@ -163,17 +166,19 @@ class ProxyServer:
             key_id=exchange.caller.key_id if exchange.caller else None,
             rule_id=refusal.decision.rule_id if isinstance(refusal, Blocked) else None,
         )
-        return self._answer(exchange, refusal)
+        return self._answer(exchange, refusal, dialect)
 
-    def _answer(self, exchange: Exchange, refusal: Rejected) -> web.Response:
+    def _answer(self, exchange: Exchange, refusal: Rejected, dialect: Dialect) -> web.Response:
         exchange.code = refusal.code
-        return refusal_response(refusal, exchange.request_id)
+        return refusal_response(refusal, exchange.request_id, dialect)
 
 
-def refusal_response(refusal: Rejected, request_id: str) -> web.Response:
-    """A refusal as the OpenAI error envelope."""
+def refusal_response(refusal: Rejected, request_id: str, dialect: Dialect = OPENAI) -> web.Response:
+    """A refusal in the error envelope of ``dialect``."""
     status = _status(refusal)
     headers = {"X-Request-Id": request_id, "X-Policy-Action": str(Action.BLOCK)}
+    if dialect.id_header:
+        headers[dialect.id_header] = request_id
     param = None
     if isinstance(refusal, ProviderRefused):
         param = refusal.param
@@ -182,9 +187,9 @@ def refusal_response(refusal: Rejected, request_id: str) -> web.Response:
     if isinstance(refusal, WrongMethod):
         headers["Allow"] = refusal.allowed
     if refusal.code not in _RETRYABLE:
-        headers["x-should-retry"] = "false"  # OpenAI's SDKs would repeat a 503 that stays one
+        headers["x-should-retry"] = "false"  # both vendors' SDKs would repeat a 503 that stays one
     response = web.Response(
-        body=openai_envelope(refusal.code, refusal.message, status, param),
+        body=dialect.envelope(refusal.code, refusal.message, status, param),
         status=status,
         content_type="application/json",
         headers=headers,
@@ -248,8 +253,8 @@ def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s
 
 
 def _surface(path: str) -> str:
-    if path == CHAT:
-        return openai_chat.NAME
+    if path in SURFACES:
+        return SURFACES[path].name
     return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
 
 

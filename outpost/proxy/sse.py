@@ -1,7 +1,7 @@
 """Server-sent events as a provider streams them: bytes in, whole events out, whatever the chunking.
 
-Source: WHATWG HTML, "Server-sent events", §9.2.5-9.2.6 (stream format). Only ``data`` counts; comments and
-other fields are not handed on, because nobody inspects them.
+Source: WHATWG HTML, "Server-sent events", §9.2.5-9.2.6 (stream format). Only ``data`` counts, and ``event`` where
+it is one word of an API; comments and other fields are not handed on, because nobody inspects them.
 """
 
 import re
@@ -20,20 +20,27 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 _END_OF_EVENT = re.compile(rb"(?>\r\n|\n|\r){2}")
 _LONGEST_END: Final = 3  # bytes of an end of event that may stand at the end of what was searched
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r")
+_NAME = re.compile(rb"[a-z_]{1,32}(?:\.[a-z_]{1,48}){0,3}")  # content_block_delta, response.output_text.delta
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its bytes as received with the blank line, and its data (``None`` for a comment)."""
+    """One event: its bytes as received with the blank line, and its data (``None`` for a comment).
+
+    ``name`` is what ``event`` says, in an API that names its events; a surface compares it with the data.
+    """
 
     raw: bytes
     data: bytes | None
+    name: bytes | None = None
 
 
 class EventReader:
     """Cuts a byte stream into events. Memory is bounded by ``MAX_EVENT_BYTES`` plus one read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, named: bool = False) -> None:
+        """``named``: the API names its events, so the names stay in ``Event.raw``."""
+        self._named = named
         self._buffer = bytearray()
         self._searched = 0  # no blank line ends before this, so a long event is searched once, not at every read
 
@@ -53,7 +60,7 @@ class EventReader:
             raw = bytes(self._buffer[:end])
             del self._buffer[:end]
             self._searched = 0
-            yield _event(raw)
+            yield _event(raw, named=self._named)
         self._searched = max(0, len(self._buffer) - _LONGEST_END)
         if len(self._buffer) > MAX_EVENT_BYTES:
             message = f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes"
@@ -64,17 +71,20 @@ class EventReader:
         return bytes(self._buffer.strip())
 
 
-def encode(data: bytes) -> bytes:
-    """One event with ``data``, framed as OpenAI frames it."""
-    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
+def encode(data: bytes, name: bytes | None = None) -> bytes:
+    """One event with ``data``, framed as OpenAI frames it, and as Anthropic does if it has a ``name``."""
+    begin = b"" if name is None else b"event: " + name + b"\n"
+    return begin + b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
-def _event(raw: bytes) -> Event:
+def _event(raw: bytes, *, named: bool) -> Event:
     lines = _END_OF_LINE.split(raw.rstrip(b"\r\n"))
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     if not data:
         return Event(KEEP_ALIVE, None)
     if len(lines) > 1 or raw.endswith(b"\r"):  # after a CR a reader waits for what may be its LF
         joined = b"\n".join(data)
-        return Event(encode(joined), joined)
+        names = [line[6:].removeprefix(b" ") for line in lines if line.startswith(b"event:")] if named else []
+        name = names[-1] if names and _NAME.fullmatch(names[-1]) else None
+        return Event(encode(joined, name), joined, name)
     return Event(raw, data[0])

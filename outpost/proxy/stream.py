@@ -5,11 +5,10 @@ out in order, byte for byte as received unless a finding lies in them. A finding
 before its first character is released. Pure: events in, bytes out; reading and writing is the caller's.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from outpost.dlp.engine import MAX_FINDINGS, Engine
 from outpost.dlp.stream import Released, StreamScanner
@@ -21,7 +20,7 @@ from outpost.proxy import sse
 from outpost.proxy.decide import unredactable
 from outpost.proxy.json_document import Leaf, replace_texts
 from outpost.proxy.spans import Span, label, replace_spans
-from outpost.proxy.surfaces.openai_chat import Chunk, is_metadata_value, parse_chunk, without_logprobs
+from outpost.proxy.surfaces.surface import Stream, StreamEvent
 from outpost.proxy.unescape import Unescaper
 
 Decide = Callable[[Sequence[Finding]], Decision]
@@ -30,23 +29,26 @@ Decide = Callable[[Sequence[Finding]], Decision]
 MAX_HELD_EVENTS: Final = 4096
 MAX_HELD_BYTES: Final = 8 * sse.MAX_EVENT_BYTES
 MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
+# Every event repeats the answer's id and model: what was clean once is, for as many short texts as this.
+MAX_CLEAN: Final = 256
+MAX_CLEAN_CHARS: Final = 256
 
 
 @dataclass(slots=True)
 class _Held:
     """An event that waits until all its texts are decided."""
 
-    raw: bytes
-    chunk: Chunk | None
+    event: sse.Event
+    chunk: StreamEvent | None
     waiting: int = 0
     edits: dict[Leaf, list[Span]] = field(default_factory=dict)
 
     def render(self) -> bytes:
         if not self.edits or self.chunk is None:
-            return self.raw
+            return self.event.raw
         texts = {(leaf.ordinal, *leaf.inner): replace_spans(leaf.text, spans) for leaf, spans in self.edits.items()}
         data = replace_texts(self.chunk.document.raw, texts)
-        return sse.encode(without_logprobs(data) if self.chunk.has_logprobs else data)
+        return sse.encode(self.chunk.scrub(data) if self.chunk.scrub else data, self.event.name)
 
 
 @dataclass(slots=True)
@@ -63,15 +65,18 @@ class _Channel:
 class StreamInspector:
     """State of one streamed answer."""
 
-    def __init__(self, engine: Engine, decide: Decide) -> None:
+    def __init__(self, engine: Engine, decide: Decide, stream: Stream) -> None:
+        """``stream`` reads the events of the surface; ``decide`` asks the policy."""
         self._engine = engine
         self._decide = decide
+        self._stream = stream
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
         self._channels: dict[tuple[str | int, ...], _Channel] = {}
-        self._open_choices: set[int] = set()
-        self._finished: set[int] = set()
-        self._last: Chunk | None = None
+        self._finished: set[str | int] = set()
+        self._clean: set[str] = set()
+        self.ended = False
+        """The last event of the stream has been read."""
         self.findings: list[Finding] = []
         # The policy may refuse an answer whatever is found in it, so it is asked before anything is.
         self.decisions: list[Decision] = [decide(())]
@@ -83,19 +88,19 @@ class StreamInspector:
         """Take one event; return what may go out now. Nothing goes out after a block.
 
         Raises:
-            Rejected: ``provider_invalid_response``: the event is not a chunk of a chat completion.
+            Rejected: ``provider_invalid_response``: it is not an event of this surface; or the provider's failure.
             CouldNotInspect: A text is beyond the scanner's bounds.
         """
         if self.blocked:
             return []
-        if event.data is None or event.data == sse.DONE:
-            if event.data is not None:
-                self._finish_channels(None)
-            self._hold(_Held(event.raw, None))
+        if event.data is None:
+            self._hold(_Held(event, None))
             return self._drain()
-        chunk = _parse(event.data)
-        self._note(chunk)
-        held = _Held(event.raw, chunk)
+        chunk = self._read(event)
+        if chunk.ends:
+            self.ended = True
+            self._finish_channels(None)
+        held = _Held(event, chunk)
         self._hold(held)
         self._judge_unscannable(chunk.unscannable)
         for text in chunk.texts:
@@ -103,9 +108,9 @@ class StreamInspector:
                 self._judge_whole(held, text.leaf)
             elif text.leaf.text:
                 self._continue(text.channel, held, text.leaf)
-        for choice in chunk.finished:
-            self._finish_channels(choice)
-            self._finished.add(choice)
+        for group in chunk.finished:
+            self._finish_channels(group)
+            self._finished.add(group)
         return self._drain()
 
     def finish(self) -> list[bytes]:
@@ -115,30 +120,26 @@ class StreamInspector:
         return self._drain()
 
     def closing_events(self) -> list[bytes]:
-        """A well-formed end for a stream that was cut: every open choice finishes with ``content_filter``."""
-        events = []
-        if self._last is not None:
-            body = self._last.document.value
-            names = ("id", "object", "created", "model")
-            chunk: dict[str, Any] = {name: body[name] for name in names if is_metadata_value(body.get(name))}
-            chunk["choices"] = [
-                {"index": index, "delta": {}, "finish_reason": "content_filter"} for index in sorted(self._open_choices)
-            ]
-            events.append(sse.encode(json.dumps(chunk, ensure_ascii=False).encode()))
-        events.append(sse.encode(sse.DONE))
-        return events
+        """A well-formed end for a stream that was cut."""
+        return self._stream.closing_events(self.blocked)
 
-    def _note(self, chunk: Chunk) -> None:
-        self._last = chunk
+    def _read(self, event: sse.Event) -> StreamEvent:
+        try:
+            chunk = self._stream.read(event)
+        except Rejected as err:
+            if err.code is not ErrorCode.INVALID_REQUEST:
+                raise
+            message = "the provider's stream has an event that this surface does not have"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
         if chunk.prompt_tokens is not None:
             self.prompt_tokens = chunk.prompt_tokens
         if chunk.completion_tokens is not None:
             self.completion_tokens = chunk.completion_tokens
-        self._open_choices |= {choice.get("index", 0) for choice in chunk.document.value["choices"]} - self._finished
+        return chunk
 
     def _hold(self, held: _Held) -> None:
         self._held.append(held)
-        self._held_bytes += len(held.raw)
+        self._held_bytes += len(held.event.raw)
         if len(self._held) > MAX_HELD_EVENTS or self._held_bytes > MAX_HELD_BYTES:
             message = "too much of the stream waits for the end of one text"
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
@@ -148,8 +149,12 @@ class StreamInspector:
             self.blocked = unredactable(self.decisions[-1])
 
     def _judge_whole(self, held: _Held, leaf: Leaf) -> None:
+        if leaf.text in self._clean:
+            return
         unescaper = Unescaper()
         findings = self._engine.scan(unescaper.feed(leaf.text) + unescaper.finish())
+        if not findings and len(leaf.text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN:
+            self._clean.add(leaf.text)
         for finding in self._judge(findings):
             start, end = unescaper.received(finding.start), unescaper.received(finding.end)
             held.edits.setdefault(leaf, []).append(Span(start, end, label(finding)))
@@ -171,8 +176,8 @@ class StreamInspector:
         held.waiting += 1
         self._release(channel, channel.scanner.feed(channel.unescaper.feed(leaf.text)))
 
-    def _finish_channels(self, choice: int | None) -> None:
-        for name in [name for name in self._channels if choice is None or name[0] == choice]:
+    def _finish_channels(self, group: str | int | None) -> None:
+        for name in [name for name in self._channels if group is None or name[0] == group]:
             channel = self._channels.pop(name)
             if rest := channel.unescaper.finish():
                 self._release(channel, channel.scanner.feed(rest))
@@ -218,18 +223,10 @@ class StreamInspector:
         out: list[bytes] = []
         while self._held and self._held[0].waiting == 0 and not (self.blocked and len(self._held) == 1):
             held = self._held.popleft()
-            self._held_bytes -= len(held.raw)
+            self._held_bytes -= len(held.event.raw)
             out.append(held.render())
             if held.chunk is not None:
-                self._open_choices -= held.chunk.finished
+                self._stream.released(held.chunk, as_received=not held.edits)
         if self.blocked:
             self._held.clear()
         return out
-
-
-def _parse(data: bytes) -> Chunk:
-    try:
-        return parse_chunk(data)
-    except Rejected as err:
-        message = "the provider's stream has an event that is not a chunk of a chat completion"
-        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err

@@ -18,7 +18,7 @@ from typing import Final
 from cryptography import x509
 from pydantic import ValidationError
 
-from outpost.errors import AlreadyEnrolled, ConfigError, ControlPlaneUntrusted, Unavailable
+from outpost.errors import AlreadyEnrolled, ControlPlaneUntrusted, InputUnusable, Unavailable
 from outpost.protocol.ids import OutpostId
 from outpost.protocol.messages import EnrolRequest, EnrolResponse
 from outpost.sync.enrol import (
@@ -72,7 +72,7 @@ def take_answer(content: bytes, data_dir: Path, *, clock: Callable[[], datetime]
 
     Raises:
         AlreadyEnrolled: There is an identity; nothing was changed.
-        ConfigError: Nothing waits for an answer here.
+        InputUnusable: Nothing waits for an answer here.
         ControlPlaneUntrusted: It is no answer to the request that was made here; nothing was stored.
         Unavailable: The data directory cannot be written.
     """
@@ -106,7 +106,7 @@ def _waiting(data_dir: Path) -> _Waiting:
         found = json.loads((data_dir / NEW_DIRECTORY / WAITING_FILE).read_bytes())
         return _Waiting(OutpostId(str(found["outpost_id"])), base64.b64decode(found["anchor_sha256"], validate=True))
     except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError, binascii.Error) as err:
-        raise ConfigError(["nothing waits for an answer here: begin with `outpost register --request FILE`"]) from err
+        raise InputUnusable("nothing waits for an answer here: begin with `outpost register --request FILE`") from err
 
 
 def _anchor(answer: EnrolResponse, sha256: bytes) -> x509.Certificate:

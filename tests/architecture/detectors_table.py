@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from outpost.dlp.detector import REPORT_SCORE, Detector
+from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector
 from outpost.dlp.registry import ALL, IDENTIFIERS
 from outpost.dlp.taxonomy import COUNTRIES, DOMAINS, KINDS, Kind, Source, documentation
 from tests.architecture.repository import ROOT
@@ -22,7 +22,9 @@ Every kind that a finding can have, and what finds it. Policies name kinds; find
 For official numbers the score is the odds of the written form before its check, times how many random numbers the check
 refuses for each it takes: a number with one check digit and nothing but digits (one in ten order numbers passes) is
 reported beside one of its words only, one with letters in fixed places or two check digits in an uncommon form also
-alone. "Alone" is the score without a word, "beside a word" the score with one within 64 characters before it.
+alone. A key of the right shape that was counted out on the keyboard (`1234567890abcdef`) scores {DOUBTFUL_SCORE} at most, for made
+up keys are used, too; one that says that it is an example (`EXAMPLE`, `your-`, `xxxx`), or that its vendor printed, is never
+reported. "Alone" is the score without a word, "beside a word" the score with one within 64 characters before it.
 
 This page is made by `python -m tests.architecture.detectors_table`; a test compares them.
 """

@@ -14,6 +14,7 @@ NO_BEHAVIOUR = {
     "outpost/protocol/decisions.py": "a dataclass and two enumerations",
     "outpost/protocol/findings.py": "a dataclass and an enumeration",
     "outpost/protocol/routes.py": "constants",
+    "outpost/proxy/surfaces/surface.py": "dataclasses and a protocol",
     "outpost/scan/results.py": "dataclasses and an enumeration",
     "outpost/sync/limits.py": "constants",
     "control_plane/errors.py": "exception classes",

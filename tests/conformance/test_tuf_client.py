@@ -199,7 +199,7 @@ def test_a_signature_that_is_broken_counts_nothing(sim, connect, role, kind):
     name = {"timestamp": "timestamp.json", "root": "2.root.json"}.get(role, f"2.{role}.json")
     document = json.loads(sim.files[name])
     for signature in document["signatures"]:
-        signature["sig"] = "00" + signature["sig"][2:]
+        signature["sig"] = f"{int(signature['sig'][:2], 16) ^ 1:02x}" + signature["sig"][2:]
     sim.serve[name] = json.dumps(document).encode()
     assert client.refresh() == 1
     assert role == "root" or role not in client.roles()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from control_plane import initialise as module
-from control_plane.errors import AlreadyInitialised, DocumentRejected, InvalidRequest, KeysUnsafe, NotInitialised
+from control_plane.errors import AlreadyInitialised, InvalidRequest, KeysUnsafe, NotInitialised
 from control_plane.initialise import FirstSettings, initialise, is_initialised, open_installation
 from control_plane.keyring import DataDir, load_keyring
 from control_plane.store.engine import Database
@@ -80,7 +80,7 @@ def test_a_crash_half_way_is_finished_by_a_second_init(tmp_path, clock, monkeypa
     ("change", "error"),
     [
         ({"org_id": "Not An Id"}, InvalidRequest),
-        ({"provider_url": "ftp://llm.example"}, DocumentRejected),
+        ({"provider_url": "ftp://llm.example"}, InvalidRequest),
         ({"trust_domain": "Upper.Case"}, KeysUnsafe),
         ({"server_names": ("*.example.com",)}, KeysUnsafe),
     ],

@@ -4,7 +4,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from control_plane.errors import AlreadyExists, DocumentRejected, InvalidRequest, NotFound
+from control_plane.errors import AlreadyExists, InvalidRequest, NotFound
 from control_plane.keys import KeyRequest
 from control_plane.store.tables import users
 
@@ -22,14 +22,20 @@ def test_an_org_is_born_with_everything_it_needs(operations):
         ("acme", "https://llm.example/v1", AlreadyExists),
         ("Acme", "https://llm.example/v1", InvalidRequest),
         ("../../etc", "https://llm.example/v1", InvalidRequest),
-        ("globex", "ftp://llm.example", DocumentRejected),
-        ("globex", "https://user:secret@llm.example", DocumentRejected),
+        ("globex", "ftp://llm.example", InvalidRequest),
+        ("globex", "https://user:secret@llm.example", InvalidRequest),
     ],
 )
 def test_what_cannot_be_an_org_leaves_none(operations, org_id, url, error):
     with pytest.raises(error):
         operations.create_org(org_id, url)
     assert operations.org_ids() == ["acme"]
+
+
+def test_a_url_that_cannot_be_used_is_named_as_the_option_and_not_quoted(operations):
+    with pytest.raises(InvalidRequest, match=r"--provider-url\) must not carry credentials; .*/v1") as refused:
+        operations.create_org("globex", "https://user:secret@llm.example")
+    assert "secret" not in refused.value.message
 
 
 def test_bundle_keys_left_by_a_crash_are_used_not_replaced(operations):

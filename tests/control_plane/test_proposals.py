@@ -11,16 +11,16 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from control_plane import bundles
 from control_plane.defaults import default_policy, default_routing
-from control_plane.errors import DocumentRejected, InvalidRequest, NotFound, ThresholdNotHeld
+from control_plane.errors import CanaryUnderWay, DocumentRejected, InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
 from control_plane.org_keys import OrgKeys
 from control_plane.proposals import OFFICERS_LIFETIME, accept, officers_roles, propose
-from control_plane.release import STABLE, Release
+from control_plane.release import CANARY, STABLE, Release
 from control_plane.role_rotation import named_keyids, repository_status
 from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
 from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected
-from outpost.policy.proposal import add_signature, review
+from outpost.policy.proposal import add_signature, review, seen_by
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.own_client import OwnClient
 from tests.fakes.tuf_witness import Witness, served
@@ -226,8 +226,28 @@ def test_a_proposal_is_outdated_by_another_publication(handed_over):
     handed_over.publish(handed_over.signed(one, 0, 1))
     with pytest.raises(InvalidRequest, match="propose and sign again"):
         handed_over.publish(handed_over.signed(other, 0, 1))
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="published already"):
         handed_over.publish(handed_over.signed(one, 0, 1))
+
+
+def test_officers_end_a_canary_that_they_signed_and_are_shown_what_that_takes_back(handed_over, witness):
+    canary = handed_over.signed(handed_over.propose(ROUTING), 0, 1)
+    held = handed_over.keys.load()
+    accept(Release(handed_over.store, "acme", held, NOW, TIMESTAMP_LIFETIME), [canary], held, audience=CANARY)
+    assert witness.read("routing.json") == {"routing.json": FIRST["routing.json"]}  # the others
+    back = handed_over.propose()
+    told = review(back, seen_by(canary))
+    assert [(one.name, one.before, one.after) for one in told.documents] == [
+        ("routing.json", ROUTING["routing.json"], FIRST["routing.json"])
+    ]
+    for number in (0, 1):
+        back = add_signature(back, handed_over.officers[number], seen_by(canary))
+    with pytest.raises(CanaryUnderWay):
+        handed_over.publish(back)
+    accept(Release(handed_over.store, "acme", held, NOW, TIMESTAMP_LIFETIME), [back], held, ends_canary=True)
+    assert bundles.load_head(handed_over.store, "acme", CANARY) is None
+    assert witness.read(*FIRST) == FIRST
+    assert witness.version("targets") == 4
 
 
 def test_new_virtual_keys_do_not_outdate_a_proposal(handed_over, witness):

@@ -51,8 +51,11 @@ def policy(cards_in: Sequence[str] = ("input", "output")) -> PolicyDocument:
 
 
 def routing(upstream: Upstream) -> RoutingDocument:
-    provider = Provider(id="standin", surface="openai", base_url=upstream.openai_url, models=[*MODELS, *FAULTS])
-    return RoutingDocument(schema_version="1", providers=[provider])
+    providers = [
+        Provider(id="standin", surface="openai", base_url=upstream.openai_url, models=[*MODELS, *FAULTS]),
+        Provider(id="standin-anthropic", surface="anthropic", base_url=upstream.openai_url, models=["*"]),
+    ]
+    return RoutingDocument(schema_version="1", providers=providers)
 
 
 def ask(content: Any = "What is the capital of France?", **more: Any) -> dict[str, Any]:

@@ -76,7 +76,6 @@ USAGE = [
     (["lint", "missing.json"], "No such file"),
     (["lint", "empty"], "holds none of"),
     (["lint", "other.json"], "cannot tell which document"),
-    (["lint", "text.json"], "not JSON"),
     (["lint", "policy.json", "."], "are both policy.json"),
     (["simulate", "-d", "routing.json"], "no policy.json"),
     (["simulate", "missing.txt"], "No such file"),
@@ -95,6 +94,12 @@ def test_usage(folder, arguments, says):
     done = run(*arguments)
     assert done.exit_code == 2
     assert says in done.stderr.replace("\n", " ")
+
+
+def test_text_that_is_no_json_is_told_by_line_and_column_under_any_name(folder):
+    write("text.json", '{\n"packs": [')
+    done = run("lint", "text.json")
+    assert (done.exit_code, done.stderr) == (1, "text.json:2:11: error not JSON: Expecting value\n")
 
 
 def test_diff(folder):

@@ -13,6 +13,7 @@ import phonenumbers
 import re2
 from phonenumbers import PhoneMetadata
 
+from outpost.dlp.before import before
 from outpost.dlp.detector import Detector, touches_word
 
 # File endings that follow an @ in names such as icon@2x.png.
@@ -20,6 +21,15 @@ _FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "css", "js", "ts", "json", "html", "pdf"}
 )
 _LOCAL_MAX_CHARS, _DOMAIN_MAX_CHARS = 64, 253  # RFC 5321 4.5.3.1, RFC 1035 3.1 as text
+
+
+_USERINFO = re2.compile(r"://[^\s/?#\"'<>]*$")
+
+
+def find_email(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The match, unless it is login and host of a URL (``https://token@host``)."""
+    if valid_email(text[start:end]) and _USERINFO.search(before(text, start)) is None:
+        yield start, end
 
 
 def valid_email(address: str) -> bool:
@@ -79,8 +89,8 @@ def _valid(written: str, region: str | None) -> bool:
 
 def find_international(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The longest valid number that begins with the match's plus sign; later groups may be something else."""
-    before = text[max(0, start - 1) : start]
-    if touches_word(before) or before == "+":
+    sign = text[max(0, start - 1) : start]
+    if touches_word(sign) or sign == "+":
         return
     stop = end
     while stop - start >= 8:  # noqa: PLR2004 - plus sign and seven digits
@@ -169,7 +179,7 @@ DETECTORS: tuple[Detector, ...] = (
         kind="pii.email",
         pattern=rf"{_EMAIL_FIRST}(?:{_EMAIL_WORD})?(?:\.{_EMAIL_WORD})*@(?:{_EMAIL_LABEL}\.)+{_EMAIL_END}",
         trigger=rf"[{_ALNUM}_%+'-]@[{_ALNUM}]",
-        validate=valid_email,
+        find=find_email,
         base_score=0.95,
     ),
     Detector(

@@ -14,12 +14,12 @@ import re2
 from outpost.dlp.before import before
 from outpost.dlp.detector import Detector
 from outpost.dlp.detectors.secret_format import Spans
-from outpost.dlp.placeholders import is_placeholder
+from outpost.dlp.placeholders import is_placeholder, looks_typed
 from outpost.dlp.rarity import bits_per_sign, entropy
 
 # English, German, French (mot de passe, mdp), Spanish, Italian, Portuguese, Dutch.
 _PERSONAL = (
-    r"passw(?:or)?d|passwort|securestring|kennwort|passphrase|passcode|zugangscode|pwd|contrase(?:\xf1|n)a|"
+    r"passw(?:or)?d|passwort|securestring|kennwort|passphrase|passcode|zugangscode|(?-i:pwd|Pwd|PWD)|contrase(?:\xf1|n)a|"
     r"wachtwoord|(?:\b|_)(?:pass|"
     r"pw|passe|mdp|senha|clave|parola)\b"
 )
@@ -29,7 +29,7 @@ _KEYS = (
 )
 _SECRET = (
     rf"(?:secret|token)(?:[ _-](?:key|token)\b)?|{_KEYS}[_-]?key|credential|\bkey\b|[_-](?:key|salt|secret|auth)\b|"
-    r"(?-i:[a-z]Key\b)"
+    r"(?-i:[a-z](?:Key|KEY)\b)"
 )
 _TAIL = r"(?:[_.-]?[0-9A-Za-z]+){0,6}"
 _CLOSE = r"(?:\\{0,3}[\"'`][)\]]{0,2}|[)\]]{0,2})"
@@ -78,6 +78,11 @@ _KEY_BEFORE = re2.compile(
     r"(?i)(?:api|access|auth\w*|account|private|encryption|signing|master|shared|secret|client|app|service|"
     r"license|admin)[ ]?$"
 )
+# A vendor's name may be any word, but these have keys that are public or none.
+_ANY_KEY_BEFORE = re2.compile(r"(?:^|[^0-9A-Za-z])([A-Za-z][0-9A-Za-z]{2,24})(?:[ _.:-]|[\"']?\]?\[[\"']?)$")
+_KEY_OF_OTHERS = re2.compile(
+    r"(?i)(?:gpg|pgp|ssh|apt|rsa|deploy|repo\w*|registry|verif\w*|host|by|with|this|that|its|same|and|for|dedup\w*|idempotency|routing|message|record|document|doc|i18n|react|trace|track\w*)$"
+)
 # What stands where a secret would: references, types, nothing.
 _REFERENCE = re2.compile(
     r"(?i)^(?:[$%{<*@&!#~.+,)|]|\[|\\|\.\.|--|/|https?:|process\.|os\.|env[.(]|self\.|this\.|config|settings|args|"
@@ -90,9 +95,17 @@ _REFERENCE = re2.compile(
     r"pass(?:word|wd|phrase)?\d{0,3}$|"
     r"default$|unset|missing|invalid|value|test$|foo|bar$|baz$|n/a|tbd|todo|yes$|no$|x{2,}|the\b|your|my[_-]|a$)"
 )
+# Names of variables; and values that begin or end as a vendor's keys do: its detector would have taken a whole one.
+_OTHER_VALUE = re2.compile(
+    r"^[A-Z]+(?:_[A-Z]+)+$|^(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|A[KS]IA[0-9A-Z]{8}|AIza|[spr]k_(?:live|test)_|sk-(?:ant|proj|svcacct)-|"
+    r"SG\.|npm_|pypi-|do[opr]_v1_|sq0[a-z]{3}-|shp[a-z]{2}_|ya29\.|GOCSPX-|dapi[0-9a-f]{8}|"
+    r"NR(?:AK|JS|I[ITQR])-|px-(?:api|dep)-|tskey-|pul-|lin_api_|figd_|gsk_|hf_|nvapi-|xai-|r8_|dckr_pat_|CCIPAT_)|NRAL$"
+)
 _PATH = re2.compile(r"^[A-Za-z_$][0-9A-Za-z_$]*(?:(?:\.|->|::)[A-Za-z_$][0-9A-Za-z_$]*)*[)\]}.,:]*$")
 _CALL = re2.compile(r"^[0-9A-Za-z_$.:>-]*[(\[{]")
 _HEX = re2.compile(r"^[0-9a-fA-F-]+$")
+_FINGERPRINT = re2.compile(r"^[0-9A-F]+$")
+_PHRASE, _MIN_PHRASE = re2.compile(r"^[0-9A-Za-z]+[#!@%^&*][0-9A-Za-z!#@%^&*]+$"), 12
 _TRAILING = ".,:;?)]}|\\"
 _LOGIN = re2.compile(
     r"(?i)(?:user(?:[ _-]?(?:name|id))?|login|e-?mail|account|uid|usuario|utilisateur|utente|benutzer(?:name)?|"
@@ -115,7 +128,7 @@ _FLAG = re2.compile(r"(?:^|[\s\"'`(])--?(?:[a-z0-9]+-){0,3}$")
 _FORMAL = re2.compile(
     r"(?i)\blogin \S{1,40}\s{1,8}$|(?:uid|user(?: ?id| ?name)?|server|data ?source|database|initial catalog|host|"
     r"dsn|driver|port)\s?="
-    r"[^;\n]{1,40};\s?[a-z_ ]{0,8}$|[?&][a-z_]{0,12}$"
+    r"[^;\n]{1,40};[\s\"'&+]{0,6}[a-z_ ]{0,8}$|[?&][a-z_]{0,12}$"
 )
 
 
@@ -147,9 +160,15 @@ def read(text: str, start: int, end: int) -> Assignment | None:
         value = value[1:].removesuffix(quote).removesuffix("\\")
         at += 1
     behind = piece[match.end(4) : match.end(4) + 1]
-    whole = behind in {"", "\n", "\r"} or (
-        behind == "<" and text[start + match.end(4) + 1 : start + match.end(4) + 2] == "/"
+    whole = (
+        behind in {"", "\n", "\r"}
+        or (behind == "<" and text[start + match.end(4) + 1 : start + match.end(4) + 2] == "/")
+        or (sign == "=" and name.isupper())  # NAME=value of a shell or a settings file ends with a blank
     )
+    inner = value[:1] if quote and value[:1] in "\"'" and len(value) > 1 else ""
+    if inner:  # '"value"' of build files
+        value = value[1:].removesuffix(inner)
+        at += 1
     if not quote:
         value = (value.split("&")[0] if sign == "=" else value).rstrip(_TRAILING)
     password = _IS_PASSWORD.match(name) is not None
@@ -201,9 +220,28 @@ def _plausible_token(a: Assignment) -> bool:
         return False
     if a.sign.isalpha() and not a.quoted and len(value) < 2 * _MIN_TOKEN:
         return False
-    if a.sign == "" and not a.quoted and (len(value) < 2 * _MIN_TOKEN or _HEX.match(value) is not None):
-        return False  # a commit or a digest
-    return is_random(value)
+    if a.sign == "" and not a.quoted and (len(value) < 2 * _MIN_TOKEN or _FINGERPRINT.match(value) is not None):
+        return False
+    return is_random(value) or _made_up(value) or _pass_phrase(a)
+
+
+def _pass_phrase(a: Assignment) -> bool:
+    """Words joined by a sign that no label has, in quotes, and called a secret: ``secret: "winter#garden"``."""
+    long = a.quoted and not a.tail and a.name.lower() == "secret" and len(a.value) >= _MIN_PHRASE
+    return long and _PHRASE.match(a.value) is not None
+
+
+def _surely_key(a: Assignment) -> bool:
+    """Whether the value of something called a key can only be a secret: long, mixed, and no number of a public key."""
+    return len(a.value) >= _MIN_BARE and a.tail == "" and not a.value.startswith("AAAA") and a.value != a.value.upper()
+
+
+def _made_up(value: str) -> bool:
+    """Letters and digits counted out on the keyboard for longer than a label is."""
+    plain = value.replace("-", "").replace("_", "")
+    if len(plain) < 2 * _MIN_TOKEN or not plain.isalnum() or plain.isalpha():
+        return False
+    return looks_typed(value) and (not plain.isdigit() or len(plain) >= _MIN_BARE)
 
 
 def _named_otherwise(a: Assignment, lead: str) -> bool:
@@ -216,17 +254,23 @@ def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
     """The assignment of a secret at this match, ``lead`` being what stands before it; None if it is none."""
     if end - start < _MIN_MATCH:
         return None
-    if text[start : start + 3].lower() == "key" and _KEY_BEFORE.search(lead) is None and not lead.endswith("--"):
+    vague = text[start : start + 3].lower() == "key" and _KEY_BEFORE.search(lead) is None and not lead.endswith("--")
+    if vague and ((other := _ANY_KEY_BEFORE.search(lead)) is None or _KEY_OF_OTHERS.match(other[1]) is not None):
         return None  # first, for the word is common
     a = read(text, start, end)
-    if a is None or is_placeholder(a.value, short=True) or _named_otherwise(a, lead):
+    if a is None or (vague and not _surely_key(a)) or not a.value.isprintable() or _named_otherwise(a, lead):
+        return None
+    if not a.password and _OTHER_VALUE.search(a.value) is not None:
         return None
     salt = a.quoted and len(a.value) > _MIN_SALT and entropy(a.value) > _SALT_ENTROPY
-    if not salt and _REFERENCE.match(a.value.lstrip("\"'`")) is not None:
+    formal = _FLAG.search(lead) is not None or _FORMAL.search(lead) is not None
+    if is_placeholder(a.value, short=True, formal=formal):
+        return None
+    signed = formal and a.value[0] in "#!@" and a.value[1:2].isalnum()
+    if not salt and not signed and _REFERENCE.match(a.value.lstrip("\"'`")) is not None:
         return None
     if not a.quoted and (_CALL.match(a.value) is not None or a.sign in {"(", ","}):
         return None
-    formal = _FLAG.search(lead) is not None or _FORMAL.search(lead) is not None
     if a.sign == "" and not (formal or _stands_bare(a, lead)):
         return None
     plausible = _plausible_password(a, formal=formal) if a.password else _plausible_token(a)
@@ -287,6 +331,7 @@ DETECTORS = (
         pattern=_SECRETS,
         trigger=rf"(?i:{_SECRET})",
         find=_finder(_any),
+        doubts=looks_typed,
         base_score=0.65,  # under what a vendor's format scores for the same span
         open_ended_chars=_OPEN_CHARS,
     ),

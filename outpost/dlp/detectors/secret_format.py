@@ -14,7 +14,7 @@ import re2
 
 from outpost.dlp.before import before
 from outpost.dlp.detector import Detector, touches_word
-from outpost.dlp.placeholders import is_placeholder
+from outpost.dlp.placeholders import is_placeholder, looks_typed
 
 Validator = Callable[[str], bool]
 Spans = Callable[[str, int, int], Iterable[tuple[int, int]]]
@@ -42,7 +42,7 @@ _NOT_LITERAL = re2.compile(r"\\?[^\\](?:[?*+]|\{[0-9,]*\})|[|^]")
 _REPEATED_CLASS = re2.compile(r"\[[^\]]*\]\{")
 _SHORTEST_TRIGGER = 3  # shorter ones occur everywhere
 _TELLING = r"key|token|secret|passw|pwd|auth|credential|access|private|(?:^|[^a-z])(?:pat|dsn|license)(?:[^a-z]|$)"
-_ASSIGNED = r"^[0-9A-Za-z_.\-\[\]]{0,40}[\"'`\]]{0,2}\s{0,8}(?:=>|:=|[:=])\s{0,8}[\"'`]{0,3}$"
+_ASSIGNED = r"^[0-9A-Za-z_.\-\[\]]{0,40}[\"'`\]]{0,2}\s{0,8}(?:=>|:=|[:=,])\s{0,8}[\"'`]{0,3}$"
 _WORDS = re2.compile(rf"(?i){_TELLING}")
 _ASSIGNS = re2.compile(_ASSIGNED)
 
@@ -57,10 +57,12 @@ def begins_token(text: str, start: int) -> bool:
 
 
 def ends_token(text: str, end: int, signs: str = "") -> bool:
-    """Whether a token ends here: no letter, digit or underscore follows, nor one behind one of ``signs``."""
+    """Whether a token ends here: no letter, digit or one of ``signs`` follows; full stops and arrows may end a text."""
     after = text[end : end + 2]
     if not after:
         return True
+    if after[0] in signs and after[0] not in "./=":
+        return after == "->" or text[end : end + 3] == "-->"
     return not (touches_word(after[0]) or (after[0] in signs and len(after) > 1 and touches_word(after[1])))
 
 
@@ -86,7 +88,7 @@ def trigger_of(pattern: str) -> str:
 def whole_token(pattern: str, valid: Validator | None, *, made_up: bool = False) -> Spans:
     """The ``find`` of a detector whose match must be a whole token that is no example.
 
-    ``made_up``: its name says that it is a key, so keys that were counted out on the keyboard count too.
+    ``made_up``: its name says that it is a key, so one of few different signs counts too.
     """
     signs = signs_of(pattern)
 
@@ -97,6 +99,15 @@ def whole_token(pattern: str, valid: Validator | None, *, made_up: bool = False)
             yield start, end
 
     return find
+
+
+def _with_rest(what: str, pattern: str) -> str:
+    """``pattern`` as group 1, then whatever goes on with the token: a long run is one match, which is refused as one.
+
+    Else one match would begin where the last ended, all through an encoded file, and no place were safe for a cut.
+    The group's name makes the pattern the row's own: detectors of one pattern would share a trigger.
+    """
+    return rf"(?P<{what}>{pattern})[0-9A-Za-z_{re2.escape(signs_of(pattern))}]*"
 
 
 def prefixed(rows: Iterable[Row], score: float = STRONG_SCORE) -> tuple[Detector, ...]:
@@ -111,6 +122,7 @@ def _prefixed(score: float, what: str, pattern: str, valid: Validator | None = N
         pattern=pattern,
         trigger=trigger or trigger_of(pattern),
         find=whole_token(pattern, valid),
+        doubts=looks_typed,
         base_score=score,
     )
 
@@ -124,10 +136,11 @@ def _named(what: str, vendor: str, pattern: str) -> Detector:
     return Detector(
         name=what.replace("_", "-"),
         kind=f"secret.{what}",
-        # The group's name makes the pattern the row's own: detectors of one pattern would share a trigger.
-        pattern=rf"(?P<{what}>{pattern})",
+        pattern=_with_rest(what, pattern),
+        group=1,
         trigger=rf"(?i){vendor}",
         find=_behind_name(vendor, pattern),
+        doubts=looks_typed,
         base_score=NAMED_SCORE,
     )
 
@@ -168,8 +181,10 @@ def _led(score: float, what: str, trigger: str, lead: str, pattern: str, valid: 
     return Detector(
         name=what.replace("_", "-"),
         kind=f"secret.{what}",
-        pattern=rf"(?P<{what}>{pattern})",
+        pattern=_with_rest(what, pattern),
+        group=1,
         trigger=trigger,
         find=find,
+        doubts=looks_typed,
         base_score=score,
     )

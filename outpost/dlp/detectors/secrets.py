@@ -13,7 +13,7 @@ import zlib
 import re2
 
 from outpost.dlp.detector import Detector
-from outpost.dlp.placeholders import is_placeholder
+from outpost.dlp.placeholders import is_placeholder, looks_typed
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -86,6 +86,7 @@ DETECTORS = (
         kind="secret.aws_access_key",
         pattern=r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.95,
     ),
     Detector(
@@ -93,6 +94,7 @@ DETECTORS = (
         kind="secret.aws_secret_key",
         pattern=r"(?:\b|[/+])[0-9A-Za-z/+]{40,}",
         validate=lambda secret: len(secret) == 40 and valid_aws_secret(secret),  # noqa: PLR2004
+        doubts=looks_typed,
         base_score=0.1,
         context_words=("secret_access_key", "secretaccesskey", "secret access key", "secret_key", "secret key", "aws"),
         context_score=0.9,
@@ -102,6 +104,7 @@ DETECTORS = (
         kind="secret.github_token",
         pattern=r"\bgh[pousr]_[0-9A-Za-z]{36}\b",
         validate=valid_github_checksum,
+        doubts=looks_typed,
         base_score=0.99,
     ),
     Detector(
@@ -109,6 +112,7 @@ DETECTORS = (
         kind="secret.github_token",
         pattern=r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59})\b",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.7,  # may be mistyped or made up, but nothing else looks like it
     ),
     Detector(
@@ -116,6 +120,7 @@ DETECTORS = (
         kind="secret.slack_token",
         pattern=r"\b(?:xox[abcdeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{32,})",
         validate=valid_slack,
+        doubts=looks_typed,
         base_score=0.95,
     ),
     Detector(
@@ -123,6 +128,7 @@ DETECTORS = (
         kind="secret.slack_webhook",
         pattern=r"https://hooks\.slack\.com/(?:services/T|workflows/T|triggers/[TE])[0-9A-Za-z]{6,}/[0-9A-Za-z]{6,}/[0-9A-Za-z/]{16,}",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.98,
     ),
     Detector(
@@ -130,6 +136,7 @@ DETECTORS = (
         kind="secret.google_api_key",
         pattern=r"\bAIza[0-9A-Za-z_-]{35,}",
         validate=valid_google,
+        doubts=looks_typed,
         base_score=0.95,
     ),
     Detector(
@@ -138,6 +145,7 @@ DETECTORS = (
         # T3BlbkFJ is base64 of "OpenAI" and stands in the middle of every key of the vendor's.
         pattern=r"\bsk-(?:(?:proj|svcacct|admin|None)-)?[0-9A-Za-z_-]{16,}T3BlbkFJ[0-9A-Za-z_-]{16,}",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.99,
     ),
     Detector(
@@ -145,6 +153,7 @@ DETECTORS = (
         kind="secret.openai_api_key",
         pattern=r"\bsk-(?:[0-9A-Za-z]{48}|(?:proj|svcacct|admin)-[0-9A-Za-z_-]{40,})\b",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.7,
     ),
     Detector(
@@ -152,6 +161,7 @@ DETECTORS = (
         kind="secret.anthropic_api_key",
         pattern=r"\bsk-ant-[a-z]{3,8}[0-9]{2}-[0-9A-Za-z_-]{32,}",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.99,
     ),
     Detector(
@@ -160,6 +170,7 @@ DETECTORS = (
         # pk_ keys are made to be published.
         pattern=r"\b(?:(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z+/]{32,})\b",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.95,
     ),
     Detector(
@@ -174,6 +185,7 @@ DETECTORS = (
         kind="secret.jwt",
         pattern=r"\bey[IJ][0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{2,}(?:\.[0-9A-Za-z_-]*){1,3}",
         validate=valid_jwt,
+        doubts=looks_typed,
         base_score=0.95,
     ),
     Detector(
@@ -182,6 +194,7 @@ DETECTORS = (
         # docs/protocol.md, virtual keys.
         pattern=r"\bsk-op-[0-9A-Za-z]+-[0-9A-Za-z]{43}\b",
         validate=is_real,
+        doubts=looks_typed,
         base_score=0.99,
     ),
 )

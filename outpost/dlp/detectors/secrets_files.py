@@ -25,6 +25,7 @@ _MIN_PASSWORD = 4
 # Random letters and digits cost more (rarity.py); words cost less.
 _RANDOM_BITS = 4.2
 _RANDOM_ENTROPY = 3.0
+_HEX, _MIN_HEX = re2.compile("[0-9a-f]+|[0-9A-F]+"), 32
 
 
 def holds_credentials(encoded: str) -> bool:
@@ -47,12 +48,12 @@ def is_password(value: str) -> bool:
 
 def is_random(token: str) -> bool:
     """Letters and digits that are no words."""
-    return (
-        any(map(str.isdigit, token))
-        and any(map(str.isalpha, token))
-        and entropy(token) > _RANDOM_ENTROPY
-        and bits_per_sign(token) > _RANDOM_BITS
-    )
+    mixed = any(map(str.isdigit, token)) and any(map(str.isalpha, token))
+    return mixed and entropy(token) > _RANDOM_ENTROPY and (bits_per_sign(token) > _RANDOM_BITS or _is_hex(token))
+
+
+def _is_hex(token: str) -> bool:
+    return len(token) >= _MIN_HEX and _HEX.fullmatch(token) is not None
 
 
 def _encoded_or_random(token: str) -> bool:
@@ -78,14 +79,15 @@ _FILES = led(
         ("npmrc_password", r"_password", r":_password\s{0,2}=\s{0,2}\"?", r"[0-9A-Za-z+/]{8,}={0,2}", None),
         ("gradle_or_maven_password", r"(?i)<(?:server)?passw", r"(?i)<(?:server)?password>", r"\{?[0-9A-Za-z+/]{20,}={0,2}", None),
         ("braintree_token", r"access_token\$", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$", r"[0-9a-f]{32}", None),
-        ("salesforce_token", r"00D", r"00D[0-9A-Za-z]{12,15}!", r"A[0-9A-Za-z._-]{60,}", None),
+        ("salesforce_token", r"00D", r"00D[0-9A-Za-z]{12,15}!", r"[0-9A-Za-z._-]{80,}", None),
         ("okta_ssws_token", r"(?i)ssws\s", r"(?i)\bssws\s{1,2}", r"00[0-9A-Za-z_-]{40}", None),
         ("encoded_password", r"(?i)<pass", r"(?i)<pass(?:word)?\s[^<>]{1,40}>", r"[0-9A-Za-z+/]{6,200}={0,2}", None),
         ("azure_app_configuration_secret", r"(?i)\.azconfig\.io", r"(?i)azconfig\.io;id=[^;\s]{1,40};secret=", r"[0-9A-Za-z+/]{40,120}={0,2}", None),
         ("truenas_key", r"-[0-9A-Za-z]{64}", r"(?i)(?:bearer\s{1,2}|auth\.login_with_api_key[^\]]{1,40}\[\s{0,8}\"|(?:true|free)nas[0-9a-z_ -]{0,20}[\"']?[:=\s]{1,3}[\"']?)", r"[0-9]{1,4}-[0-9A-Za-z]{64}", None),
         ("base64_private_key", r"LS0tLS1CRUdJTi", r"", r"LS0tLS1CRUdJTi[0-9A-Za-z+/]{0,60}(?:UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|gUFJJVkFURSBLRVk|QUklWQVRFIEtFW)[0-9A-Za-z+/=]{20,}", None),
+        ("hashicorp_vault_unseal_key_argument", r"unseal", r"unseal\s{1,3}[\"']?", r"[0-9A-Za-z+/]{43}[0-9A-Za-z+/=]", None),
         ("rails_master_key", r"(?i)rails_master_key|master\.key", r"(?i)(?:rails_master_key|master\.key)[\"']?\s{0,2}[=:]?\s{0,2}[\"']?", r"[0-9a-f]{32}", None),
-        ("jenkins_admin_password", r"initialAdminPassword|generated:", r"(?s)(?:password generated:\s{1,6}|initialAdminPassword[^0-9a-f]{1,20})", r"[0-9a-f]{32}", None),
+        ("jenkins_admin_password", r"initialAdminPassword|generated:|proceed to installation:", r"(?s)(?:password generated[^0-9a-f]{0,4}(?:Please use the following password to proceed to installation:)?\s{1,6}|proceed to installation:\s{1,6}|initialAdminPassword[^0-9a-f]{1,20})", r"[0-9a-f]{32}", None),
         ("terraform_state_secret", r"(?i)\"sensitive_", r"(?i)\"sensitive_[a-z_]{1,30}\"\s{0,2}:\s{0,2}\"", r"[0-9A-Za-z+/_-]{16,}", is_random),
     )
 )  # fmt: skip
@@ -141,6 +143,7 @@ def _last_argument(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
 
 _PUTTY_LINE = r"(?:\r?\n[0-9A-Za-z+/=]*)"
 _ANY = r"((?s:.))?"
+_DASH_U = rf"\B--?u(?:ser)?\b(?:[ =][\"']?(?:[^\s\"':]{{0,64}}(?::[^\s\"']{{0,128}})?)?)?{_ANY}"
 _DASH_P = rf"\B-p(?:[ =]?[\"']?[^\s\"']{{0,128}})?{_ANY}"
 _OBJECTS = (
     "NetworkCredential|DirectoryEntry|PSCredential|UsernamePasswordCredentials?|HTTPBasicAuth|BasicAWSCredentials|PasswordAuthentication|"
@@ -150,13 +153,23 @@ _COMMANDS = (
     Detector(
         name="command-user",
         kind="credential_leak",
-        pattern=rf"\B--?u(?:ser)?\b(?:[ =][\"']?(?:[^\s\"':]{{0,64}}(?::[^\s\"']{{0,128}})?)?)?{_ANY}",
+        pattern=_DASH_U,
         trigger=r"\B--?u(?:ser)?\b",
         find=_find_last(
             r"(?is)\b(?:curl|wget|https?|smbclient|invoke-\w+)\b",
             r"--?u(?:ser)?[ =][\"']?[^\s\"':]{1,64}:([^\s\"']{4,128})",
         )(is_password),
         base_score=0.85,
+        open_ended_chars=1,
+    ),
+    Detector(
+        # The command may stand far before; a client's number and its long secret need none.
+        name="command-client",
+        kind="credential_leak",
+        pattern=_DASH_U,
+        trigger=r"\B--?u(?:ser)?\b",
+        find=_find_last(r"[\s'\"]$", r"--?u(?:ser)?[ =][\"']?[^\s\"':]{4,64}:([0-9A-Za-z_.~+/=-]{20,128})")(is_random),
+        base_score=0.8,
         open_ended_chars=1,
     ),
     Detector(
@@ -185,7 +198,7 @@ _COMMANDS = (
     Detector(
         name="credential-object",
         kind="credential_leak",
-        pattern=rf"(?:{_OBJECTS})(?:\([^)\n]{{0,200}})?{_ANY}",
+        pattern=rf"(?:{_OBJECTS})(?:\([^)]{{0,240}})?{_ANY}",
         trigger=rf"(?:{_OBJECTS})",
         find=_last_argument,
         base_score=0.85,

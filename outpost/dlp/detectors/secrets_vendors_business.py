@@ -90,7 +90,7 @@ DETECTORS = prefixed(
         ("square_access_token", r"EAAA[0-9A-Za-z_-]{60}"),
         ("segment_token", r"sgp_[0-9A-Za-z]{64}"),
         ("teamwork_token", r"tkn\.v1_[0-9A-Za-z]{60,90}={0,2}"),
-        ("telegram_bot_token", r"[0-9]{8,10}:AA[0-9A-Za-z_-]{33}"),
+        ("telegram_bot_token", r"[0-9]{8,10}:AA[0-9A-Za-z_-]{32,33}"),
         ("teams_webhook", r"https://[0-9A-Za-z-]{1,60}\.webhook\.office\.com/webhookb2/[0-9a-f@-]{73}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
         ("teams_old_webhook", r"https://outlook\.office(?:365)?\.com/webhook/[0-9a-f@-]{73}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
         ("trello_token", r"ATTA[0-9A-Za-z]{72}"),

@@ -49,6 +49,7 @@ def valid_grafana(token: str) -> bool:
 
 DETECTORS = prefixed(
     (
+        ("adafruit_io_key", r"aio_[0-9A-Za-z]{28}"),
         ("adobe_client_secret", r"p8e-[0-9A-Za-z_-]{32}"),
         ("aikido_secret", r"AIK_SECRET_[0-9A-Za-z]{64}"),
         ("aikido_ci_token", r"AIK_CI_[0-9A-Za-z]{20,44}"),
@@ -63,14 +64,14 @@ DETECTORS = prefixed(
         ("buildkite_cluster_token", r"bkct_[0-9A-Za-z_-]{73}"),
         ("buildkite_token", r"bkua_[0-9a-z]{40}"),
         ("circleci_project_token", r"CCIPRJ_[0-9A-Za-z]{22}_[0-9a-f]{40}"),
-        ("circleci_token", r"CCIPAT_[0-9A-Za-z]{22}_[0-9a-z]{40}"),
+        ("circleci_token", r"CCIPAT_[0-9A-Za-z]{22,24}_[0-9a-z]{40}"),
         ("clojars_token", r"CLOJARS_[0-9a-z]{60}"),
         ("cloudsmith_key", r"csa_[0-9a-f]{30}[0-9A-Za-z]{6}"),
         ("configcat_key", r"configcat-sdk-1/[0-9A-Za-z_-]{22}/[0-9A-Za-z_-]{22}"),
         ("contentful_token", r"CFPAT-[0-9A-Za-z_-]{43}"),
         ("crates_io_token", r"cio[0-9A-Za-z]{32}"),
         ("deno_token", r"dd[po]_[0-9A-Za-z]{36}"),
-        ("dependency_track_key", r"odt_[0-9A-Za-z]{32}"),
+        ("dependency_track_key", r"odt_[0-9A-Za-z]{32,40}"),
         ("dependency_track_new_key", r"odt_[0-9A-Za-z]{8}_[0-9A-Za-z]{32}"),
         ("devcycle_key", r"dvc_(?:server|mobile)_[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}_[0-9a-f]{7}"),
         ("dockerhub_org_token", r"dckr_oat_[0-9A-Za-z_-]{32}"),

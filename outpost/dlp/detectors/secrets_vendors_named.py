@@ -87,7 +87,7 @@ DETECTORS = named(
         ("gumroad_token", r"gumroad", r"(?:[0-9a-f]{64}|[0-9A-Za-z_-]{43})"),
         ("guardian_key", r"guardian", _UUID),
         ("hashicorp_vault_unseal_key", r"unseal", r"(?:[0-9a-f]{66}|[0-9A-Za-z+/]{44}|[0-9A-Za-z+/]{43}=)"),
-        ("hashicorp_vault_old_token", r"vault", r"[sbr]\.[0-9A-Za-z]{24}(?:\.[0-9A-Za-z]{5})?"),
+        ("hashicorp_vault_old_token", r"vault", r"[sbr]\.(?:[0-9A-Za-z_-]{26,160}|[0-9A-Za-z]{24}(?:\.[0-9A-Za-z]{5})?)"),
         ("heroku_old_key", r"heroku", _UUID),
         ("honeycomb_old_key", r"honeycomb", r"(?:[0-9a-f]{32}|[0-9A-Za-z]{22})"),
         ("hubspot_key", r"hubspot", _UUID),

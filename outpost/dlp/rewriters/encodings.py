@@ -8,7 +8,7 @@ Line breaks (RFC 2045 6.8) may stand anywhere in a run, in hexadecimal blanks, c
 import binascii
 import re
 
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 
 # Signs by the bits they may stand for when all three bytes are ASCII: printable, tab or line end.
@@ -20,13 +20,13 @@ _FIRST, _SECOND, _THIRD, _ANY = (
 )
 _BREAK = r"(?:(?:\r?\n|\\r\\n|\\n)[ \t>]{0,8})?"
 _GROUP = f"{_FIRST}{_SECOND}{_THIRD}{_ANY}"
-_BASE64 = compile_bytes(rf"(?:{_GROUP}){{3,}}(?:{_ANY}{{2,3}}={{0,2}})?")
+_BASE64 = of_bytes(rf"(?:{_GROUP}){{3,}}(?:{_ANY}{{2,3}}={{0,2}})?")
 _BROKEN_GROUP = rf"{_FIRST}{_BREAK}{_SECOND}{_BREAK}{_THIRD}{_BREAK}{_ANY}{_BREAK}"
-_WRAPPED = compile_bytes(rf"(?:{_BROKEN_GROUP}){{3,}}(?:{_ANY}{{2,3}}={{0,2}})?")
+_WRAPPED = of_bytes(rf"(?:{_BROKEN_GROUP}){{3,}}(?:{_ANY}{{2,3}}={{0,2}})?")
 # Printable ASCII, tab or line end as two digits.
 _BYTE = "(?:[2-7][0-9A-Fa-f]|0[9aAdD])"
 _BETWEEN = r"(?:[ \t]{0,4}[\n,:;.-]?[ \t\n]{0,8}(?:\\?0?[xX])?)"
-_HEX = compile_bytes(rf"(?:\b|[G-Zg-z_])((?:\\?0?[xX])?(?:{_BYTE}{_BETWEEN}){{7,}}{_BYTE})")
+_HEX = of_bytes(rf"(?:\b|[G-Zg-z_])((?:\\?0?[xX])?(?:{_BYTE}{_BETWEEN}){{7,}}{_BYTE})")
 _SIGNS = re.compile(r"[0-9A-Za-z+/_-]+")
 _DIGITS = re.compile(r"[2-7][0-9A-Fa-f]|0[9aAdD]")
 _PREFIX = re.compile(r"\\?0?[xX]")
@@ -79,20 +79,16 @@ def _base64_tokens(text: str, start: int, end: int) -> list[Token]:
 
 def find_base64(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Runs of base64 of ASCII text, each on one line."""
-    return [
-        token
-        for match in _BASE64.finditer(raw, begin, end)
-        for token in _base64_tokens(text, match.start(), match.end())
-    ]
+    return [token for (span, *_) in _BASE64.each(raw, begin, end) for token in _base64_tokens(text, *span)]
 
 
 def find_wrapped(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Runs of base64 of ASCII text that are broken over lines."""
     return [
         token
-        for match in _WRAPPED.finditer(raw, begin, end)
-        if any(text.find(sign, *match.span()) >= 0 for sign in "\n\\")
-        for token in _with_breaks(text, _base64_tokens(text, match.start(), match.end()))
+        for (span, *_) in _WRAPPED.each(raw, begin, end)
+        if any(text.find(sign, *span) >= 0 for sign in "\n\\")
+        for token in _with_breaks(text, _base64_tokens(text, *span))
     ]
 
 
@@ -120,12 +116,11 @@ def _even(pairs: list[tuple[int, str]], step: int) -> list[Token]:
 def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Runs of hexadecimal digits of ASCII text."""
     tokens: list[Token] = []
-    for match in _HEX.finditer(raw, begin, end):
-        start, stop = match.span(1)
-        prefix = _PREFIX.match(text, start, stop)
+    for _, (first, stop) in _HEX.each(raw, begin, end):
+        prefix = _PREFIX.match(text, first, stop)
+        start = prefix.end() if prefix else first
         if prefix:
-            tokens.append(Token(start, prefix.end(), " "))
-            start = prefix.end()
+            tokens.append(Token(first, start, " "))
         run = text[start:stop]
         if run.isalnum() and len(run) % 2 == 0 and "x" not in run and "X" not in run:
             for tile in range(0, len(run), 4 * _TILE_GROUPS):
@@ -161,7 +156,8 @@ WRAPPED_BASE64 = Rewriter(
 )
 HEXADECIMAL = Rewriter(
     name="hexadecimal",
-    trigger=r"[0-9A-Fa-f]{16}|(?:[2-7][0-9A-Fa-f](?:[ ,:;.-]{1,3}|[ ,:;.-]{0,3}\\?0?[xX])){4}",
+    # As far as a token's beginning: digests, which are common, hold no eight such bytes in a row.
+    trigger=rf"(?:{_BYTE}{_BETWEEN}){{7}}{_BYTE}",
     tokens=find_hex,
     unfinished=rf"(?:\b|[G-Zg-z_])(?:\\?0?[xX])?(?:{_BYTE}{_BETWEEN})+\\?[0-9A-Fa-f]?",
 )

@@ -8,8 +8,8 @@ is an assignment, so a lone ``=34`` counts only where a mail program would write
 import re
 from html.entities import html5
 
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.normalise import normalise
-from outpost.dlp.one_byte import compile_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 from outpost.dlp.rewriters.locate import matches
 
@@ -30,7 +30,7 @@ _TRIGGER = (
     r"%[0-9A-Fa-f]{2}|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|U0|[0-3][0-7]{2}|[nrt])"
     r"|&(?:#|[A-Za-z][0-9A-Za-z]{1,24};)|=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
 )
-_LOCATOR = compile_bytes(_TRIGGER)
+_LOCATOR = of_bytes(_TRIGGER)
 _BYTES = {
     "percent": (3, 1),
     "x": (4, 2),

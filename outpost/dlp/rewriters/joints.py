@@ -7,7 +7,7 @@ Between the pieces stand a closing quote, an operator or blanks, and an opening 
 import re
 from itertools import pairwise
 
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 from outpost.dlp.rewriters.locate import matches
 
@@ -20,8 +20,8 @@ _JOINT = re.compile(
     rf"[\"'`](?:{_BLANKS}{_OPERATOR}(?:{_BLANKS}[\\_](?=\s))?{_BLANKS}|\s{{1,40}})(?:[fFrRbBuUL@$]{{1,2}}(?=[\"'`]))?[\"'`]"
 )
 _JOINT_TRIGGER = r"[\"'`](?:\s{1,40}[\"'`fFrRbBuUL@$+.|&<~\\_]|[+.|&<~\\_][\s\"'`fFrRbBuUL@$+.|&<~\\_])"
-_JOINT_LOCATOR = compile_bytes(_JOINT_TRIGGER)
-_BREAK = compile_bytes(rf"{_PIECE}{{7}}[0-9A-Za-z](\\?\r?\n[ \t>|#*]{{0,16}}){_PIECE}")
+_JOINT_LOCATOR = of_bytes(_JOINT_TRIGGER)
+_BREAK = of_bytes(rf"{_PIECE}{{7}}[0-9A-Za-z](\\?\r?\n[ \t>|#*]{{0,16}}){_PIECE}")
 _LAST_PIECE = re.compile(rf"{_PIECE}+\Z")
 _NEXT_PIECE = re.compile(rf"{_PIECE}{{0,{_BREAK_REACH_CHARS}}}")
 _MIN_SWITCHES = 3
@@ -50,7 +50,7 @@ def find_joints(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 
 def find_breaks(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Every line break within a key, to be read as nothing."""
-    spans = (match.span(1) for match in _BREAK.finditer(raw, begin, end))
+    spans = (spans[1] for spans in _BREAK.each(raw, begin, end))
     return [Token(start, stop, "") for start, stop in spans if _breaks_key(text, start, stop)]
 
 

@@ -6,7 +6,8 @@ patterns given to ``re`` have no repeat within a repeat that could match the sam
 
 import re
 from collections.abc import Iterator
-from typing import Any
+
+from outpost.dlp.linear import Pattern
 
 _WINDOW_CHARS = 768
 # The longest token whose beginning does not match by itself (``joints.py``) is shorter.
@@ -16,12 +17,12 @@ _STEP_CHARS = 16
 
 
 def matches(
-    locator: Any, pattern: re.Pattern[str], text: str, raw: bytes, bounds: tuple[int, int]
+    locator: Pattern, pattern: re.Pattern[str], text: str, raw: bytes, bounds: tuple[int, int]
 ) -> Iterator[re.Match[str]]:
     """What ``pattern.finditer`` gives between ``bounds``; ``locator`` (RE2, of the bytes) occurs where it matches."""
     at, end = bounds
-    while (found := locator.search(raw, at, end)) is not None:
-        at = found.start()
+    while (found := locator.first(raw, at, end)) is not None:
+        at = found[0][0]
         stop = min(at + _WINDOW_CHARS, end)
         for match in pattern.finditer(text, at, stop):
             at = match.end()

@@ -5,21 +5,21 @@ Only words that mix both are read so: a Russian word is left alone, ``АKIA`` wi
 """
 
 from outpost.dlp.confusables import LOOKALIKES
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 
 _SIGNS = r"0-9A-Za-z._%+@/=-"
 _MIXED = r"[0-9A-Za-z@]\xff|\xff[0-9A-Za-z@]"
 
 
-_WORD = compile_bytes(rf"[\xff{_SIGNS}]*(?:{_MIXED})[\xff{_SIGNS}]*")
+_WORD = of_bytes(rf"[\xff{_SIGNS}]*(?:{_MIXED})[\xff{_SIGNS}]*")
 
 
 def find(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """The look-alikes in mixed words."""
     tokens = []
-    for match in _WORD.finditer(raw, begin, end):
-        for at in range(match.start(), match.end()):
+    for ((start, stop),) in _WORD.each(raw, begin, end):
+        for at in range(start, stop):
             sign = LOOKALIKES.get(ord(text[at]))
             if sign is not None:
                 tokens.append(Token(at, at + 1, sign))

@@ -5,6 +5,7 @@ check digits, for tables, dates and versions are rows of digits too.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -12,18 +13,18 @@ from stdnum import iban
 from stdnum.numdb import get as registry
 
 from outpost.dlp.detectors.payment import luhn
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token
 
 _BETWEEN = r"[ \t\r\n\x80./\\_|*~+-]{0,3}"
-_RUN = compile_bytes(rf"[0-9](?:{_BETWEEN}[0-9]){{8,}}")
+_RUN = of_bytes(rf"[0-9](?:{_BETWEEN}[0-9]){{8,}}")
 _GROUP = re.compile("[0-9]+")
 _PLAIN = frozenset(("", " ", "-", "."))
 _CARD_MIN, _CARD_MAX = 13, 19
 _SSN = (3, 2, 4)
 _SSN_DIGITS = 9
 # Nine digits in any groups are joined beside one of these only.
-_SSN_WORDS = compile_bytes(r"(?i)\bssn\b|social|\bsoc\.? ?sec|\bss ?#|seguro")
+_SSN_WORDS = of_bytes(r"(?i)\bssn\b|social|\bsoc\.? ?sec|\bss ?#|seguro")
 # Layouts of card numbers, alone or followed by other numbers (expiry, security code).
 _CARD_LAYOUTS = ((4, 4, 4, 4), (4, 6, 5), (4, 4, 4, 4, 3), (4, 6, 4))
 
@@ -98,12 +99,19 @@ def _layout_end(run: str, groups: list[re.Match[str]], index: int, base: int, to
 def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Cards and social security numbers in rows of digits that no pattern takes for one."""
     tokens: list[Token] = []
-    for match in _RUN.finditer(raw, begin, end):
-        run = text[match.start() : match.end()]
+    for ((start, stop),) in _RUN.each(raw, begin, end):
+        run = text[start:stop]
         if not run.isdigit():
-            named = _SSN_WORDS.search(raw, max(0, match.start() - CONTEXT_CHARS), match.start()) is not None
-            tokens += _within(run, match.start(), is_named=named)
+            named = _SSN_WORDS.first(raw, max(0, start - CONTEXT_CHARS), start) is not None
+            tokens += _within(run, start, is_named=named)
     return tokens
+
+
+def ends_of_rows(text: str, raw: bytes, begin: int) -> Iterator[tuple[int, int]]:
+    """The last digits of each row, so many as a card has: alone they could be one, behind others they are none."""
+    for ((start, end),) in _RUN.each(raw, begin):
+        digits = [place for place in range(start, end) if text[place].isdigit()]
+        yield digits[-_CARD_MAX:][0], end
 
 
 SPREAD_DIGITS = Rewriter(
@@ -112,10 +120,11 @@ SPREAD_DIGITS = Rewriter(
     tokens=find_digits,
     # More digits than that are no single value; groups among them are told apart as they come.
     unfinished=rf"[0-9](?:{_BETWEEN}[0-9]){{0,40}}{_BETWEEN}",
+    together=ends_of_rows,
 )
 
 _IBAN_MIN = 15  # Norway's, the shortest
-_IBAN = compile_bytes(
+_IBAN = of_bytes(
     rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9](?:{_BETWEEN}[0-9A-Za-z]){{11,30}}",
 )
 
@@ -132,9 +141,9 @@ def find_ibans(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Account numbers, joined, where a country's length and the check digits fit."""
     tokens = []
     at = begin
-    while (match := _IBAN.search(raw, at, end)) is not None:
-        start = match.start()
-        places = [place for place in range(start, match.end()) if text[place].isalnum()]
+    while (spans := _IBAN.first(raw, at, end)) is not None:
+        start, past = spans[0]
+        places = [place for place in range(start, past) if text[place].isalnum()]
         at = places[2]  # another one may begin before this match ends
         wanted = _iban_length(text[places[0]] + text[places[1]])
         if not _IBAN_MIN <= wanted <= len(places):
@@ -150,7 +159,7 @@ def find_ibans(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
 
 SPREAD_IBANS = Rewriter(
     name="spread-ibans",
-    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]{_BETWEEN}[0-9A-Za-z]",
+    trigger=rf"\b[A-Z]{_BETWEEN}[A-Z]{_BETWEEN}[0-9]{_BETWEEN}[0-9]",
     tokens=find_ibans,
     unfinished=(
         rf"[A-Z]{_BETWEEN}(?:[A-Z]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9]{_BETWEEN}(?:[0-9A-Za-z]{_BETWEEN}){{0,30}})?)?)?"

@@ -6,7 +6,7 @@ than the word "at": a bracketed ``[at]`` or a spelled dot before a known ending,
 
 import re
 
-from outpost.dlp.one_byte import compile_bytes
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 
 _DIGIT_WORDS = {
@@ -29,7 +29,7 @@ _BETWEEN = r"[ \t\r\n,.;:/-]{1,3}"
 # For the trigger, which is in ASCII so that every engine reads it alike.
 _ASCII_WORD = re.sub("[^ -~]", r"[\\x80-\\xff]", _WORD)
 _SPELLED_ITEM = rf"(?:{_WORD}|[0-9])"
-_SPELLED = compile_bytes(rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM}){{7,}}\b")
+_SPELLED = of_bytes(rf"(?i)\b{_SPELLED_ITEM}(?:{_BETWEEN}{_SPELLED_ITEM}){{7,}}\b")
 _ITEM = re.compile(r"[^\W_]+")
 _LONGEST = 7  # letters of a digit word
 _MIN_DIGITS = 9
@@ -88,7 +88,7 @@ def _as_ssn(tokens: list[Token]) -> list[Token]:
 
 def find_digits(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Rows of spelled digits."""
-    return [token for m in _SPELLED.finditer(raw, begin, end) for token in _in_words(text, m.start(), m.end())]
+    return [token for (span, *_) in _SPELLED.each(raw, begin, end) for token in _in_words(text, *span)]
 
 
 SPELLED_DIGITS = Rewriter(
@@ -110,14 +110,14 @@ _SPELLED_DOT = (
     rf"[ \t]{{0,2}}{_OPEN}\s?(?:{_DOT_WORD}|\.)\s?{_CLOSE}[ \t]{{0,2}}|[ \t]{{1,2}}{_DOT_WORD}[ \t]{{1,2}}|_dot_"
 )
 _DOT = rf"(?:{_SPELLED_DOT}|\.|[ \t]{{1,2}}\.[ \t]{{0,2}})"
-_ADDRESS = compile_bytes(
+_ADDRESS = of_bytes(
     rf"(?i)\b{_LOCAL}(?:(?:{_SPELLED_DOT})[0-9A-Za-z_%+'-]{{1,64}}){{0,3}}{_AT}"
     rf"{_LABEL}(?:{_DOT}{_LABEL}){{1,4}}\b",
 )
-_PARTS = compile_bytes(rf"(?i)^(.*?)({_AT})(.*)$")
-_IS_STRONG = compile_bytes(rf"(?i)^(?:{_STRONG_AT})$")
-_IS_SPELLED = compile_bytes(rf"(?i){_SPELLED_DOT}")
-_FOREIGN_DOT = compile_bytes(r"(?i)\s(?:punkt|punto|point|ponto)\s")
+_PARTS = of_bytes(rf"(?i)^(.*?)({_AT})(.*)$")
+_IS_STRONG = of_bytes(rf"(?i)^(?:{_STRONG_AT})$")
+_IS_SPELLED = of_bytes(rf"(?i){_SPELLED_DOT}")
+_FOREIGN_DOT = of_bytes(r"(?i)\s(?:punkt|punto|point|ponto)\s")
 _ANY_DOT = re.compile(rf"{_DOT}", re.IGNORECASE)
 _ENDINGS = frozenset(
     (
@@ -143,21 +143,21 @@ _NO_NAMES = frozenset(
 
 def _address(written: str, raw: bytes) -> str:
     """The address that was meant, or nothing."""
-    match = _PARTS.match(raw)
-    if match is None:
+    parts = _PARTS.first(raw)
+    if parts is None:
         return ""
-    split, past = match.end(1), match.end(2)
+    split, past = parts[2]
     domain_raw = raw[past:]
     local = _ANY_DOT.sub(".", written[:split])
     domain = _ANY_DOT.sub(".", written[past:])
     if domain.rpartition(".")[2].lower() not in _ENDINGS:
         return ""
     at = written[split:past].strip().lower()
-    if at == "at" and _FOREIGN_DOT.search(domain_raw) is not None:
+    if at == "at" and _FOREIGN_DOT.occurs(domain_raw):
         return ""  # "at this point in"
-    spelled = _IS_SPELLED.search(domain_raw) is not None
-    strong = _IS_STRONG.match(raw[split:past]) is not None
-    if written[split:past] == "@" and not spelled and _IS_SPELLED.search(raw[:split]) is None and " " not in written:
+    spelled = _IS_SPELLED.occurs(domain_raw)
+    strong = _IS_STRONG.occurs(raw[split:past])
+    if written[split:past] == "@" and not spelled and not _IS_SPELLED.occurs(raw[:split]) and " " not in written:
         return ""  # an address as it is
     if strong or written[split:past] == "@":
         return f"{local}@{domain}"
@@ -170,8 +170,7 @@ def _address(written: str, raw: bytes) -> str:
 def find_addresses(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Addresses with a spelled or bracketed at sign or dot."""
     tokens = []
-    for match in _ADDRESS.finditer(raw, begin, end):
-        start, stop = match.span()
+    for (start, stop), *_ in _ADDRESS.each(raw, begin, end):
         written = _address(text[start:stop], raw[start:stop])
         if written:
             tokens.append(Token(start, stop, written))

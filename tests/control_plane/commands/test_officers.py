@@ -59,10 +59,35 @@ def test_policy_needs_officers_and_virtual_keys_do_not(run, handed_over, tmp_pat
     assert run("policy", "propose", "--routing", "routing.json", "--out", "p.json")[0] == 0
     handed_over((1,), "p.json")
     code, _, err = run("policy", "publish", "--proposal", "p.json")
-    assert (code, "needs signatures of 2 of 3 keys" in err) == (1, True)
+    assert (code, "has 1 of 2 signatures that it needs (of 3 keys)" in err) == (1, True)
     handed_over((2,), "p.json")
     assert run("policy", "publish", "--proposal", "p.json")[0] == 0
-    assert run("policy", "publish", "--proposal", "p.json")[0] == 1  # once
+    code, _, err = run("policy", "publish", "--proposal", "p.json")
+    assert (code, "published already" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("ending", "state"), [("promote", "promoted"), ("roll-forward", "rolled_forward")])
+def test_the_same_officers_begin_a_canary_and_end_it(run, handed_over, tmp_path, ending, state):
+    """Their tool remembers what they signed, and refuses what would take it back unseen."""
+    label = json.loads(run("outpost", "create", "berlin", "--json")[1])["outpost_id"]
+    assert run("outpost", "label", label, "ring=first")[0] == 0
+    for number, published in ((1, "https://one.example/v1"), (2, "https://two.example/v1")):
+        (tmp_path / "routing.json").write_bytes(default_routing(published))
+        proposal = f"p{number}.json"
+        assert "policy publish" in run("policy", "propose", "--routing", "routing.json", "--out", proposal)[1]
+        handed_over((1, 2), proposal)
+        assert run("policy", "publish", "--proposal", proposal, "--canary-label", "ring=first")[0] == 0
+        assert run("policy", "publish", "--proposal", proposal)[0] == 1
+        code, _, err = run("policy", "roll-forward")
+        assert (code, "let the officers sign a proposal" in err) == (1, True)
+        back = []
+        if ending == "roll-forward":
+            assert "policy roll-forward --proposal back.json" in run("policy", "propose", "--out", "back.json")[1]
+            handed_over((1, 2), "back.json")
+            assert run("policy", "publish", "--proposal", "back.json")[0] == 1  # the canary is not over
+            back = ["--proposal", (tmp_path / "back.json").rename(tmp_path / f"back{number}.json").name]
+        assert run("policy", ending, *back)[0] == 0
+        assert json.loads(run("policy", "canary", "--json")[1])[0]["state"] == state
 
 
 def test_keys_are_rotated_and_the_root_renewed_with_the_officers(run, handed_over):

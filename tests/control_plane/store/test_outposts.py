@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from control_plane.issuance import IssuedCertificate, StoredCrl
@@ -46,6 +47,33 @@ def test_a_certificate_is_live_for_its_own_outpost_until_revoked(connection, reg
     assert crls.revoked_count("intermediate") == 1
     assert [entry.serial for entry in crls.revoked("intermediate", AT)] == [255]
     assert crls.revoked("intermediate", AT + timedelta(8)) == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda c: SqlRegistryStore(c).mark_revoked("edge-1", AT), "ix_certificates_outpost_id"),
+        (lambda c: SqlRegistrationStore(c).issued_since("edge-1", AT), "ix_certificates_outpost_id"),
+        (lambda c: SqlRegistrationStore(c).certificate_of_key(b"k" * 32), "ix_certificates_spki_sha256"),
+    ],
+    ids=["revocation", "rate of renewals", "renewal asked for again"],
+)
+def test_no_question_about_one_outpost_reads_every_certificate(connection, registry, ask, index):
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    ask(connection)
+    event.remove(connection, "before_cursor_execute", note)
+    plans = [
+        row[3]
+        for statement, parameters in asked
+        for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    ]
+    assert any(index in plan for plan in plans), plans
+    assert not any(plan.startswith("SCAN") for plan in plans), plans
 
 
 def test_crl_numbers_are_used_once(connection):

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpost.dlp.one_byte import compile_bytes, one_byte_each
+from outpost.dlp.linear import of_bytes
+from outpost.dlp.one_byte import one_byte_each
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
@@ -16,4 +17,4 @@ def test_what_looks_like_a_letter_is_read_as_one():
 
 
 def test_patterns_are_of_bytes():
-    assert compile_bytes(r"[\xe0-\xff]+").search(one_byte_each("aé€ж")).span() == (1, 2)
+    assert of_bytes(r"[\xe0-\xff]+").first(one_byte_each("aé€ж")) == [(1, 2)]

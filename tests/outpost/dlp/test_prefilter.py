@@ -47,7 +47,7 @@ class StarvedSet:
 
 def test_a_pattern_set_without_memory_is_not_passed_as_clean():
     starved = Re2Prefilter(["a+"])
-    (patterns,) = starved._sets
+    (patterns,) = starved._written
     patterns._set = StarvedSet()
     with pytest.raises(CouldNotInspect) as caught:
         starved.present(b"aaa")
@@ -78,7 +78,7 @@ def test_a_case_that_only_one_library_folds_is_always_looked_for(vectorscan):
 
 def test_the_sentinel_tells_a_failed_scan_from_a_clean_text(vectorscan):
     broken = VectorscanPrefilter(["a"])
-    broken._sentinel = 99
+    broken._written._sentinel = 99
     with pytest.raises(CouldNotInspect):
         broken.present(b"b")
 

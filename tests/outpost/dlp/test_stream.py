@@ -2,7 +2,7 @@ import base64
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
@@ -78,6 +78,7 @@ hidden = st.lists(
 
 
 @settings(max_examples=250, deadline=None)
+@example(" ".join(["41111111\n11111111", *[r"\u0034111111\u0031111111\u00311"] * 3][i] for i in (1, 0, 2, 3)), [])
 @given(hidden, st.lists(st.integers(0, 900), max_size=12))
 def test_disguised_values_are_found_on_any_chunking(text, cuts):
     released = feed_all(cut_up(text, cuts), 65_536)

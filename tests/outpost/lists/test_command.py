@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from outpost.cli import cli
 from outpost.dlp.allow import allow_digest
 from outpost.dlp.lists import list_finder
-from outpost.errors import ListRefused
+from outpost.errors import InputUnusable
 from outpost.protocol.detectors import AllowEntry, ListRule
 from outpost.protocol.list_file import parse_list_key
 from tests.outpost.dlp.org_lists import engine, found
@@ -41,7 +41,7 @@ def finder(facts, key):
 
 
 def test_a_key_is_never_replaced(run, key):
-    with pytest.raises(ListRefused, match="exists"):
+    with pytest.raises(InputUnusable, match="exists"):
         run("keygen", "key.json")
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_made_is_refused(run, key, arguments, why):
     Path("a.txt").write_text("Nightjar\n", "utf-8")
     Path("b.csv").write_text("name\nNightjar\n", "utf-8")
     Path("empty.txt").write_text("\n", "utf-8")
-    with pytest.raises(ListRefused, match=why) as refused:
+    with pytest.raises(InputUnusable, match=why) as refused:
         run(*arguments)
     assert "Nightjar" not in str(refused.value)
 
@@ -98,7 +98,7 @@ def test_a_list_says_what_it_is_and_whose(run, key):
     assert (shown["list_id"], shown["form"], shown["sha256"]) == ("p", "words", facts["sha256"])
     assert "sha256" in run("show", "p.list").stdout
     run("keygen", "other.json")
-    with pytest.raises(ListRefused, match="another key"):
+    with pytest.raises(InputUnusable, match="another key"):
         run("show", "p.list", "--key", "other.json")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpost.errors import ListRefused
+from outpost.errors import InputUnusable
 from outpost.lists.sources import document, header_of, is_table, lines, rows
 
 
@@ -47,16 +47,16 @@ def test_columns_by_name(write):
     ],
 )
 def test_other_tables_are_refused(write, name, content, why):
-    with pytest.raises(ListRefused, match=why):
+    with pytest.raises(InputUnusable, match=why):
         list(rows(write(name, content), ["mail"], nothing))
 
 
 def test_other_texts_are_refused(write):
-    with pytest.raises(ListRefused, match=r"a.txt:2: this is not UTF-8"):
+    with pytest.raises(InputUnusable, match=r"a.txt:2: this is not UTF-8"):
         list(lines(write("a.txt", b"x\n\xfe\n"), nothing))
-    with pytest.raises(ListRefused, match=r"a.txt:1: the line is longer"):
+    with pytest.raises(InputUnusable, match=r"a.txt:1: the line is longer"):
         list(lines(write("a.txt", b"x" * 70_000), nothing))
-    with pytest.raises(ListRefused, match="pdftotext"):
+    with pytest.raises(InputUnusable, match="pdftotext"):
         document(write("a.pdf", b"%PDF\xff"), nothing)
 
 
@@ -65,5 +65,5 @@ def test_any_bytes_give_rows_or_the_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
     for read in (lambda: rows(path, ["a"], nothing), lambda: lines(path, nothing)):
-        with suppress(ListRefused):
+        with suppress(InputUnusable):
             assert all(read())

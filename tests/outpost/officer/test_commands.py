@@ -87,6 +87,17 @@ def test_two_of_three_sign_on_their_own_machines(officer, plane):
     plane.publish("next.json")
 
 
+def test_what_a_change_loosens_is_shown_rule_by_rule(officer, plane, tmp_path):
+    policy = json.loads(default_policy())
+    policy["packs"][0]["rules"] = policy["packs"][0]["rules"][1:]
+    plane.propose("p.json", changes={"policy.json": json.dumps(policy).encode()})
+    shown = officer("show", "p.json").stdout
+    assert "  LOOSENS   default/card-data: removed: BLOCK when findings pci.*" in shown
+    assert '-          "id": "card-data",' in shown  # and the text, for that is what is signed
+    (change,) = json.loads(officer("show", "p.json", "--json").stdout)["changes"]
+    assert (change["effect"], change["where"]) == ("loosens", "default/card-data")
+
+
 def test_who_says_no_signs_nothing(officer, plane, tmp_path):
     before = (tmp_path / "appoint.json").read_bytes()
     assert sign(officer, "appoint.json", 1, input="n\n").exit_code == 1

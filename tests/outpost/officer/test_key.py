@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import SSlibKey
 
-from outpost.errors import ConfigError
+from outpost.errors import InputUnusable
 from outpost.officer.key import OfficerSigner, create_file, create_in_store, from_file, from_store
 from pki.keys import generate_private_key
 from pki.signer import LocalSigner
@@ -24,16 +24,16 @@ def test_a_key_file_is_encrypted_private_and_comes_back(tmp_path):
 
 def test_what_is_no_key_to_us_is_said(tmp_path):
     create_file(tmp_path / "a.key", b"correct horse")
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(InputUnusable, match="exists"):
         create_file(tmp_path / "a.key", b"correct horse")
-    with pytest.raises(ConfigError, match="empty"):
+    with pytest.raises(InputUnusable, match="empty"):
         create_file(tmp_path / "b.key", b"")
-    with pytest.raises(ConfigError):
+    with pytest.raises(InputUnusable):
         from_file(tmp_path / "a.key", b"wrong")
-    with pytest.raises(ConfigError):
+    with pytest.raises(InputUnusable):
         from_file(tmp_path / "missing.key", b"x")
     (tmp_path / "a.key").chmod(0o644)
-    with pytest.raises(ConfigError):
+    with pytest.raises(InputUnusable):
         from_file(tmp_path / "a.key", b"correct horse")
 
 
@@ -49,7 +49,7 @@ def test_a_key_store_makes_and_keeps_it(tmp_path):
         lambda: from_store(uri, "other", b"passphrase"),
         lambda: from_store("pkcs11:token=x", "officer", b"pin"),
     ):
-        with pytest.raises(ConfigError):
+        with pytest.raises(InputUnusable):
             wrong()
     assert not (tmp_path / "other.pub").exists()
 

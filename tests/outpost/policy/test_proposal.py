@@ -76,6 +76,9 @@ def test_a_review_names_every_change_and_every_signature_so_far():
     assert [(one.name, digest(one.before), digest(one.after)) for one in found.documents] == [
         ("routing.json", digest(DOCUMENTS["routing.json"]), digest(NEW["routing.json"]))
     ]
+    assert [(one.document, one.where, one.effect) for one in found.changes] == [
+        ("routing.json", "providers/openai", "changes")
+    ]
     assert found.keys == ()
     (signatures,) = found.signatures
     assert signatures.signed == (OFFICERS[1].public_key.keyid,)

@@ -44,6 +44,16 @@ def test_anything_but_one_whole_frame_is_refused(data):
         expand(data, 1000)
 
 
+def test_a_single_bit_is_noticed_wherever_it_is():
+    for at in range(len(FRAME)):
+        for bit in range(8):
+            bad = FRAME[:at] + bytes([FRAME[at] ^ 1 << bit]) + FRAME[at + 1 :]
+            try:
+                assert expand(bad, 1000) == b"some text " * 20, (at, bit)
+            except CompressionInvalid:
+                continue
+
+
 def test_a_bomb_costs_its_limit_and_no_more():
     bomb = compress(bytes(256 * 1024 * 1024))
     assert len(bomb) < 30_000

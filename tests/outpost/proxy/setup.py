@@ -11,6 +11,7 @@ from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
 from tests.fakes.upstream import UPSTREAM_KEY
 
 CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
 CARD = "4111 1111 1111 1111"
 EMAIL = "erika.mustermann@example.org"
 
@@ -24,8 +25,11 @@ def policy(action=None, kinds=("*",), directions=("input", "output"), default="A
 
 
 def routing(base_url, models=("*",)):
-    provider = Provider(id="standin", surface="openai", base_url=base_url, models=list(models))
-    return RoutingDocument(schema_version="1", providers=[provider])
+    providers = [
+        Provider(id="standin", surface="openai", base_url=base_url, models=list(models)),
+        Provider(id="standin-a", surface="anthropic", base_url=base_url, models=list(models)),
+    ]
+    return RoutingDocument(schema_version="1", providers=providers)
 
 
 def chat(content="hello", model="standin-chat", **more):

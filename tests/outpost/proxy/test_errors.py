@@ -5,7 +5,14 @@ import pytest
 
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
-from outpost.proxy.errors import STATUS, blocked_code, blocked_message, openai_envelope, openai_type
+from outpost.proxy.errors import (
+    STATUS,
+    anthropic_envelope,
+    blocked_code,
+    blocked_message,
+    openai_envelope,
+    openai_type,
+)
 
 # What only the control plane answers.
 NOT_OURS = {
@@ -73,3 +80,23 @@ def test_the_type_is_the_one_openai_gives(status, kind):
 
     assert error == {"message": "m \u20ac", "type": kind, "param": "p", "code": "c"}
     assert openai_type(status) == kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (503, "overloaded_error"),
+        (504, "timeout_error"),
+    ],
+)
+def test_the_type_is_the_one_anthropic_gives(status, kind):
+    error = {"type": kind, "message": "m", "code": "c"}
+    assert json.loads(anthropic_envelope("c", "m", status)) == {"type": "error", "error": error}
+    assert json.loads(anthropic_envelope("c", "m", status, "p"))["error"] == error | {"param": "p"}

@@ -9,9 +9,10 @@ from outpost.dlp.engine import MAX_FINDINGS, default_engine
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
-from outpost.proxy import sse
+from outpost.proxy import sse, stream
 from outpost.proxy.spans import Span, label, replace_spans
-from outpost.proxy.stream import MAX_CHANNELS, MAX_HELD_BYTES, MAX_HELD_EVENTS, StreamInspector
+from outpost.proxy.stream import MAX_CHANNELS, MAX_HELD_BYTES, MAX_HELD_EVENTS
+from outpost.proxy.surfaces.openai_chat import ChatStream
 from outpost.proxy.unescape import Unescaper
 
 ENGINE = default_engine()
@@ -49,6 +50,10 @@ def blocks(kinds):
         return Decision(Action.BLOCK if hit else Action.ALLOW, "p/r", "")
 
     return decide
+
+
+def StreamInspector(engine, decide):  # noqa: N802 - what the tests were written for: a stream of chat completions
+    return stream.StreamInspector(engine, decide, ChatStream())
 
 
 EVERYTHING = {detector.kind for detector in ENGINE.detectors}
@@ -319,7 +324,8 @@ def test_prose_is_held_back_to_the_unfinished_word_only():
 def test_a_cut_stream_ends_well_formed_for_each_open_choice():
     inspector = StreamInspector(ENGINE, blocks({"pci.pan"}))
     head = {"id": "c1", "object": "chat.completion.chunk", "created": 1.5, "model": "m"}
-    chunks = [content("a ", 0), content("b ", 1), finish(1), content(CARD + " ", 0) | head]
+    chunks = [content("a ", 0) | head, content("b ", 1) | head, finish(1), content(CARD + " ", 0)]
+    chunks[2] |= head
 
     out = run(inspector, chunks)
     closing = inspector.closing_events()
@@ -329,6 +335,7 @@ def test_a_cut_stream_ends_well_formed_for_each_open_choice():
     assert end["choices"] == [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]
     assert end["id"] == "c1"
     assert "created" not in end
+    assert end["policy"] == {"action": "BLOCK", "rule_id": "p/r", "reason": ""}
     assert closing[1] == sse.encode(sse.DONE)
 
 

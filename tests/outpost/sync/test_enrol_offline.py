@@ -1,6 +1,6 @@
 import pytest
 
-from outpost.errors import AlreadyEnrolled, ConfigError, ControlPlaneUntrusted, Rejected
+from outpost.errors import AlreadyEnrolled, ControlPlaneUntrusted, InputUnusable, Rejected
 from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import is_enrolled, load_identity
 from tests.fakes.control_plane import FakeControlPlane
@@ -29,7 +29,7 @@ def test_two_files_make_an_identity(plane, token, tmp_path, clock):
 
 
 def test_an_answer_to_nothing_or_of_somebody_else_stores_nothing(plane, token, tmp_path, clock):
-    with pytest.raises(ConfigError, match="nothing waits"):
+    with pytest.raises(InputUnusable, match="nothing waits"):
         take_answer(b"{}", tmp_path, clock=clock)
     with pytest.raises(Rejected):
         make_request("not a token", tmp_path, clock=clock)

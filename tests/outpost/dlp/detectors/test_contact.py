@@ -28,7 +28,9 @@ def test_email_found(text, span):
 @pytest.mark.parametrize(
     "text",
     ["alice@", "@example.org", "alice@example", "icon@2x.png", "git@github.com:org/x.git", "alice@-x.org",
-     "alice@example.o", "@app.route", "x" * 65 + "@example.org", "pkg@1.2.3", "a@b@c"],
+     "alice@example.o", "@app.route",
+     "https://some.token@git.example.org/x", "ftp://bob:pw@files.example.org", "x" * 65 + "@example.org",
+     "pkg@1.2.3", "a@b@c"],
 )  # fmt: skip
 def test_email_near_misses(text):
     assert found(text, "pii.email") == []

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outpost.dlp.detector import DOUBTFUL_SCORE
 from outpost.dlp.detectors.secrets import valid_jwt
 from tests.outpost.dlp import samples
 from tests.outpost.dlp.detectors.table import ENGINE, found
@@ -44,6 +45,20 @@ def test_a_checksum_raises_the_score():
     assert sure.score > unsure.score
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("AIza" + "0123456789" * 3 + "01234", "secret.google_api_key"),
+        ("AKIA" + "ABCDEFGHIJKLMNOP", "secret.aws_access_key"),
+        ("sk-" + "1234567890abcdef" * 3, "secret.openai_api_key"),
+        ("dop_v1_" + "1234567890abcdef" * 4, "secret.digitalocean_pat"),
+    ],
+)
+def test_a_key_that_was_counted_out_scores_less(text, kind):
+    (finding,) = ENGINE.scan(text)
+    assert (finding.kind, finding.score) == (kind, DOUBTFUL_SCORE)
+
+
 @pytest.mark.parametrize("before", ["aws_secret_access_key = ", "AWS_SECRET_ACCESS_KEY=", '"secretAccessKey": "'])
 def test_an_aws_secret_key_beside_its_name(before):
     assert found(before + samples.AWS_SECRET, "secret") == [("secret.aws_secret_key", samples.AWS_SECRET)]
@@ -53,7 +68,7 @@ def test_an_aws_secret_key_beside_its_name(before):
     "text",
     [
         samples.AWS_SECRET,  # without its name
-        "aws secret " + "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "aws key of commit " + "da39a3ee5e6b4b0d3255bfef95601890afd80709",
         "AKIAIOSFODNN7EXAMPLE",
         "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         samples.AWS_ACCESS + "A",
@@ -64,7 +79,7 @@ def test_an_aws_secret_key_beside_its_name(before):
         "ghp_" + "x" * 36,
         samples.GOOGLE + "a",
         samples.GOOGLE[:-1],
-        "AIza" + "0123456789" * 3 + "01234",
+        "AIza" + "0123456789" * 3 + "0123",
         "sk-your-api-key-goes-here-please-and-thank-you",
         "sk-proj-YOUR_API_KEY_YOUR_API_KEY_YOUR_API_KEY_1",
         "sk-" + "x" * 48,

@@ -26,6 +26,7 @@ BASIC = _base64("bob:hunter22")
 TOKEN, HEX32, HEX64 = _signs(30) + "7k", _signs(32, "0123456789abcdef"), _signs(64, "0123456789abcdef")
 BCRYPT, SHA512, MD5 = _signs(53), _signs(86), _signs(22)
 TRUENAS = "3-" + _signs(64)
+_BASE64_44 = _signs(43) + "="
 SALESFORCE = "AQ" + _signs(90)
 PEM = "LS0tLS1CRUdJTi" + base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----\n" + _signs(80).encode()).decode()[14:]
 
@@ -58,6 +59,15 @@ PEM = "LS0tLS1CRUdJTi" + base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----\n" +
         (f"bob:1001:{HEX32}:{HEX32}:::", "secret.password_hash_ntlm", f"{HEX32}:{HEX32}"),
         (f"{{SSHA}}{TOKEN}", "secret.password_hash_ldap", TOKEN),
         ("curl -u bob:hunter2! https://x.example", "credential_leak", "hunter2!"),
+        (f"curl https://x.example/{'a' * 60} -u client-17:{TOKEN}", "credential_leak", TOKEN),
+        (f"Authorization: Bearer {HEX32}", "secret.bearer_token", HEX32),
+        (f"vault operator unseal {_BASE64_44}", "secret.hashicorp_vault_unseal_key_argument", _BASE64_44),
+        (
+            f"a password generated.\nPlease use the following password to proceed to installation:\n\n{HEX32}\n",
+            "secret.jenkins_admin_password",
+            HEX32,
+        ),
+        ('new DirectoryEntry("LDAP://DC1",\n  "corp\\\\bob",\n  "hunter22");', "credential_leak", "hunter22"),
         ("curl https://x.example --user 'bob:hunter22'", "credential_leak", "hunter22"),
         (r"psexec \\10.1.2.3 -u CORP\bob -p S3cretPw cmd", "secret.password", "S3cretPw"),
         ("sshpass -p hunter22 ssh bob@x.example", "secret.password", "hunter22"),
@@ -78,7 +88,7 @@ def test_found(text, kind, found):
     [
         "Authorization: Basic <credentials>", "Authorization: Basic QWxhZGRpbg==", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Authorization: Bearer ${TOKEN}", "Bearer of good news and great joys",
         "Authorization: Bearer your-access-token-goes-here", '"auth": "oauth2/configuration"', "X-Api-Key: configuration_value",
-        "git@github.com:org/repo1.git", "mail bob@example.org: hello2you", "mkdir -p some/path1", "cp -u a:b c", "curl -u $USER:$PASS https://x.example",
+        "git@github.com:org/repo1.git", "mail bob@example.org: hello2you", "mkdir -p some/path1", "cp -u a:b c", f"cp -u some:path/{HEX64}/of/words x", "rsync -u host:directory_of_words_only x", "curl -u $USER:$PASS https://x.example",
         "curl -u user:password https://x.example", "at 10:3000:x:y:z1234", "postgres@db.example:5432/x1", "psexec -p $Password", "docker login -p <password>",
         'new NetworkCredential("bob", password)', "$2y$10$tooshort", f"$HOME/{BCRYPT}", HEX64, BASIC, f"basically {BASIC}", "[REDACTED:secret.password]",
         f"sha256:{HEX64}", "mysql -p3306", "docker run -p 8080:8080 image1",

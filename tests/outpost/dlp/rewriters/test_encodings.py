@@ -3,9 +3,10 @@ import random
 
 import pytest
 
+from outpost.dlp.linear import of_bytes
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.rewrite import build
-from outpost.dlp.rewriters.encodings import find_base64, find_hex, find_wrapped
+from outpost.dlp.rewriters.encodings import HEXADECIMAL, find_base64, find_hex, find_wrapped
 
 
 def read(text):
@@ -58,6 +59,16 @@ def test_hexadecimal_is_read(shape, step):
     at = view.text.index("4111")
     start, end = view.original_span(at, at + 16)
     assert 15 * step < end - start <= 16 * step + 1
+
+
+@pytest.mark.parametrize(
+    "dump",
+    ["5555.5555.5555.4444", " ".join(SAID.encode().hex(" ", 2).split()), SAID.encode().hex("\n", 1)],
+    ids=["dots", "xxd", "lines"],
+)
+def test_hexadecimal_in_any_groups_sets_the_trigger_off(dump):
+    assert find_hex(dump, one_byte_each(dump), 0, len(dump))
+    assert of_bytes(HEXADECIMAL.trigger).occurs(one_byte_each(dump))
 
 
 def test_digests_are_no_text():

@@ -3,11 +3,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpost.dlp.one_byte import compile_bytes, one_byte_each
+from outpost.dlp.linear import of_bytes
+from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.rewriters.locate import matches
 
 PATTERN = re.compile("a[0-9]{1,8}b|x+|(?:%[0-9]{2})+")
-LOCATOR = compile_bytes("a[0-9]|x|%[0-9]")
+LOCATOR = of_bytes("a[0-9]|x|%[0-9]")
 
 
 @given(

@@ -2,7 +2,7 @@ import pytest
 
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.rewrite import build
-from outpost.dlp.rewriters.numbers import find_digits, find_ibans
+from outpost.dlp.rewriters.numbers import ends_of_rows, find_digits, find_ibans
 
 
 def read(text):
@@ -44,3 +44,16 @@ def test_ibans_are_joined_one_after_the_other():
     text = "GB29/NWBK/6016/1331/9268/19 DE89\t3704\t0044\t0532\t0130\t00"
     tokens = find_ibans(text, one_byte_each(text), 0, len(text))
     assert [token.text.strip() for token in tokens] == ["GB29NWBK60161331926819", "DE89370400440532013000"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("00311 41111111\n11111111 x", "311 41111111\n11111111"),
+        ("a 41111111 11111111, b 4111-1111", "41111111 11111111"),
+        ("12 34", None),
+    ],
+)
+def test_the_last_digits_of_a_row_are_kept_together(text, kept):
+    spans = [text[start:end] for start, end in ends_of_rows(text, one_byte_each(text), 0)]
+    assert spans == ([kept] if kept else [])

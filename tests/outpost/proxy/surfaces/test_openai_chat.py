@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.proxy.json_document import parse_json, walk
+from outpost.proxy.json_document import walk
 from outpost.proxy.surfaces.openai_chat import (
-    UNKNOWN_PART,
-    is_metadata_value,
     parse_answer,
     parse_chunk,
     parse_request,
     without_logprobs,
 )
+from outpost.proxy.surfaces.unscannable import UNKNOWN_PART
 
 # The words that the parsers look at, in places where nobody expects them.
 WORDS = st.sampled_from(
@@ -186,13 +185,6 @@ def test_a_wrong_field_is_named(body, said):
     with pytest.raises(Rejected, match=said) as refused:
         parse_request(json.dumps(body).encode())
     assert refused.value.code is ErrorCode.INVALID_REQUEST
-
-
-def test_metadata_is_short_and_plain():
-    assert is_metadata_value("chatcmpl-1")
-    assert is_metadata_value(1_700_000_000)
-    for value in ("x" * 257, {"a": 1}, ["x"], None, True, -1, 2**60, parse_json(b"1.5").value):
-        assert not is_metadata_value(value)
 
 
 def test_only_the_log_probabilities_go():

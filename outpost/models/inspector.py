@@ -1,0 +1,217 @@
+"""One text, from tokens to findings, around the runs of the graph that somebody else does.
+
+``prepare`` says what to run, ``conclude`` what follows from the answers; in between the windows of many texts may be
+run in any order and company. Neither does I/O, and both are the same wherever the graph runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.decode import Labels, find_spans
+from outpost.models.pack import Pack
+from outpost.models.results import ModelFinding, TextResult, score_of
+from outpost.models.scores import Floats, sigmoid, softmax, unit
+from outpost.models.shapes import shapes
+from outpost.models.tokens import TextTokenizer, Tokens
+from outpost.models.windows import Window, cut
+from outpost.protocol.findings import Finding, Tier
+from outpost.protocol.model_card import TOKENIZER_FILE, Aggregate, Head, HeadKind, Input
+
+_ALTERNATIVES: Final = 3
+
+Batch = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text and its windows; ``sizes`` are their tokens with special ones."""
+
+    text: str
+    tokens: Tokens
+    shape_ids: list[int]
+    windows: tuple[Window, ...]
+    weak: tuple[Finding, ...]
+    sizes: tuple[int, ...]
+
+
+NOTHING: Final = Prepared("", Tokens([], []), [], (), (), ())
+"""A text without tokens."""
+
+
+class Inspector:
+    """What a pack does with texts. One serves all threads."""
+
+    def __init__(self, pack: Pack) -> None:
+        """Read the pack's tokeniser.
+
+        Raises:
+            PackInvalid: It is none, or leaves no room in the window.
+        """
+        self.card = pack.card
+        self._tokenizer = TextTokenizer(pack.read(TOKENIZER_FILE))
+        special = len(self._tokenizer.before) + len(self._tokenizer.after)
+        self._room = self.card.window.max_tokens - special
+        if self._room <= 2 * self.card.window.overlap_tokens:
+            raise PackInvalid(f"{pack.folder}: with {special} special tokens the windows leave no room")
+        self._labels = {
+            head.name: Labels(head) for head in self.card.heads if head.kind is HeadKind.TOKEN_CLASSIFICATION
+        }
+        self.vocabulary_size = self._tokenizer.vocabulary_size
+
+    def prepare(self, text: str, weak: Sequence[Finding] = ()) -> Prepared:
+        """Tokenise and cut; ``weak`` are findings of other tiers that a head may hold for false.
+
+        Raises:
+            ModelUnavailable: The text has a lone surrogate, or the tokeniser fails.
+        """
+        try:
+            tokens = self._tokenizer.encode(text)
+        except Exception as err:  # the library raises nothing narrower
+            raise ModelUnavailable("the text could not be tokenised") from err
+        has_shapes = Input.SHAPE_IDS in self.card.inputs
+        shape_ids = shapes(text, tokens.offsets) if has_shapes else []
+        windows = tuple(cut(len(tokens.ids), self._room, self.card.window.overlap_tokens))
+        special = self.card.window.max_tokens - self._room
+        sizes = tuple(window.end - window.start + special for window in windows)
+        return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes)
+
+    def batch(self, members: Sequence[tuple[Prepared, int]]) -> Batch:
+        """The inputs for some windows, each given as (text, index of the window), padded to the longest."""
+        width = max(prepared.sizes[index] for prepared, index in members)
+        shape = (len(members), width)
+        feeds: Batch = {item.value: np.zeros(shape, np.int64) for item in self.card.inputs}
+        feeds[Input.INPUT_IDS][:] = self._tokenizer.pad_id
+        lead = len(self._tokenizer.before)
+        for row, (prepared, index) in enumerate(members):
+            window = prepared.windows[index]
+            inside = prepared.tokens.ids[window.start : window.end]
+            ids = [*self._tokenizer.before, *inside, *self._tokenizer.after]
+            feeds[Input.INPUT_IDS][row, : len(ids)] = ids
+            feeds[Input.ATTENTION_MASK][row, : len(ids)] = 1
+            if Input.SHAPE_IDS in feeds:
+                feeds[Input.SHAPE_IDS][row, lead : lead + len(inside)] = prepared.shape_ids[window.start : window.end]
+        return feeds
+
+    def conclude(self, prepared: Prepared, answers: Sequence[Mapping[str, Floats]]) -> TextResult:
+        """What the outputs of all windows, in order and each without its batch's axis, say about the text.
+
+        Raises:
+            ModelUnavailable: An output has the wrong form, or holds what is no number.
+        """
+        if not prepared.windows:
+            return TextResult()
+        findings: list[ModelFinding] = []
+        labels: dict[str, float] = {}
+        embeddings: dict[str, tuple[float, ...]] = {}
+        doubted: list[int] = []
+        for head in self.card.heads:
+            outputs = [_shaped(answer[head.output], head) for answer in answers]
+            if head.kind is HeadKind.TOKEN_CLASSIFICATION:
+                findings += self._spans(head, prepared, self._stitched(prepared, outputs, head))
+            elif head.kind is HeadKind.SEQUENCE_CLASSIFICATION:
+                findings += self._judged(head, prepared, outputs, labels)
+            elif head.kind is HeadKind.SPAN_CHECK:
+                doubted += _doubted(head, prepared, self._stitched(prepared, outputs, head))
+            else:
+                mean = np.average(outputs, axis=0, weights=_weights(prepared))
+                embeddings[head.name] = tuple(unit(np.asarray(mean, np.float32)).tolist())
+        findings.sort(key=lambda f: (f.finding.start, -f.finding.end, f.finding.kind))
+        return TextResult(
+            tuple(findings),
+            MappingProxyType(labels),
+            tuple(sorted(set(doubted))),
+            MappingProxyType(embeddings),
+            len(prepared.tokens.ids),
+            len(prepared.windows),
+        )
+
+    def _stitched(self, prepared: Prepared, outputs: Sequence[Floats], head: Head) -> Floats:
+        """Probabilities ``[tokens, labels]`` of the whole text, each token's from the window in which it counts."""
+        lead = len(self._tokenizer.before)
+        parts = []
+        for window, output in zip(prepared.windows, outputs, strict=True):
+            if len(output) < lead + window.end - window.start:
+                raise ModelUnavailable(f"the model's output {head.output} is shorter than its input")
+            first = lead + window.keep_start - window.start
+            parts.append(output[first : first + window.keep_end - window.keep_start])
+        return softmax(np.concatenate(parts), head.temperature)
+
+    def _spans(self, head: Head, prepared: Prepared, probabilities: Floats) -> list[ModelFinding]:
+        count = len(prepared.tokens.ids)
+        limits = {name: head.threshold(name, count) if kind is not None else None for name, kind in head.kinds.items()}
+        found = []
+        offsets = prepared.tokens.offsets
+        for span in find_spans(prepared.text, offsets, probabilities, self._labels[head.name], limits.__getitem__):
+            limit, kind = limits[span.name], head.kinds[span.name]
+            if limit is None or kind is None:
+                continue
+            score = score_of(span.probability, limit)
+            finding = Finding(kind, span.start, span.end, score, self._detector(head), Tier.ENTITY_MODEL)
+            window = next(w for w in prepared.windows if span.start < offsets[w.keep_end - 1][1])
+            extent = (offsets[window.start][0], offsets[window.end - 1][1])
+            found.append(ModelFinding(finding, span.name, span.probability, limit, extent, span.alternatives))
+        return found
+
+    def _judged(
+        self, head: Head, prepared: Prepared, outputs: Sequence[Floats], labels: dict[str, float]
+    ) -> list[ModelFinding]:
+        turned = sigmoid if head.multi_label else softmax
+        by_window = turned(np.stack(outputs), head.temperature)
+        if head.aggregate is Aggregate.MAX:
+            whole = by_window.max(axis=0)
+        else:
+            whole = np.average(by_window, axis=0, weights=_weights(prepared))
+        scores = {name: float(whole[index]) for index, name in enumerate(head.labels)}
+        labels.update({f"{head.name}.{name}": value for name, value in scores.items()})
+        found = []
+        offsets = prepared.tokens.offsets
+        for index, (name, probability) in enumerate(scores.items()):
+            kind = head.kinds[name]
+            if kind is None or probability < (limit := head.threshold(name, len(prepared.tokens.ids))):
+                continue
+            window = prepared.windows[int(by_window[:, index].argmax())]
+            start, end = offsets[window.start][0], max(end for _, end in offsets[window.start : window.end])
+            if start == end:  # nothing there has a place, which only a text of controls or marks can do
+                start, end = 0, len(prepared.text)
+            others = sorted(((n, p) for n, p in scores.items() if n != name), key=lambda item: -item[1])
+            finding = Finding(kind, start, end, score_of(probability, limit), self._detector(head), Tier.CONTEXT_MODEL)
+            found.append(ModelFinding(finding, name, probability, limit, (start, end), tuple(others[:_ALTERNATIVES])))
+        return found
+
+    def _detector(self, head: Head) -> str:
+        return f"{self.card.name}/{head.name}"
+
+
+def _shaped(output: Floats, head: Head) -> Floats:
+    axes = 2 if head.kind in (HeadKind.TOKEN_CLASSIFICATION, HeadKind.SPAN_CHECK) else 1
+    width = head.width or len(head.labels)
+    if output.ndim != axes or output.shape[-1] != width:
+        raise ModelUnavailable(f"the model's output {head.output} has a form that its card does not say")
+    return output
+
+
+def _weights(prepared: Prepared) -> list[int]:
+    return [window.end - window.start for window in prepared.windows]
+
+
+def _doubted(head: Head, prepared: Prepared, probabilities: Floats) -> list[int]:
+    limit = head.threshold("real", len(prepared.tokens.ids))
+    doubted = []
+    for index, finding in enumerate(prepared.weak):
+        if finding.kind not in head.check_kinds:
+            continue
+        rows = [
+            row
+            for row, (start, end) in enumerate(prepared.tokens.offsets)
+            if start < finding.end and end > finding.start
+        ]
+        # What no token covers cannot be doubted.
+        if rows and float(probabilities[rows, 1].mean()) < limit:
+            doubted.append(index)
+    return doubted

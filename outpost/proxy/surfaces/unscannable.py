@@ -1,0 +1,98 @@
+"""Content that is no text, in the shapes of OpenAI, Anthropic and those who speak their APIs.
+
+A content part of a type that this version does not know counts as unreadable: the policy decides about it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from outpost.protocol.findings import Finding
+from outpost.proxy.segments import Located, Segment
+from outpost.proxy.surfaces.surface import DETECTOR
+
+IMAGE, AUDIO, VIDEO, FILE = "unscannable.image", "unscannable.audio", "unscannable.video", "unscannable.file"
+UNKNOWN_PART: Final = "unscannable.unknown"
+TOKENS: Final = "unscannable.tokens"
+
+# Types of content parts, and members, whose content is not text.
+_KINDS: Final = {
+    "image": IMAGE,
+    "image_url": IMAGE,
+    "image_file": IMAGE,
+    "input_image": IMAGE,
+    "computer_screenshot": IMAGE,
+    "image_generation_call": IMAGE,
+    "audio": AUDIO,
+    "audio_url": AUDIO,
+    "input_audio": AUDIO,
+    "output_audio": AUDIO,
+    "video": VIDEO,
+    "video_url": VIDEO,
+    "input_video": VIDEO,
+    "document": FILE,
+    "file": FILE,
+    "input_file": FILE,
+    "container_upload": FILE,
+}
+# What a model passes to a tool: an object of the caller's own schema, in which "file" is a path and no content part.
+_TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_READABLE: Final = frozenset(
+    """
+    text input_text output_text refusal thinking redacted_thinking reasoning reasoning_text summary_text
+    tool_use server_tool_use tool_result mcp_tool_use mcp_tool_result search_result web_search_result
+    web_search_tool_result web_fetch_tool_result code_execution_tool_result code_execution_output
+    bash_code_execution_tool_result bash_code_execution_output text_editor_code_execution_tool_result
+    tool_search_tool_result tool_reference mid_conv_system compaction fallback advisor_tool_result
+    """.split()  # noqa: SIM905 - quoted words read worse
+)
+
+
+def located(units: Sequence[Any], segments: Sequence[Segment], name: str) -> Iterator[Located]:
+    """What of each of ``units`` cannot be read, located in the segment of its unit."""
+    index_of = {segment.name: index for index, segment in enumerate(segments)}
+    for position, unit in enumerate(units):
+        for kind in unreadable(unit):
+            segment = index_of.get(f"{name}[{position}]", index_of.get(name, 0))
+            yield Located(segment, Finding(kind, 0, 0, 1.0, DETECTOR))
+
+
+def unreadable(value: Any) -> Iterator[str]:
+    """Kinds of unreadable content in ``value``, however deep."""
+    if isinstance(value, list):
+        for item in value:
+            yield from unreadable(item)
+    elif isinstance(value, dict):
+        kind = _kind(value)
+        if kind is not None and not _is_written_out(value):
+            yield kind
+            return
+        is_tool_use = value.get("type") in _TOOL_USES if isinstance(value.get("type"), str) else False
+        for name, member in value.items():
+            if name == "input" and is_tool_use:
+                continue
+            if name == "content" and isinstance(member, list):
+                yield from (UNKNOWN_PART for part in member if not _is_known(part))
+            yield from unreadable(member)
+
+
+def _kind(part: dict[str, Any]) -> str | None:
+    by_type = _KINDS.get(part["type"]) if isinstance(part.get("type"), str) else None
+    return by_type or next((kind for name, kind in _KINDS.items() if part.get(name) is not None), None)
+
+
+def _is_written_out(part: dict[str, Any]) -> bool:
+    """A document whose text stands in the request (Anthropic: a source of type ``text`` or ``content``)."""
+    if part.get("type") != "document" or not isinstance(part.get("source"), dict):
+        return False
+    source = part["source"]
+    others = set(part) & set(_KINDS)
+    if source.get("type") == "text":
+        return not others and source.get("media_type") == "text/plain" and isinstance(source.get("data"), str)
+    return not others and source.get("type") == "content" and isinstance(source.get("content"), str | list)
+
+
+def _is_known(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    kind = part.get("type", "text")
+    return (isinstance(kind, str) and kind in _READABLE) or _kind(part) is not None
