@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 from tuf.api.metadata import TargetFile
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected
@@ -101,7 +102,8 @@ async def refresh(
             documents[name] = stored
         else:
             documents[name] = await driver.run(fetch_target(trusted, target, DOCUMENT_BYTES))
-    await asyncio.to_thread(read_documents, trusted, targets, documents)
+    with collector.held(sum(map(len, documents.values()))):
+        await asyncio.to_thread(read_documents, trusted, targets, documents)
     return driver.bundle(trusted, documents)
 
 
