@@ -26,6 +26,7 @@ from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
+from outpost.admin.status import sync_report
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
@@ -395,13 +396,8 @@ def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> 
 
 
 def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
-    state = outpost.stores.state
-    times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
-    report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
-    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
-    report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
-    report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
-    return report
+    failing = {task.value: reason for task, reason in sync.errors.items()}
+    return {**sync_report(outpost.stores.state), "failing": failing}
 
 
 def _address(address: Any) -> str:

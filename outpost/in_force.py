@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.document_set import Parsed
@@ -52,7 +53,9 @@ class InForce:
         Raises:
             BundleRejected: As ``prepare``; what was in force stays.
         """
-        self._put(stored, self._ready(stored))
+        with collector.held(self._news_bytes(stored)):
+            enforcement = self._ready(stored)
+        self._put(stored, enforcement)
 
     async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
         """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
@@ -63,7 +66,8 @@ class InForce:
         Raises:
             BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
         """
-        enforcement = await asyncio.to_thread(self._ready, stored)
+        with collector.held(self._news_bytes(stored)):
+            enforcement = await asyncio.to_thread(self._ready, stored)
         return lambda: self._put(stored, enforcement)
 
     def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
@@ -95,6 +99,11 @@ class InForce:
             before=self._parsed,
         )
         return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys)
+
+    def _news_bytes(self, stored: StoredBundle) -> int:
+        """How large the documents are that will be read anew."""
+        known = {} if self._parsed is None else self._parsed.contents
+        return sum(len(content) for name, content in stored.documents.items() if known.get(name) != content)
 
     def apply_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put opened secrets in force, at the start; keys whose pepper has come or gone change at once."""

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gc
 import json
 import os
 import signal
@@ -441,9 +442,14 @@ async def test_the_event_loop_goes_on_while_a_large_bundle_is_made_ready(opened,
             turns += 1
             await asyncio.sleep(0.001)
 
+    looked_through = []
+    gc.callbacks.append(lambda phase, about: looked_through.append((phase, about["generation"])))
     counting = asyncio.create_task(count())
     put_in_force = await outpost.in_force.prepare(stored)
     counting.cancel()
+    gc.callbacks.pop()
+    gc.unfreeze()
+    assert looked_through == [("start", 2), ("stop", 2)], "once, before; in between it would hold everything up"
     put_in_force()
     assert turns > 10, "a compilation on the loop would have let it turn once"
 
