@@ -4,11 +4,13 @@ Exit codes: 0 nothing found, or nothing that counts; 1 findings that count, a fi
 that could not be inspected; 2 usage. Matched text is printed with ``--show`` only.
 """
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -16,13 +18,14 @@ from typing import Annotated, Any, BinaryIO, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from outpost.errors import BundleRejected
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
 from outpost.protocol.documents import DocumentError
 from outpost.scan.inspect import Task, inspect
-from outpost.scan.jsonl import answer_lines
+from outpost.scan.jsonl import answer_lines, scan_each
 from outpost.scan.people import Painter, Summary
 from outpost.scan.pool import Plan, default_jobs, inspect_all
 from outpost.scan.results import BINARY, Problem, Result, Unscannable
@@ -138,8 +141,9 @@ class _Outputs:
             self._sarif.add(result)
         if str(self._sarif_path) == _STDIN:
             return
-        for line in map(json.dumps, as_rows(result)) if self._as_json else self._painter.lines(result):
-            typer.echo(line)
+        lines = list(map(json.dumps, as_rows(result)) if self._as_json else self._painter.lines(result))
+        if lines:
+            _say("\n".join(lines))
 
     def finish(self, ignored: int) -> None:
         if self._sarif is not None:
@@ -150,6 +154,13 @@ class _Outputs:
                 self._sarif_path.write_text(content + "\n", "utf-8")
         if not self._as_json:
             typer.echo(self._summary.line(ignored), err=True)
+
+
+def _say(lines: str) -> None:
+    """Print where ``sys.stdout`` leads now: above the progress bar, which ``typer.echo`` would overwrite."""
+    encoding = sys.stdout.encoding or "utf-8"
+    # A file's name need not be UTF-8; what cannot be written is escaped.
+    sys.stdout.write(lines.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def as_rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -192,7 +203,7 @@ def _answer(task: Task, path: Path) -> int:
     engine = task.engine
     source = sys.stdin.buffer if str(path) == _STDIN else _opened(path)
     with source:
-        for answer, good in answer_lines(source, lambda texts: [engine.scan(text) for text in texts], task.selection):
+        for answer, good in answer_lines(source, partial(scan_each, engine), task.selection):
             typer.echo(json.dumps(answer, separators=(",", ":")))  # flushes: a program can ask line by line
             exit_code = exit_code if good else 1
     return exit_code
@@ -231,13 +242,24 @@ def _opened(path: Path) -> BinaryIO:
 @contextmanager
 def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("scanning"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console, shown = Console(stderr=True), sys.stderr.isatty()
     # What is printed meanwhile goes above the bar, unless it goes to a file.
-    with Progress(
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
+    above = redirect_stdout(_AboveBar(console)) if shown and sys.stdout.isatty() else nullcontext()
+    with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=False) as bar, above:
         task = bar.add_task("scanning", total=total_bytes or None)
         yield lambda size_bytes: bar.update(task, advance=size_bytes)
+
+
+class _AboveBar(io.TextIOBase):
+    """Standard output while a bar is shown on the same terminal: whole lines, not broken at its width."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._console.encoding
+
+    def write(self, text: str, /) -> int:
+        self._console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+        return len(text)

@@ -2,6 +2,7 @@ r"""Texts as JSON lines in, findings as JSON lines out: what a labelled set is s
 
 In: ``{id, text | segments: [text…], surface?}``. Out, for each line and in order: ``{id, findings: [{kind, start, end,
 score, detector, tier, segment?}], labels: {}}``, offsets in code points of the text or segment; or ``{id?, error}``.
+A value that goes over from one segment into the next is found as in the parts of one message: once for each segment.
 Any bytes give a line; blank lines give none. A lone surrogate (``\ud800``), which is no character and which the proxy
 refuses, is read as U+FFFD, so that the rest of the text still counts.
 """
@@ -22,6 +23,11 @@ ScanSegments = Callable[[Sequence[str]], Sequence[Sequence[Finding]]]
 """Findings of each segment."""
 
 
+class _Engine(Protocol):
+    def scan(self, text: str, /) -> Sequence[Finding]: ...
+    def scan_segments(self, texts: Sequence[str], /) -> Sequence[Sequence[tuple[int, Finding]]]: ...
+
+
 class _Lines(Protocol):
     def readline(self, size: int, /) -> bytes: ...
 
@@ -32,6 +38,38 @@ class _LineInvalid(ValueError):
     def __init__(self, message: str, line_id: object = None) -> None:
         super().__init__(message)
         self.line_id = line_id
+
+
+def scan_each(engine: _Engine, segments: Sequence[str]) -> list[list[Finding]]:
+    """Findings of each segment by itself, and its pieces of those that lie in several when all are joined.
+
+    What a segment shows by itself is not shown again longer (``x`` before an e-mail address is no part of it), but for
+    secrets, of which one segment may hold only the beginning.
+
+    Raises:
+        CouldNotInspect: A segment, or all together, is beyond the engine's bounds.
+    """
+    found = [list(engine.scan(segment)) for segment in segments]
+    across = engine.scan_segments(segments) if len(segments) > 1 else ()
+    new = [
+        (index, piece)
+        for pieces in across
+        if len(pieces) > 1
+        and (_is_secret(pieces[0][1]) or not any(_shows(found[index], piece) for index, piece in pieces))
+        for index, piece in pieces
+        if piece not in found[index]
+    ]
+    for index, piece in new:
+        found[index].append(piece)
+    return [sorted(listed, key=lambda finding: (finding.start, finding.end)) for listed in found]
+
+
+def _is_secret(finding: Finding) -> bool:
+    return finding.kind.startswith("secret.") or finding.kind == "credential_leak"
+
+
+def _shows(found: Sequence[Finding], piece: Finding) -> bool:
+    return any(one.kind == piece.kind and one.start < piece.end and piece.start < one.end for one in found)
 
 
 def answer_lines(source: _Lines, scan: ScanSegments, selection: Selection) -> Iterator[tuple[dict[str, Any], bool]]:
