@@ -89,11 +89,12 @@ def parse_crl(data: bytes) -> x509.CertificateRevocationList:
     if len(data) > MAX_CRL_BYTES:
         raise CertificateInvalid(Reason.MALFORMED, "the revocation list is too large")
     try:
-        if data.lstrip().startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_crl(data)
-        return x509.load_der_x509_crl(data)
+        is_pem = data.lstrip().startswith(b"-----BEGIN")
+        crl = x509.load_pem_x509_crl(data) if is_pem else x509.load_der_x509_crl(data)
+        _ = crl.issuer  # the library parses it only when asked; ask here, where it is expected
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as err:
         raise CertificateInvalid(Reason.MALFORMED, "the revocation list cannot be read") from err
+    return crl
 
 
 def verify_crl(crl: x509.CertificateRevocationList, *, issuer: x509.Certificate, at: datetime) -> None:
@@ -177,16 +178,9 @@ def require_not_revoked(
     if not crls:
         return
     for certificate, issuer in pairwise(path):
-        own = [crl for crl in crls if _names(crl, issuer)]
+        own = [crl for crl in crls if crl.issuer == issuer.subject]
         if own or certificate is path[0]:
             _require_cleared(certificate, issuer, own, at)
-
-
-def _names(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    try:
-        return crl.issuer == issuer.subject
-    except ValueError:  # names are parsed on first use; a list whose issuer cannot be read is nobody's
-        return False
 
 
 def _require_cleared(

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from outpost.demo import answers, faults, messages
-from outpost.demo.answers import InvalidChat, Json, Stamp
+from outpost.demo import answers, faults, messages, openai_others
+from outpost.demo.answers import ChatRequest, InvalidChat, Json, Stamp
 from outpost.demo.responses import bearer, json_answer, open_stream
 
 MODELS = ("standin-chat", "standin-mini", "standin-vision")
@@ -140,6 +140,59 @@ class Standin:
         await response.write_eof()
         return response
 
+    async def responses(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/responses``."""
+
+        def answer(fields: Json, chat: ChatRequest, body: bytes) -> tuple[Json, list[bytes]]:
+            whole = openai_others.response(fields, chat, body)
+            return whole, [openai_others.frame(event) for event in openai_others.response_events(whole)]
+
+        return await self._other(request, ("input",), answer)
+
+    async def completions(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/completions``."""
+
+        def answer(_: Json, chat: ChatRequest, body: bytes) -> tuple[Json, list[bytes]]:
+            stamp = self.stamp(body)
+            chunks = [answers.frame(chunk) for chunk in openai_others.completion_chunks(chat, stamp)]
+            return openai_others.completion(chat, stamp), [*chunks, answers.DONE]
+
+        return await self._other(request, ("prompt",), answer)
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/embeddings``."""
+        return await self._other(request, (), lambda fields, _, __: (openai_others.embeddings(fields), []))
+
+    async def moderations(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/moderations``."""
+        return await self._other(request, (), lambda fields, _, body: (openai_others.moderation(fields, body), []))
+
+    async def _other(
+        self,
+        request: web.Request,
+        members: tuple[str, ...],
+        answer: Callable[[Json, ChatRequest, bytes], tuple[Json, list[bytes]]],
+    ) -> web.StreamResponse:
+        body = await request.read()
+        self.record(request, body)
+        stamp = self.stamp(body)
+        if (refused := self._check_key(request, stamp)) is not None:
+            return refused
+        try:
+            fields, chat = openai_others.read(body, *members)
+        except InvalidChat as err:
+            return json_answer(400, answers.error_body(err.message, "invalid_request_error", None, err.param), stamp)
+        whole, frames = answer(fields, chat, body)
+        if not chat.stream or not frames:
+            return json_answer(200, whole, stamp)
+        response = await open_stream(request, stamp)
+        for one in frames:
+            await response.write(one)
+            if self.options.delay_s:
+                await asyncio.sleep(self.options.delay_s)
+        await response.write_eof()
+        return response
+
     async def messages(self, request: web.Request) -> web.StreamResponse:
         """``POST /v1/messages``."""
         body = await request.read()
@@ -250,6 +303,10 @@ def make_app(options: StandinOptions | None = None) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app[STANDIN] = standin
     app.router.add_post("/v1/chat/completions", standin.chat)
+    app.router.add_post("/v1/responses", standin.responses)
+    app.router.add_post("/v1/completions", standin.completions)
+    app.router.add_post("/v1/embeddings", standin.embeddings)
+    app.router.add_post("/v1/moderations", standin.moderations)
     app.router.add_post("/v1/messages", standin.messages)
     app.router.add_post("/v1/messages/count_tokens", standin.count_tokens)
     app.router.add_get("/v1/models", standin.list_models)

@@ -8,23 +8,24 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
 from outpost.dlp.hold import first_undecided
-from outpost.dlp.linear import Pattern, of_bytes
+from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.overlap import resolve
 from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
+from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is_short, regions_of
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
-from outpost.dlp.words import Words, before_match, gate
+from outpost.dlp.words import Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -63,9 +64,13 @@ class Engine:
                 self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
-        self._prefilter: Prefilter = Re2Prefilter(triggers)
+        self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
+        # Of a long text these are asked for as a whole, the others block by block.
+        self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
+        self._prefilters = self._compile_prefilters(Re2Prefilter)
         self._unfinished, self._unjoined = (
             of_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
             for joins in (False, True)
@@ -76,15 +81,19 @@ class Engine:
 
         Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
         """
-        if isinstance(self._prefilter, VectorscanPrefilter):
+        if isinstance(self._prefilters[0], VectorscanPrefilter):
             return True
         if len(self._triggers) < at_least:
             return False
         try:
-            self._prefilter = VectorscanPrefilter(self._triggers)
+            self._prefilters = self._compile_prefilters(VectorscanPrefilter)
         except PrefilterUnavailable:
             return False
         return True
+
+    def _compile_prefilters(self, way: Callable[[Sequence[str]], Prefilter]) -> tuple[Prefilter, Prefilter]:
+        """Of all triggers, and of the long ones."""
+        return way(self._triggers), way([self._triggers[index] for index in self._long])
 
     def scan(self, text: str) -> list[Finding]:
         """All findings of ``text``, sorted by start, then longest; offsets are code points of ``text``.
@@ -141,40 +150,38 @@ class Engine:
 
     def matches(self, index: int, reading: "Reading", findings: list[Finding]) -> None:
         """Add the findings of the pattern ``index``."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         if reading.depth:
             detectors = [pair for pair in detectors if pair[0].in_rewritten]
         text = reading.text
-        entrance = self._gates[index]
-        for spans in pattern.each(reading.raw, reading.begin) if detectors else ():
-            window_at, window = -1, b""  # what stands before the match, once it is asked for
-            shut = False
-            if entrance is not None:
-                window_at = spans[0][0]
-                window = before_match(text, window_at)
-                shut = not entrance.opens(window)
+        entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
+        hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
+        for spans in reading.each(index) if detectors else ():
+            read_at, window, quiet, shut = -1, b"", True, False
+            if hopeless and ahead.is_quiet(spans[0][0]):
+                continue
             for detector, words in detectors:
-                if shut and words.needs_context:
-                    continue
                 start, end = spans[detector.group]
                 if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
                     end = start + MAX_MATCH_CHARS
-                if words.reads and start != window_at:
-                    window_at, window = start, before_match(text, start)
-                score = words.score(window)
+                if words.reads and start != read_at:
+                    read_at, quiet = start, ahead.is_quiet(start)
+                    if not quiet:
+                        window = before_match(text, start)
+                        shut = entrance is not None and not entrance.opens(window)
+                if shut and words.needs_context:
+                    continue
+                score = words.base if quiet or not words.reads else words.score(window)
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
-                for span_start, span_end in _accepted(detector, text, start, end):
-                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
-                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
-                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
+                findings += _reported(detector, score, text, _accepted(detector, text, start, end))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
         """What a search for the pattern ``index``, restarted in the middle, could read differently."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         text, raw = reading.text, reading.raw
-        for spans in pattern.each(raw, reading.begin):
+        for spans in reading.each(index):
             start, end = spans[0]
             whole = False
             for detector, _ in detectors:
@@ -197,19 +204,33 @@ class Engine:
 
     def closed(self, index: int, reading: "Reading") -> list[tuple[int, int]]:
         """Matches of the pattern ``index``, if it is open-ended, that have found their end."""
-        pattern, detectors = self._compiled[index]
+        _, detectors = self._compiled[index]
         if not any(detector.open_ended_chars for detector, _ in detectors):
             return []
-        return [spans[0] for spans in pattern.each(reading.raw, reading.begin) if spans[1][0] >= 0]
+        return [spans[0] for spans in reading.each(index) if spans[1][0] >= 0]
 
-    def present(self, raw: bytes) -> tuple[list[int], list[Rewriter]]:
-        """The indices of the patterns that occur in ``raw``, and the rewriters that may have something to rewrite."""
-        found = self._prefilter.present(raw)
+    def present(self, raw: bytes) -> tuple[dict[int, Regions], list[Rewriter]]:
+        """Where in ``raw`` each pattern that occurs may match, and the rewriters that may have something to rewrite."""
+        prefilter, of_long = self._prefilters
+        whole = [(0, len(raw))]
+        if len(raw) < 2 * BLOCK_CHARS:
+            regions = dict.fromkeys(prefilter.present(raw), whole)
+        else:
+            blocks = blocks_of(raw, prefilter.present)
+            regions = dict.fromkeys((self._long[index] for index in of_long.present(raw)), whole)
+            for index in sorted(blocks.keys() - regions.keys() - set(self._long)):
+                boundary = self._boundaries[index] if index < len(self._boundaries) else b""
+                regions[index] = regions_of(raw, blocks[index], boundary) if boundary else whole
         patterns = len(self._compiled)
-        return (
-            [index for index in found if index < patterns],
-            [self.rewriters[index - patterns] for index in found if index >= patterns],
-        )
+        rewriters = [self.rewriters[index - patterns] for index in regions if index >= patterns]
+        return {index: where for index, where in regions.items() if index < patterns}, rewriters
+
+    def each(self, index: int, raw: bytes, begin: int, regions: Regions) -> Iterator[Spans]:
+        """The matches of the pattern ``index`` that start at ``begin`` or later."""
+        pattern, _ = self._compiled[index]
+        for first, last in regions:
+            if last > begin or last == len(raw):
+                yield from pattern.each(raw, max(first, begin), last)
 
     def unjoined(self, raw: bytes, begin: int) -> int:
         """Where what may become a token that joins what is before it begins; the length of ``raw`` if nothing does."""
@@ -236,6 +257,10 @@ class Reading:
         self._others: list[tuple[View, Sequence[Token], Reading]] | None = None
         self._spans: list[tuple[int, int]] | None = None
         self._closed: list[tuple[int, int]] = []
+
+    def each(self, index: int) -> Iterator[Spans]:
+        """The matches of the pattern ``index``."""
+        return self._engine.each(index, self.raw, self.begin, self.patterns[index])
 
     def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
         """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""
@@ -331,6 +356,13 @@ def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[t
     if detector.validate is None or detector.validate(text[start:end]):
         return ((start, end),)
     return ()
+
+
+def _reported(detector: Detector, score: float, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[Finding]:
+    for start, end in spans:
+        doubtful = detector.doubts is not None and detector.doubts(text[start:end])
+        sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+        yield Finding(detector.kind, start, end, sure, detector.name)
 
 
 def _glued(glue: str, text: str, start: int, end: int) -> bool:

@@ -6,11 +6,8 @@ What a pattern matches, its shape matches in the same place of the shaped text; 
 """
 
 import re
-from functools import lru_cache
 
-import re2
-
-from outpost.dlp.linear import of_bytes
+from outpost.dlp.pieces import members, pieces
 
 _DIGIT, _CAPITAL, _SMALL, _FOREIGN = ord("9"), ord("A"), ord("a"), 0x80
 
@@ -25,17 +22,11 @@ def _sign(character: str) -> int:
     return ord(character)
 
 
-_ALL = bytes(range(256))
 # Signs of words become signs of words, so \b keeps its sense.
-_SIGNS = bytes(_sign(chr(code)) for code in _ALL)
-# An escape, a class, the opening of a group, a count, any other sign.
-_PIECE = re.compile(
-    r"\\[xX][0-9A-Fa-f]{2}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:P?<[^>]*>|:)|\{[0-9]+(?:,[0-9]*)?\}|.", re.DOTALL
-)
-_CLASS = re.compile(r"\[(?:[^]\\]{2,}|[^]A-Z])\]|\\.")
-_SYNTAX = frozenset((r"\b", r"\B", "(?:", "(", ")", "|", "?", "*", "+"))
+_SIGNS = bytes(_sign(chr(code)) for code in range(256))
 _FLAGS = re.compile(r"\(\?(?!:|P?<)")
 # Two letters in a row, such as a country's, are a literal already, and one that says more than its shape would.
+_CLASS = re.compile(r"\[(?:[^]\\]{2,}|[^]A-Z])\]|\\.")
 _LITERAL = re.compile(r"(?:\[?[A-Z]\]?){2}")
 
 
@@ -49,27 +40,20 @@ def shape_of(pattern: str) -> str | None:
     if _FLAGS.search(pattern) or _LITERAL.search(_CLASS.sub("[]", pattern)):
         return None
     written = []
-    for piece in _PIECE.findall(pattern):
-        if piece in _SYNTAX or (piece[0] == "{" and len(piece) > 1):
-            written.append(piece)
-        elif piece.startswith("(?"):
-            written.append("(")
-        else:
+    for piece, is_sign in pieces(pattern):
+        if is_sign:
             image = _image(piece)
             if not image:
                 return None
             written.append(image)
+        else:
+            written.append("(" if piece.startswith(("(?P<", "(?<")) else piece)
     return "".join(written)
 
 
-@lru_cache(4096)
 def _image(piece: str) -> str:
     """What the signs that ``piece`` stands for become, as a pattern; nothing if their shape says too little."""
-    try:
-        members = [start for ((start, end), *_) in of_bytes(piece).each(_ALL) if end > start]
-    except re2.error:
-        return ""
-    signs = {_SIGNS[code] for code in members}
+    signs = {_SIGNS[code] for code in members(piece)}
     if _SMALL in signs:
         return ""
     images = "".join(f"\\x{sign:02x}" for sign in sorted(signs))

@@ -40,6 +40,10 @@ class Prepared:
     sizes: tuple[int, ...]
 
 
+NOTHING: Final = Prepared("", Tokens([], []), [], (), (), ())
+"""A text without tokens."""
+
+
 class Inspector:
     """What a pack does with texts. One serves all threads."""
 

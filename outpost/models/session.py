@@ -5,8 +5,6 @@ asked, or the best that is there. A run is thread-safe; its failures are ``Model
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import Provider, SessionOptions
 from outpost.models.pack import Pack
 from outpost.models.scores import Floats
 from outpost.protocol.model_card import MODEL_FILE
@@ -28,16 +27,6 @@ _ERRORS: Final[tuple[type[Exception], ...]] = tuple(
 _SILENT: Final = 4  # severity "fatal": its other lines quote shapes and names, and go to standard error
 
 
-class Provider(StrEnum):
-    """Where a graph runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
-
-
 _NAMES: Final = {
     Provider.CPU: "CPUExecutionProvider",
     Provider.CUDA: "CUDAExecutionProvider",
@@ -46,21 +35,6 @@ _NAMES: Final = {
 }
 # TensorRT builds an engine per shape for minutes, so it is used only where somebody asks for it.
 _AUTOMATIC: Final = (Provider.CUDA, Provider.CPU)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How a graph runs.
-
-    Attributes:
-        provider: Where.
-        threads: Of one run, on the CPU.
-        gpu_memory_bytes: Most that the arena on a GPU may take; None for no limit.
-    """
-
-    provider: Provider = Provider.AUTO
-    threads: int = 1
-    gpu_memory_bytes: int | None = None
 
 
 class Session:
@@ -73,7 +47,7 @@ class Session:
             PackInvalid: A file is not what the card says, or the graph is not.
             ModelUnavailable: The hardware that was asked for is not there, or memory is short.
         """
-        self.provider = choose(options.provider, ort.get_available_providers())
+        self.provider = available(options.provider)
         on_gpu = self.provider in (Provider.CUDA, Provider.TENSORRT)
         name = HALF_PRECISION_FILE if on_gpu and HALF_PRECISION_FILE in pack.card.files else MODEL_FILE
         try:
@@ -90,14 +64,14 @@ class Session:
         _require("input", {item.name for item in self._session.get_inputs()}, {i.value for i in pack.card.inputs})
         _require("output", {item.name for item in self._session.get_outputs()}, set(self._outputs), exact=False)
 
-    def run(self, feeds: Mapping[str, NDArray[np.int64]]) -> dict[str, Floats]:
-        """The outputs by name for one batch.
+    def run(self, feeds: Mapping[str, NDArray[np.int64]], stopper: "Stopper | None" = None) -> dict[str, Floats]:
+        """The outputs by name for one batch; ``stopper`` ends it early.
 
         Raises:
-            ModelUnavailable: The graph fails, or memory is short.
+            ModelUnavailable: The graph fails, memory is short, or it was stopped.
         """
         try:
-            arrays = self._session.run(self._outputs, dict(feeds))
+            arrays = self._session.run(self._outputs, dict(feeds), stopper and stopper.options)
         except _ERRORS as err:
             raise ModelUnavailable("the model failed") from err
         except MemoryError as err:
@@ -105,8 +79,29 @@ class Session:
         return {name: np.asarray(array, np.float32) for name, array in zip(self._outputs, arrays, strict=True)}
 
 
-def choose(wanted: Provider, available: list[str]) -> Provider:
+class Stopper:
+    """Ends a run from another thread: the graph stops before its next node."""
+
+    def __init__(self) -> None:
+        self.options = ort.RunOptions()
+        self.options.log_severity_level = _SILENT
+
+    def stop(self) -> None:
+        """Let the run fail."""
+        self.options.terminate = True
+
+
+def available(wanted: Provider) -> Provider:
     """Where to run, of what this build of the runtime has.
+
+    Raises:
+        ModelUnavailable: As ``choose``.
+    """
+    return choose(wanted, ort.get_available_providers())
+
+
+def choose(wanted: Provider, available: list[str]) -> Provider:
+    """Where to run, of the runtime's names for what there is.
 
     Raises:
         ModelUnavailable: What is asked for by name is not there; it is never replaced silently.

@@ -6,7 +6,7 @@ that quotes names from the documents and nothing else. Pure, and takes up to sec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from outpost.dlp.allow import allowing
@@ -17,6 +17,7 @@ from outpost.dlp.redact import MARKER_PREFIX
 from outpost.dlp.registry import ALL
 from outpost.errors import BundleRejected, CouldNotInspect
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
+from outpost.policy.model_rules import ModelRules, model_rules
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument, DetectorSetting
@@ -37,6 +38,8 @@ class Compiled:
 
     policy: CompiledPolicy
     engine: Engine
+    models: ModelRules = field(default_factory=ModelRules)
+    """What of the models' findings counts."""
 
 
 def compile_documents(
@@ -57,7 +60,7 @@ def compile_documents(
         BundleRejected: Something in the documents cannot be used.
     """
     require_usable(budgets)
-    return Compiled(compile_policy(policy), compile_engine(detectors, peppers))
+    return Compiled(compile_policy(policy), compile_engine(detectors, peppers), model_rules(detectors, peppers))
 
 
 def require_usable(document: Document) -> None:

@@ -90,14 +90,18 @@ def parse_json(raw: bytes) -> JsonDocument:
     return JsonDocument(raw, value)
 
 
-def walk(document: JsonDocument, *, embedded: bool = True, left_out: frozenset[str] = frozenset()) -> list[Leaf]:
+def walk(
+    document: JsonDocument, *, embedded: bool = True, left_out: frozenset[str] = frozenset(), vectors: str | None = None
+) -> list[Leaf]:
     """Every string, name and number in the order of the document's bytes, but for the names in ``left_out``.
+
+    Lists of nothing but numbers in members called ``vectors`` are left out.
 
     A string that is itself a JSON object or array is replaced by its own leaves if ``embedded``, so that escapes
     inside it hide nothing and a replacement keeps it valid JSON.
     """
     leaves: list[Leaf] = []
-    _collect(document.value, (), _Walk(count(), left_out, leaves), MAX_EMBEDDED if embedded else 0)
+    _collect(document.value, (), _Walk(count(), left_out, leaves, vectors), MAX_EMBEDDED if embedded else 0)
     return leaves
 
 
@@ -107,6 +111,7 @@ class _Walk(NamedTuple):
     ordinals: Iterator[int]
     left_out: frozenset[str]
     out: list[Leaf]
+    vectors: str | None
 
 
 def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> bytes:
@@ -139,12 +144,12 @@ def replace_texts(raw: bytes, replacements: Mapping[tuple[int, ...], str]) -> by
 
 def _collect(value: Any, path: tuple[str | int, ...], walk: _Walk, embed: int) -> None:
     """Append the leaves of ``value``. The order of tests is the order of how often each kind occurs."""
-    ordinals, left_out, out = walk
+    ordinals, left_out, out, _ = walk
     if isinstance(value, str):
         ordinal = next(ordinals)
         if embed and value.lstrip(_JSON_SPACE).startswith(("{", "[")) and (inner := _embedded(value)) is not None:
             within: list[Leaf] = []
-            _collect(inner, path, _Walk(count(), left_out, within), embed - 1)
+            _collect(inner, path, _Walk(count(), left_out, within, None), embed - 1)
             out.extend(leaf._replace(ordinal=ordinal, inner=(leaf.ordinal, *leaf.inner)) for leaf in within)
         else:
             out.append(Leaf(ordinal, path, value))
@@ -156,12 +161,24 @@ def _collect(value: Any, path: tuple[str | int, ...], walk: _Walk, embed: int) -
                 out.append(Leaf(ordinal, inside, name, True))
             _collect(member, inside, walk, embed)
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _collect(item, (*path, index), walk, embed)
+        _collect_list(value, path, walk, embed)
     elif isinstance(value, Number):
         out.append(Leaf(next(ordinals), path, _digits(value.text), is_number=True))
     elif isinstance(value, int) and not isinstance(value, bool):
         out.append(Leaf(next(ordinals), path, str(value), is_number=True))
+
+
+def _collect_list(value: list[Any], path: tuple[str | int, ...], walk: _Walk, embed: int) -> None:
+    if walk.vectors is not None and path and path[-1] == walk.vectors and all(map(_is_number, value)):
+        for _ in value:
+            next(walk.ordinals)
+        return
+    for index, item in enumerate(value):
+        _collect(item, (*path, index), walk, embed)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _digits(number: str) -> str:

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from outpost.errors import BundleRejected
+from outpost.errors import BundleRejected, ModelUnavailable, PackInvalid
+from outpost.models.pack import open_pack
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
 from outpost.protocol.documents import DocumentError
@@ -58,6 +59,9 @@ def scan_command(  # noqa: PLR0913 - a command line
     detectors: Annotated[
         Path | None, typer.Option("--detectors", help="Settings, allow-list and own rules: a detectors.json.")
     ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+    ] = None,
     kinds: KindsOption = None,
     min_score: Annotated[float, typer.Option("--min-score", min=0, max=1, help="List only findings as sure.")] = 0.0,
     fail_on: Annotated[
@@ -85,14 +89,16 @@ def scan_command(  # noqa: PLR0913 - a command line
     unscannable.binary. Exit code 1 if something was found, is blocked by --policy, or could not be inspected.
     """
     facts = Facts(surface, model, group, direction) if policy else None
-    plan = Plan(Selection(), _content(policy), _content(detectors), facts, show, explain)
+    plan = Plan(Selection(), _content(policy), _content(detectors), facts, show, explain, models)
     task = _compiled(plan)
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
+    if models is not None:
+        known |= open_pack(models).card.kinds
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:
         if paths or policy or sarif:
-            raise typer.BadParameter("--jsonl goes with --kinds, --min-score and --detectors only")
+            raise typer.BadParameter("--jsonl goes with --kinds, --min-score, --detectors, --models and --explain only")
         raise typer.Exit(_answer(task, jsonl))
     counts = () if fail_on == [NONE] else _kinds(fail_on, known, "--fail-on")
     outputs = _Outputs(as_json=as_json, sarif=sarif)
@@ -200,10 +206,10 @@ def as_rows(result: Result) -> Iterator[dict[str, Any]]:
 def _answer(task: Task, path: Path) -> int:
     """Answer each line of ``path``; the exit code."""
     exit_code = 0
-    engine = task.engine
     source = sys.stdin.buffer if str(path) == _STDIN else _opened(path)
     with source:
-        for answer, good in answer_lines(source, partial(scan_each, engine), task.selection):
+        scan = partial(scan_each, task.scan, task.engine.scan_segments)
+        for answer, good in answer_lines(source, scan, task.selection, explain=task.explain):
             typer.echo(json.dumps(answer, separators=(",", ":")))  # flushes: a program can ask line by line
             exit_code = exit_code if good else 1
     return exit_code
@@ -212,7 +218,7 @@ def _answer(task: Task, path: Path) -> int:
 def _compiled(plan: Plan) -> Task:
     try:
         return plan.compile()
-    except (DocumentError, BundleRejected) as err:
+    except (DocumentError, BundleRejected, PackInvalid, ModelUnavailable) as err:
         raise typer.BadParameter(str(err)) from err
 
 

@@ -4,7 +4,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pki.errors import CertificateInvalid, IssuanceRefused, Reason
@@ -153,6 +153,7 @@ def test_any_bytes_are_a_list_or_malformed(data):
     assert refusal.value.reason is Reason.MALFORMED
 
 
+@example(DER.index(b"\x0c"), 0x0C ^ 0x03)  # a name that claims to be a bit string
 @given(st.integers(0, len(DER) - 1), st.integers(1, 255))
 def test_a_list_with_one_byte_changed_clears_nobody(index, flip):
     data = bytearray(DER)

@@ -1,12 +1,12 @@
 """OpenAI chat completions: where text sits in requests, answers and streamed chunks.
 
-Named here is only what is *not* text (``_COUNTS``), and which streamed fields come whole instead of in
+Named here is only what is *not* text (``COUNTS``), and which streamed fields come whole instead of in
 pieces; everything else is inspected, whatever its name (``reading.py``).
 Source: OpenAI API reference, /v1/chat/completions (request, chat completion object, chunk object).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from outpost.protocol.decisions import Decision
@@ -16,6 +16,7 @@ from outpost.proxy.json_document import JsonDocument, Leaf, parse_json, walk
 from outpost.proxy.surfaces import unscannable
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.reading import (
+    END,
     VOCABULARY,
     Layout,
     is_count,
@@ -44,12 +45,12 @@ NAME: Final = "openai.chat_completions"
 _REQUEST: Final = Layout(items=frozenset({"messages"}))
 _ANSWER: Final = Layout(items=frozenset({"choices"}))
 # Top-level members of an answer that hold numbers the provider counts.
-_COUNTS: Final = frozenset({"created", "usage"})
+COUNTS: Final = frozenset({"created", "usage"})
 # Members that name an answer; the end of a stream that was cut repeats them.
 _NAMES: Final = ("id", "object", "created", "model")
 # Fields of a delta that come whole in one chunk. Everything else may be a piece of a longer text.
 _WHOLE_FIELDS: Final = frozenset({"role", "type", "id", "name"})
-END: Final = StreamEvent(JsonDocument(sse.DONE, None), ends=True)
+_EMPTY: Final[dict[str, Any]] = {"delta": {}}
 
 
 def parse_request(raw: bytes) -> Request:
@@ -86,7 +87,7 @@ def parse_answer(raw: bytes) -> Answer:
     parts = segments(document, _ANSWER, _is_metadata)
     unreadable = tuple(unscannable.located(choices, parts, "choices"))
     has_logprobs = any(isinstance(choice, dict) and choice.get("logprobs") for choice in choices)
-    return Answer(document, parts, unreadable, *_usage(document.value), without_logprobs if has_logprobs else None)
+    return Answer(document, parts, unreadable, *usage(document.value), without_logprobs if has_logprobs else None)
 
 
 def parse_chunk(raw: bytes) -> StreamEvent:
@@ -108,13 +109,15 @@ def parse_chunk(raw: bytes) -> StreamEvent:
     unreadable = tuple(
         Finding(kind, 0, 0, 1.0, DETECTOR) for choice in choices for kind in unscannable.unreadable(choice)
     )
-    return StreamEvent(document, texts, finished, unreadable, *_usage(body), scrub)
+    return StreamEvent(document, texts, finished, unreadable, *usage(body), scrub)
 
 
 class ChatStream:
     """A streamed completion: which choices have begun and not finished, and what the answer is called."""
 
-    def __init__(self) -> None:
+    def __init__(self, parse: Callable[[bytes], StreamEvent] = parse_chunk, empty: dict[str, Any] = _EMPTY) -> None:
+        """``parse`` reads a chunk; ``empty`` is what a choice without text has beside its index."""
+        self._parse, self._empty = parse, empty
         self._open: set[int] = set()
         self._finished: set[str | int] = set()
         self._names: dict[str, Any] = {}
@@ -127,7 +130,7 @@ class ChatStream:
         """
         if event.data is None or event.data == sse.DONE:
             return END
-        chunk = parse_chunk(event.data)
+        chunk = self._parse(event.data)
         self._open |= {choice.get("index", 0) for choice in chunk.document.value["choices"]} - self._finished
         self._finished |= chunk.finished
         return chunk
@@ -143,7 +146,7 @@ class ChatStream:
 
     def closing_events(self, refusal: Decision | None) -> list[bytes]:
         """Every open choice finishes with ``content_filter``; then the usual last event."""
-        choices = [{"index": index, "delta": {}, "finish_reason": "content_filter"} for index in sorted(self._open)]
+        choices = [{"index": index, **self._empty, "finish_reason": "content_filter"} for index in sorted(self._open)]
         chunk: dict[str, Any] = {**self._names, "choices": choices}
         if refusal is not None:
             chunk["policy"] = policy_note(refusal)
@@ -194,14 +197,15 @@ def _channel(path: tuple[str | int, ...], choices: Sequence[dict[str, Any]]) -> 
 
 
 def _is_metadata(leaf: Leaf) -> bool:
-    return is_count(leaf, _COUNTS)
+    return is_count(leaf, COUNTS)
 
 
-def _usage(body: dict[str, Any]) -> tuple[int | None, int | None]:
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
+def usage(body: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Tokens of the prompt and of the answer, as far as an answer tells."""
+    counted = body.get("usage")
+    if not isinstance(counted, dict):
         return None, None
-    return tokens(usage.get("prompt_tokens")), tokens(usage.get("completion_tokens"))
+    return tokens(counted.get("prompt_tokens")), tokens(counted.get("completion_tokens"))
 
 
 def without_logprobs(data: bytes) -> bytes:

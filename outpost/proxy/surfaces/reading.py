@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
+from outpost.proxy import sse
 from outpost.proxy.json_document import JsonDocument, Leaf, parse_json, walk
 from outpost.proxy.segments import Segment, join
-from outpost.proxy.surfaces.surface import invalid
+from outpost.proxy.surfaces.surface import StreamEvent, invalid
 
 MAX_MODEL_CHARS: Final = 256  # providers' longest fine-tune names are below 128
 MAX_INDEX: Final = 9_999  # OpenAI allows 128 choices; nothing can be written into so small a number
@@ -41,6 +42,10 @@ _COUNTED: Final = re.compile(r"[a-z_]{1,64}")  # names of counts as schemas have
 ENUMERATED: Final = frozenset({"role", "type"})
 
 
+END: Final = StreamEvent(JsonDocument(sse.DONE, None), ends=True)
+"""``[DONE]``, with which OpenAI's streams end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Which top-level members of a body are inspected as units of their own.
@@ -54,11 +59,16 @@ class Layout:
     whole: frozenset[str] = frozenset()
 
 
-def segments(document: JsonDocument, layout: Layout, skip: Callable[[Leaf], bool]) -> tuple[Segment, ...]:
-    """One segment per unit, one for the rest, and one for the seams of each unit that has several text parts."""
+def segments(
+    document: JsonDocument, layout: Layout, skip: Callable[[Leaf], bool], *, vectors: str | None = None
+) -> tuple[Segment, ...]:
+    """One segment per unit, one for the rest, and one for the seams of each unit that has several text parts.
+
+    ``skip`` says which leaves are no text; ``vectors`` as ``walk`` takes it.
+    """
     rest: list[Leaf] = []
     units: dict[str, list[Leaf]] = {}
-    for leaf in walk(document, left_out=VOCABULARY):
+    for leaf in walk(document, left_out=VOCABULARY, vectors=vectors):
         path = leaf.path
         if skip(leaf) or is_vocabulary(leaf):
             continue

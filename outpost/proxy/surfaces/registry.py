@@ -3,13 +3,28 @@
 from collections.abc import Mapping
 from typing import Final
 
-from outpost.proxy.surfaces import anthropic_messages, openai_chat
+from outpost.proxy.surfaces import (
+    anthropic_messages,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_moderations,
+    openai_responses,
+)
 from outpost.proxy.surfaces.dialects import ANTHROPIC, OPENAI
 from outpost.proxy.surfaces.surface import Dialect, Surface
 
 SURFACES: Final[Mapping[str, Surface]] = {
     surface.path: surface
-    for surface in (openai_chat.SURFACE, anthropic_messages.MESSAGES, anthropic_messages.COUNT_TOKENS)
+    for surface in (
+        openai_chat.SURFACE,
+        openai_responses.SURFACE,
+        openai_completions.SURFACE,
+        openai_embeddings.SURFACE,
+        openai_moderations.SURFACE,
+        anthropic_messages.MESSAGES,
+        anthropic_messages.COUNT_TOKENS,
+    )
 }
 
 

@@ -12,6 +12,7 @@ from outpost.proxy.surfaces.surface import DETECTOR
 
 IMAGE, AUDIO, VIDEO, FILE = "unscannable.image", "unscannable.audio", "unscannable.video", "unscannable.file"
 UNKNOWN_PART: Final = "unscannable.unknown"
+TOKENS: Final = "unscannable.tokens"
 
 # Types of content parts, and members, whose content is not text.
 _KINDS: Final = {

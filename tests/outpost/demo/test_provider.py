@@ -84,10 +84,10 @@ async def test_a_wrong_body_is_400_in_openais_envelope(
 
 
 async def test_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/embeddings", json={})
+    answer = await client.post("/v1/batches", json={})
 
     assert answer.status_code == 404
-    assert answer.json()["error"]["message"] == "Invalid URL (POST /v1/embeddings)"
+    assert answer.json()["error"]["message"] == "Invalid URL (POST /v1/batches)"
 
 
 async def test_what_was_received_can_be_read_and_cleared(upstream: Upstream, client: httpx.AsyncClient) -> None:

@@ -183,7 +183,7 @@ async def test_a_key_is_worth_what_the_bundle_says(start, client_of, upstream, f
         ("HEAD", CHAT, 405, "POST"),
         ("POST", "/v1/models", 405, "GET"),
         ("DELETE", "/v1/models/standin-chat", 405, "GET"),
-        ("POST", "/v1/embeddings", 404, None),
+        ("POST", "/v1/images/generations", 404, None),
         ("POST", "/v1/chat/completions/", 404, None),
         ("POST", "/v1/chat/completions/x", 404, None),
         ("POST", "/v1/../v1/files", 404, None),

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from outpost.cli import cli
 from outpost.scan.command import _AboveBar, _say
+from tests.fakes.model_pack import write_pack
 
 CARD = "4111 1111 1111 1111"
 POLICY = {
@@ -196,3 +197,16 @@ def test_jsonl_finds_what_lies_in_two_segments():
     line = json.dumps({"id": 1, "segments": ["card 4111 1111", " 1111 1111"]})
     result = run("--jsonl", "-", text=line)
     assert [one["segment"] for one in json.loads(result.stdout)["findings"]] == [0, 1]
+
+
+def test_a_model_pack_adds_its_kinds(folder):
+    pack = str(write_pack(folder / "pack"))
+    Path("name.txt").write_text("the note of Ana Silva\n", "utf-8")
+    answer = CliRunner().invoke(
+        cli, ["scan", "name.txt", "--models", pack, "--kinds", "pii.person", "--explain", "--json"]
+    )
+    row = json.loads(answer.stdout)
+    assert (row["kind"], row["tier"], row["explanation"]["label"]) == ("pii.person", 2, "PERSON")
+    refused = CliRunner().invoke(cli, ["scan", "name.txt", "--models", str(folder)])
+    assert refused.exit_code == 2
+    assert "card.json" in refused.stderr

@@ -45,7 +45,7 @@ def bodies():
 
 
 @pytest.mark.parametrize("surface", ALL)
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(raw=bodies())
 def test_any_bytes_are_read_or_refused_and_nothing_else(surface, raw):
     with contextlib.suppress(Rejected):
@@ -58,7 +58,7 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(surface, raw):
 
 
 @pytest.mark.parametrize("surface", [surface for surface in ALL if surface.values[0].stream])
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(events=st.lists(bodies(), max_size=4))
 def test_any_events_are_read_or_refused_and_the_end_is_well_formed(surface, events):
     stream = surface.stream()
@@ -75,7 +75,7 @@ def test_any_events_are_read_or_refused_and_the_end_is_well_formed(surface, even
 
 
 @pytest.mark.parametrize("surface", ALL)
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(units=UNITS, rest=st.dictionaries(WORDS | st.text(max_size=3), VALUES, max_size=3))
 def test_every_leaf_of_a_request_but_vocabulary_is_in_a_segment(surface, units, rest):
     members = dict.fromkeys(("messages", "input", "prompt"), units)

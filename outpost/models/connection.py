@@ -1,0 +1,170 @@
+"""One proxy's end of a socket to the inference process: questions out, answers in, each within its time.
+
+Every question ends: with its answer, with ``ModelUnavailable`` when the process says so, breaks or is late, or
+cancelled with whoever asked.
+"""
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outpost.errors import ModelUnavailable
+from outpost.models.frames import (
+    FrameInvalid,
+    FrameReader,
+    Message,
+    encode,
+    finding_to_json,
+    result_from_json,
+)
+from outpost.models.results import TextResult
+from outpost.protocol.findings import Finding
+
+MAX_WAITING_CHARS: Final = 64 * 1024 * 1024
+"""Of all questions that wait for an answer; more are refused before they are sent."""
+GRACE_S: Final = 1.0  # the process itself says when something took too long; this much later it is taken for stuck
+_READ_BYTES: Final = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the process says when it has loaded its pack."""
+
+    digest: str
+    provider: str
+
+
+class Connection:
+    """A connected socket. Open until ``closed`` is done."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._waiting_chars = 0
+        self._answered_s = 0.0
+        self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self.closed = asyncio.ensure_future(self._read())
+
+    @classmethod
+    async def open(cls, end: socket.socket) -> "Connection":
+        """Use one end of a pair."""
+        return cls(*await asyncio.open_unix_connection(sock=end))
+
+    async def inspect(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, timeout_s: float
+    ) -> TextResult:
+        """What the models say about ``text``.
+
+        Raises:
+            ModelUnavailable: They do not, in time.
+            Stuck: Nothing at all was answered in that time.
+        """
+        if self._waiting_chars and self._waiting_chars + len(text) > MAX_WAITING_CHARS:
+            raise ModelUnavailable("the models have too much to do")
+        question = {
+            "type": "inspect",
+            "text": text,
+            "weak": [finding_to_json(finding) for finding in weak],
+            "priority": priority,
+            "timeout_s": timeout_s,
+        }
+        self._waiting_chars += len(text)
+        try:
+            answer = await self._ask(question, timeout_s)
+            return result_from_json(answer.get("result"))
+        except FrameInvalid as err:
+            raise ModelUnavailable("the inference process answers with what is no result") from err
+        finally:
+            self._waiting_chars -= len(text)
+
+    async def load(self, folder: str, *, timeout_s: float) -> Ready:
+        """Put another pack in the place of this one, between two questions.
+
+        Raises:
+            ModelUnavailable: It is not used; the message says why.
+        """
+        answer = await self._ask({"type": "load", "pack": folder}, timeout_s)
+        return Ready(str(answer.get("loaded")), str(answer.get("provider")))
+
+    def close(self) -> None:
+        """Let go; what waits is refused."""
+        self._writer.close()
+        self.closed.cancel()
+
+    async def _ask(self, question: Message, timeout_s: float) -> Message:
+        loop = asyncio.get_running_loop()
+        if self.closed.done():
+            raise ModelUnavailable("the inference process has ended")
+        number = next(self._numbers)
+        future: asyncio.Future[Message] = loop.create_future()
+        self._waiting[number] = future
+        asked_s = loop.time()
+        self._writer.write(encode({"id": number, **question}))
+        try:
+            async with asyncio.timeout(timeout_s + GRACE_S):
+                answer = await future
+        except TimeoutError:
+            self._cancel(number)
+            if self._answered_s < asked_s:
+                raise Stuck("the inference process does not answer") from None
+            raise ModelUnavailable("the models took too long") from None
+        except asyncio.CancelledError:
+            self._cancel(number)
+            raise
+        finally:
+            self._waiting.pop(number, None)
+        if "error" in answer:
+            raise ModelUnavailable(str(answer["error"]))
+        return answer
+
+    def _cancel(self, number: int) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(encode({"type": "cancel", "id": number}))
+
+    async def _read(self) -> None:
+        frames = FrameReader()
+        reason = "the inference process has ended"
+        try:
+            while data := await self._reader.read(_READ_BYTES):
+                for message in frames.feed(data):
+                    self._take(message)
+        except FrameInvalid:
+            reason = "the inference process sends what is no answer"
+        except OSError:
+            pass
+        finally:
+            for future in self._waiting.values():
+                _refuse(future, reason)
+            _refuse(self.ready, reason)
+            self._writer.close()
+
+    def _take(self, message: Message) -> None:
+        if "id" in message:
+            self._answered_s = asyncio.get_running_loop().time()
+            future = self._waiting.get(_number(message["id"]))
+            if future is not None and not future.done():
+                future.set_result(message)
+        elif not self.ready.done():
+            if message.get("type") == "ready":
+                self.ready.set_result(Ready(str(message.get("pack")), str(message.get("provider"))))
+            else:
+                self.ready.set_exception(ModelUnavailable(str(message.get("error"))))
+
+
+class Stuck(ModelUnavailable):
+    """The process answered nobody for longer than a question may take."""
+
+
+def _refuse(future: "asyncio.Future[Any]", reason: str) -> None:
+    if not future.done():
+        future.set_exception(ModelUnavailable(reason))
+        future.exception()  # whoever waited may be gone already
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,192 @@
+"""The inference process: runs a pack for several proxies, each at the other end of a socket it was born with.
+
+``python -I -m outpost.models.worker SETTINGS`` (JSON, ``WorkerSettings``). It reads questions and writes answers
+(``frames.py``), nothing else: no file but the pack, no network, nothing to standard output or error, because what
+breaks in it may quote a text. It ends when nobody is at the other end of any socket. Who starts it: ``process.py``.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.frames import FrameInvalid, FrameReader, Message, encode, finding_from_json, result_to_json
+from outpost.models.inspector import NOTHING
+from outpost.models.options import Provider, SessionOptions, WorkerSettings
+from outpost.models.queue import Limits
+from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
+from outpost.models.session import available
+
+_READ_BYTES: Final = 1 << 18
+_TICK_S: Final = 0.05  # how late a run that takes too long is stopped at most
+_INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
+_EXIT_PACK: Final = 3
+_EXIT_BROKEN: Final = 4
+
+
+class Worker:
+    """Everything of the process but its birth."""
+
+    def __init__(self, settings: WorkerSettings, loaded: Loaded) -> None:
+        self._settings = settings
+        self._loaded = loaded
+        limits = Limits(settings.waiting_tokens, settings.batch_windows, settings.batch_wait_s)
+        self._runners = Runners(settings.runners, limits)
+
+    async def serve(self, sockets: list[socket.socket]) -> None:
+        """Answer until every socket is closed at its other end."""
+        ticking = asyncio.ensure_future(self._tick())
+        await asyncio.gather(*(_Client(self, self._runners).serve(end) for end in sockets))
+        ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._runners.tick()
+
+    @property
+    def loaded(self) -> Loaded:
+        """The pack that answers new questions."""
+        return self._loaded
+
+    async def load(self, folder: str) -> Message:
+        """Put another pack in the place of this one; what was asked before is answered by the one before."""
+        try:
+            self._loaded = await asyncio.to_thread(Loaded, Path(folder), _options(self._settings))
+        except (PackInvalid, ModelUnavailable) as err:
+            return {"error": str(err)}
+        except MemoryError:
+            return {"error": "not enough memory for two packs at once"}
+        return {"loaded": self._loaded.digest, "provider": self._loaded.session.provider}
+
+
+class _Client:
+    """One proxy: its questions, and what of them is under way."""
+
+    def __init__(self, worker: Worker, runners: Runners) -> None:
+        self._worker = worker
+        self._runners = runners
+        self._jobs: dict[Any, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def serve(self, end: socket.socket) -> None:
+        """Answer until the other end is closed."""
+        reader, self._writer = await asyncio.open_unix_connection(sock=end)
+        loaded = self._worker.loaded
+        self._send({"type": "ready", "pack": loaded.digest, "provider": loaded.session.provider})
+        frames = FrameReader()
+        with contextlib.suppress(ConnectionError, FrameInvalid):
+            while data := await reader.read(_READ_BYTES):
+                for message in frames.feed(data):
+                    task = asyncio.ensure_future(self._handle(message))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                    task.add_done_callback(_end_if_broken)
+        for job in self._jobs.values():
+            self._runners.cancel(job)
+        self._jobs.clear()
+        self._writer.close()
+
+    async def _handle(self, message: Message) -> None:
+        number = message.get("id")
+        match message.get("type"):
+            case "inspect":
+                await self._inspect(number, message)
+            case "cancel":
+                job = self._jobs.pop(number, None)
+                if job is not None:
+                    self._runners.cancel(job)
+            case "load":
+                self._send({"id": number, **await self._worker.load(str(message.get("pack")))})
+            case _:
+                self._send({"id": number, "error": "no such question"})
+
+    async def _inspect(self, number: Any, message: Message) -> None:
+        loaded = self._worker.loaded
+        text = str(message["text"])
+        weak = [finding_from_json(value) for value in message.get("weak", ())]
+        job = Job(loaded, NOTHING, time.monotonic() + float(message["timeout_s"]), self._done(number))
+        self._jobs[number] = job
+        try:
+            if len(text) <= _INLINE_CHARS:
+                job.prepared = loaded.inspector.prepare(text, weak)
+            else:
+                job.prepared = await asyncio.to_thread(loaded.inspector.prepare, text, weak)
+        except (ModelUnavailable, MemoryError) as err:
+            job.done(ModelUnavailable(str(err) or NO_MEMORY))
+            return
+        if not job.failed:  # cancelled meanwhile
+            self._runners.add(job, int(message.get("priority", 0)))
+
+    def _done(self, number: Any) -> Callable[[Outcome], None]:
+        loop = asyncio.get_running_loop()
+
+        def send(answer: Message) -> None:
+            if self._jobs.pop(number, None) is not None:
+                self._send({"id": number, **answer})
+
+        def done(outcome: Outcome) -> None:
+            if isinstance(outcome, ModelUnavailable):
+                loop.call_soon_threadsafe(send, {"error": str(outcome)})
+            else:
+                loop.call_soon_threadsafe(send, {"result": result_to_json(outcome)})
+
+        return done
+
+    def _send(self, message: Message) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+
+def main() -> None:
+    """Run until nobody is left."""
+    settings = WorkerSettings.from_json(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the proxy ends first, then its end of the socket
+    threading.excepthook = lambda _: os._exit(_EXIT_BROKEN)  # a runner less would be noticed by slowness only
+    ends = [socket.socket(fileno=number) for number in settings.sockets]
+    try:
+        settings = replace(settings, provider=available(settings.provider))
+        _limit(settings)
+        loaded = Loaded(Path(settings.pack), _options(settings))
+    except (PackInvalid, ModelUnavailable, MemoryError) as err:
+        for end in ends:
+            end.sendall(encode({"type": "failed", "error": str(err) or "not enough memory to load the pack"}))
+        os._exit(_EXIT_PACK)
+    asyncio.run(Worker(settings, loaded).serve(ends))
+    os._exit(0)  # without waiting for runs that nobody waits for
+
+
+def _end_if_broken(task: "asyncio.Task[None]") -> None:
+    """End the process for what nobody foresaw: whoever started it refuses, and starts it again."""
+    if not task.cancelled() and task.exception() is not None:
+        os._exit(_EXIT_BROKEN)
+
+
+def _options(settings: WorkerSettings) -> SessionOptions:
+    return SessionOptions(settings.provider, settings.threads, settings.memory_bytes or None)
+
+
+def _limit(settings: WorkerSettings) -> None:
+    """Bound what the process may take: it is the one to fail, never the proxy."""
+    with contextlib.suppress(OSError):
+        # The kernel takes this process first when the machine runs out of memory.
+        Path("/proc/self/oom_score_adj").write_text("500", "ascii")
+    if settings.memory_bytes and settings.provider is Provider.CPU:
+        # A GPU's driver maps far more than it uses; its own arena is bounded instead.
+        resource.setrlimit(resource.RLIMIT_DATA, (settings.memory_bytes, settings.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold texts
+
+
+if __name__ == "__main__":
+    main()

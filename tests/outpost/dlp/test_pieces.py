@@ -1,0 +1,49 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outpost.dlp.linear import of_bytes
+from outpost.dlp.pieces import can_hold, longest, members
+from outpost.dlp.registry import ALL
+
+PATTERNS = sorted({detector.pattern for detector in ALL} | {detector.trigger for detector in ALL if detector.trigger})
+COMPILED = [
+    (of_bytes(pattern), longest(pattern), can_hold(pattern, "\n"), can_hold(pattern, " ")) for pattern in PATTERNS
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "signs"),
+    [
+        (r"\b[0-9]{9}\b", 9),
+        ("a|bcd|", 3),
+        ("(?:ab(c|de)?){2,3}f", 13),
+        ("x{0,4}?", 4),
+        ("a{2,}", math.inf),
+        ("(?:a*)b", math.inf),
+        (r"\x41[]a]\.", 3),
+        ("", 0),
+    ],
+)
+def test_no_match_is_longer(pattern, signs):
+    assert longest(pattern) == signs
+
+
+def test_what_is_not_understood_can_hold_anything():
+    assert members("a") == {ord("a")}
+    assert can_hold(r"\pL", "\n")
+    assert can_hold("(?s).", "\n")
+    assert not can_hold("(?i)[a-z] .", "\n")
+    assert can_hold("(?i)[a-z] .", " ")
+
+
+@given(text=st.text(alphabet="0123456789abAB -./+:@=\n\"'#", max_size=60))
+def test_every_match_of_a_detector_keeps_to_it(text):
+    raw = text.encode()
+    for pattern, most, breaks, blanks in COMPILED:
+        for (start, end), *_ in pattern.each(raw):
+            assert end - start <= most
+            assert breaks or b"\n" not in raw[start:end]
+            assert blanks or b" " not in raw[start:end]
