@@ -34,6 +34,7 @@ from outpost.scan.sarif import SarifLog
 from outpost.scan.select import NONE, KindUnknown, Selection, fails, parse_kinds
 from outpost.scan.walk import Found, Walk
 
+SCAN_EPILOG: Final = "Example: git diff | outpost scan - --fail-on secret"
 _STDIN: Final = "-"
 _STDIN_SHOWN: Final = "<stdin>"
 
@@ -269,3 +270,9 @@ class _AboveBar(io.TextIOBase):
     def write(self, text: str, /) -> int:
         self._console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
         return len(text)
+
+
+# The command by itself, with the name it has among the others.
+scan_cli = typer.Typer(name="outpost", rich_markup_mode=None, pretty_exceptions_enable=False)
+scan_cli.callback()(lambda: None)
+scan_cli.command("scan", epilog=SCAN_EPILOG)(scan_command)
