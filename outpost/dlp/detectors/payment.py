@@ -147,7 +147,7 @@ def _within_row(text: str, begin: int, stop: int, size: int) -> bool:
 
 def _is_card(groups: str) -> bool:
     digits = groups.replace(" ", "")
-    return _of_an_issuer(digits) and luhn(digits)
+    return len(digits) in _issued(digits[:4]) and luhn(digits)
 
 
 def _one_digit(neighbour: str) -> bool:
