@@ -20,16 +20,31 @@ from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 
 Clock = Callable[[], datetime]
+Offered = Callable[[], frozenset[str] | None]
+"""The kinds that this outpost's models find; None if nobody knows yet."""
+
+
+def no_models() -> frozenset[str]:
+    """What an outpost without a model pack offers."""
+    return frozenset()
 
 
 class InForce:
     """What is enforced now: the bundle, the secrets, and the revocation; each replaced whole."""
 
-    def __init__(self, identity: Identity, admission: Admission, local_keys: dict[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        admission: Admission,
+        local_keys: dict[str, str],
+        clock: Clock,
+        offered: Offered = no_models,
+    ) -> None:
         self._identity = identity
         self._admission = admission
         self._local_keys = local_keys
         self._clock = clock
+        self._offered = offered
         self._peppers: Mapping[str, bytes] = {}
         self._provider_keys: Mapping[str, str] = {}
         self._parsed: Parsed | None = None
@@ -84,7 +99,7 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        return compile_bundle(bundle, self._peppers, self._admission.enforcement)
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._offered())
 
     def apply_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put opened secrets in force, at the start; keys whose pepper has come or gone change at once."""

@@ -25,11 +25,12 @@ from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
 from outpost.proxy.body import BodyLimits, read_body
-from outpost.proxy.decide import Inspectable, Verdict, judge
+from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.inspection import Models, look_for
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
@@ -72,6 +73,7 @@ class ProxyParts:
     limits: BodyLimits
     metrics: ProxyMetrics
     clock: Callable[[], datetime]
+    models: Models | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ class SurfaceServer:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        inspector = StreamInspector(call.enforcement.engine, decide, shape)
+        look = look_for(self._parts.models, call.enforcement, call.output)
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, whole=look is not None)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(_headers(call, answer))
         outcome, code = "ok", None
@@ -187,6 +190,8 @@ class SurfaceServer:
         try:
             if not inspector.blocked:
                 tail = await self._pump(call, response, inspector, answer)
+                if look is not None and not inspector.blocked:
+                    tail += inspector.conclude(await look.answer(inspector.questions()))
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -279,8 +284,16 @@ class SurfaceServer:
         parsed: Inspectable,
         parse: Callable[[bytes], Inspectable],
     ) -> Verdict:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse)
-        return await _off_loop(len(parsed.document.raw), run)
+        size = len(parsed.document.raw)
+        look = look_for(self._parts.models, enforcement, facts)
+        if look is None:
+            run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse)
+            return await _off_loop(size, run)
+        judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse)
+        step = await _off_loop(size, partial(advance, judging))
+        while not isinstance(step, Verdict):
+            step = await _off_loop(size, partial(advance, judging, await look.answer(step)))
+        return step
 
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away while the provider was working: close the record without anyone waiting for it."""

@@ -7,7 +7,7 @@ before its first character is released. Pure: events in, bytes out; reading and 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from outpost.dlp.engine import MAX_FINDINGS, Engine
@@ -17,7 +17,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
-from outpost.proxy.decide import unredactable
+from outpost.proxy.decide import Question, unredactable
 from outpost.proxy.json_document import Leaf, replace_texts
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.surfaces.surface import Stream, StreamEvent
@@ -28,6 +28,9 @@ Decide = Callable[[Sequence[Finding]], Decision]
 # Above any hold the scanner allows: a text that never ends cannot fill the memory, nor can many, nor large events.
 MAX_HELD_EVENTS: Final = 4096
 MAX_HELD_BYTES: Final = 8 * sse.MAX_EVENT_BYTES
+# Where the whole answer is held for models: more than any model writes in one answer.
+MAX_WHOLE_EVENTS: Final = 1 << 18
+MAX_WHOLE_BYTES: Final = 8 * MAX_HELD_BYTES
 MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
 # Every event repeats the answer's id and model: what was clean once is, for as many short texts as this.
 MAX_CLEAN: Final = 256
@@ -59,15 +62,34 @@ class _Channel:
     unescaper: Unescaper = field(default_factory=Unescaper)
     fed: int = 0
     released: int = 0
+    texts: list[str] = field(default_factory=list)
+    """What was read by the scanner, where models will look at the whole."""
+    patterns: list[Finding] = field(default_factory=list)
     pieces: deque[tuple[_Held, Leaf, int, int]] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Whole:
+    """A text that stands in one event, or in several in the same words."""
+
+    text: str
+    unescaper: Unescaper
+    patterns: list[Finding]
+    places: list[tuple[_Held, Leaf]]
 
 
 class StreamInspector:
     """State of one streamed answer."""
 
-    def __init__(self, engine: Engine, decide: Decide, stream: Stream) -> None:
-        """``stream`` reads the events of the surface; ``decide`` asks the policy."""
+    def __init__(self, engine: Engine, decide: Decide, stream: Stream, *, whole: bool = False) -> None:
+        """``stream`` reads the events of the surface; ``decide`` asks the policy.
+
+        ``whole``: nothing goes out before ``conclude``, because models look at whole texts.
+        """
         self._engine = engine
+        self._whole = whole
+        self._complete: list[_Channel] = []
+        self._wholes: dict[str, _Whole] = {}
         self._decide = decide
         self._stream = stream
         self._held: deque[_Held] = deque()
@@ -119,6 +141,28 @@ class StreamInspector:
             self._finish_channels(None)
         return self._drain()
 
+    def questions(self) -> list[Question]:
+        """Every text of the stream, which has ended, for models."""
+        texts = [Question("".join(channel.texts), channel.patterns) for channel in self._complete]
+        return texts + [Question(whole.text, whole.patterns) for whole in self._wholes.values()]
+
+    def conclude(self, answers: Sequence[list[Finding]]) -> list[bytes]:
+        """Decide about all findings of each question; release the stream."""
+        for channel, findings in zip(self._complete, answers, strict=False):
+            for finding in self._judge([f for f in findings if f not in channel.patterns]):
+                start, end = channel.unescaper.received(finding.start), channel.unescaper.received(finding.end)
+                self._edit(channel, Span(start, end, label(finding)))
+        for whole, findings in zip(self._wholes.values(), answers[len(self._complete) :], strict=True):
+            for finding in self._judge([f for f in findings if f not in whole.patterns]):
+                start, end = whole.unescaper.received(finding.start), whole.unescaper.received(finding.end)
+                for held, leaf in whole.places:
+                    held.edits.setdefault(leaf, []).append(Span(start, end, label(finding)))
+        for channel in self._complete:
+            for held, _, _, _ in channel.pieces:
+                held.waiting -= 1
+        self._whole = False
+        return self._drain()
+
     def closing_events(self) -> list[bytes]:
         """A well-formed end for a stream that was cut."""
         return self._stream.closing_events(self.blocked)
@@ -140,7 +184,10 @@ class StreamInspector:
     def _hold(self, held: _Held) -> None:
         self._held.append(held)
         self._held_bytes += len(held.event.raw)
-        if len(self._held) > MAX_HELD_EVENTS or self._held_bytes > MAX_HELD_BYTES:
+        most_events, most_bytes = (
+            (MAX_WHOLE_EVENTS, MAX_WHOLE_BYTES) if self._whole else (MAX_HELD_EVENTS, MAX_HELD_BYTES)
+        )
+        if len(self._held) > most_events or self._held_bytes > most_bytes:
             message = "too much of the stream waits for the end of one text"
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
 
@@ -149,10 +196,16 @@ class StreamInspector:
             self.blocked = unredactable(self.decisions[-1])
 
     def _judge_whole(self, held: _Held, leaf: Leaf) -> None:
+        known = self._wholes.get(leaf.text)
+        if known is not None:
+            known.places.append((held, leaf))
         if leaf.text in self._clean:
             return
         unescaper = Unescaper()
-        findings = self._engine.scan(unescaper.feed(leaf.text) + unescaper.finish())
+        text = unescaper.feed(leaf.text) + unescaper.finish()
+        findings = self._engine.scan(text)
+        if self._whole and known is None and _is_prose(text):
+            self._wholes[leaf.text] = _Whole(text, unescaper, findings, [(held, leaf)])
         if not findings and len(leaf.text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN:
             self._clean.add(leaf.text)
         for finding in self._judge(findings):
@@ -182,9 +235,15 @@ class StreamInspector:
             if rest := channel.unescaper.finish():
                 self._release(channel, channel.scanner.feed(rest))
             self._release(channel, channel.scanner.finish())
+            if self._whole:
+                self._complete.append(channel)
 
     def _release(self, channel: _Channel, released: Sequence[Released]) -> None:
         for part in released:
+            if self._whole:
+                channel.texts.append(part.text)
+                at = channel.released
+                channel.patterns += [replace(f, start=at + f.start, end=at + f.end) for f in part.findings]
             for finding in self._judge(part.findings):
                 start = channel.unescaper.received(channel.released + finding.start)
                 end = channel.unescaper.received(channel.released + finding.end)
@@ -192,6 +251,8 @@ class StreamInspector:
             if self.blocked:
                 return
             channel.released += len(part.text)
+        if self._whole:
+            return
         end = channel.unescaper.received(channel.released)
         channel.unescaper.forget(channel.released)
         while channel.pieces and channel.pieces[0][3] <= end:
@@ -221,6 +282,8 @@ class StreamInspector:
 
     def _drain(self) -> list[bytes]:
         out: list[bytes] = []
+        if self._whole and not self.blocked:
+            return out
         while self._held and self._held[0].waiting == 0 and not (self.blocked and len(self._held) == 1):
             held = self._held.popleft()
             self._held_bytes -= len(held.event.raw)
@@ -230,3 +293,8 @@ class StreamInspector:
         if self.blocked:
             self._held.clear()
         return out
+
+
+def _is_prose(text: str) -> bool:
+    """Whether models look at a text that stands whole in an event: not at ids and names of models."""
+    return any(map(str.isspace, text.strip()))

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outpost.errors import Rejected
+from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import Provider, RoutingDocument
 from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle
@@ -87,3 +87,12 @@ def test_without_its_pepper_no_key_is_known():
     enforced = enforcement(peppers={})
 
     assert enforced.keys.missing_peppers == {"p1"}
+
+
+def test_a_bundle_that_demands_a_model_is_refused_where_there_is_none():
+    bundle = make_bundle(policy("BLOCK", ["pii.person"]), routing("http://provider.example/v1"), [make_key()[1]], AT)
+    for offered in ((), {"attack.jailbreak"}):
+        with pytest.raises(BundleRejected, match=r"only a model finds pii\.person"):
+            compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
+    for offered in ({"pii.person"}, None):
+        assert compile_bundle(bundle, {"p1": PEPPER}, offered=offered).bundle is bundle
