@@ -40,34 +40,17 @@ from control_plane.signing import (
 from outpost.errors import BundleRejected
 from outpost.policy.bundle import SIGNED_AT_FIELD
 from outpost.policy.compile import require_usable
-from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.bundle_file import TARGETS, TUF
-from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import (
-    BUDGETS_TARGET,
-    DETECTORS_TARGET,
     KEYS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
-    ROUTING_TARGET,
-    SMOKE_TARGET,
-    Document,
     DocumentError,
-    KeysDocument,
     PolicyDocument,
-    RoutingDocument,
     parse_document,
 )
-from outpost.protocol.smoke import SmokeDocument
 
-_DOCUMENTS: Mapping[str, type[Document]] = {
-    POLICY_TARGET: PolicyDocument,
-    KEYS_TARGET: KeysDocument,
-    ROUTING_TARGET: RoutingDocument,
-    DETECTORS_TARGET: DetectorsDocument,
-    BUDGETS_TARGET: BudgetsDocument,
-    SMOKE_TARGET: SmokeDocument,
-}
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
 
 
@@ -92,10 +75,10 @@ def check_document(name: str, content: bytes) -> None:
         DocumentRejected: It is malformed, does not compile, or is nothing that a bundle may hold; lists every problem
             with its path.
     """
-    if name not in _DOCUMENTS:
-        raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(_DOCUMENTS)}", [(name, "unknown")])
+    if name not in MODELS:
+        raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(MODELS)}", [(name, "unknown")])
     try:
-        require_usable(parse_document(_DOCUMENTS[name], name, content))
+        require_usable(parse_document(MODELS[name], name, content))
     except DocumentError as err:
         raise DocumentRejected(str(err), err.problems) from err
     except BundleRejected as err:

@@ -1,7 +1,7 @@
 """What the models say about the texts of one exchange, where the policy could care.
 
 A pack that is configured and not there refuses everything: nobody could say what it would have found. One that is there
-is asked only where a rule for this exchange names a kind that it finds. ``decide`` and ``stream`` give questions; here
+is asked only where a rule for this exchange names a kind that it finds. ``decide`` and ``whole`` give questions; here
 they are put to the inference process, together with what patterns found, and the answers merged.
 """
 

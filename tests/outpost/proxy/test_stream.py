@@ -16,6 +16,7 @@ from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.stream import MAX_CHANNELS, MAX_HELD_BYTES, MAX_HELD_EVENTS
 from outpost.proxy.surfaces.openai_chat import ChatStream
 from outpost.proxy.unescape import Unescaper
+from outpost.proxy.whole import Texts
 
 ENGINE = default_engine()
 CARD = "4111 1111 1111 1111"
@@ -60,18 +61,15 @@ def StreamInspector(engine, decide):  # noqa: N802 - what the tests were written
 
 def looked_at(chunks, kinds, words):
     """The chunks through an inspector whose models find ``words``, and the questions they were asked."""
-    inspector = stream.StreamInspector(ENGINE, redacts(kinds), ChatStream(), whole=True)
-    assert [inspector.feed(event(chunk)) for chunk in chunks] == [[]] * len(chunks)
-    assert inspector.finish() == []
-    questions = inspector.questions()
-    found = [
-        [
-            *question.patterns,
-            *(Finding("pii.person", *m.span(), 0.9, "m", 2) for m in re.finditer(words, question.text)),
-        ]
-        for question in questions
-    ]
-    return inspector.conclude(found), [question.text for question in questions]
+    texts = Texts(ENGINE.scan)
+    run(stream.StreamInspector(ENGINE, redacts(set()), ChatStream(), texts=texts), chunks)
+    questions = list(texts.questions.values())
+    texts.answered(
+        [*q.patterns, *(Finding("pii.person", *m.span(), 0.9, "m", 2) for m in re.finditer(words, q.text))]
+        for q in questions
+    )
+    inspector = stream.StreamInspector(ENGINE, redacts(kinds), ChatStream(), texts=texts)
+    return run(inspector, chunks), [question.text for question in questions]
 
 
 EVERYTHING = {detector.kind for detector in ENGINE.detectors}
