@@ -21,6 +21,13 @@ from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 
 Clock = Callable[[], datetime]
+Offered = Callable[[], frozenset[str] | None]
+"""The kinds that this outpost's models find; None if nobody knows yet."""
+
+
+def no_models() -> frozenset[str]:
+    """What an outpost without a model pack offers."""
+    return frozenset()
 
 
 class InForce:
@@ -33,6 +40,7 @@ class InForce:
         local_keys: Mapping[str, str],
         clock: Clock,
         local_list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
+        offered: Offered = no_models,
     ) -> None:
         """``local_keys`` are of providers; both kinds of local keys win over those from the control plane."""
         self._local_list_keys = local_list_keys
@@ -40,6 +48,7 @@ class InForce:
         self._admission = admission
         self._local_keys = local_keys
         self._clock = clock
+        self._offered = offered
         self._peppers: Mapping[str, bytes] = {}
         self._list_keys: Mapping[str, bytes] = local_list_keys
         self._provider_keys: Mapping[str, str] = {}
@@ -98,7 +107,7 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys)
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, self._offered())
 
     def _news_bytes(self, stored: StoredBundle) -> int:
         """How large the documents are that will be read anew."""

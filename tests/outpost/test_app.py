@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import local_list_keys, local_provider_keys, open_outpost, serve
+from outpost.app import local_list_keys, local_provider_keys, offered_kinds, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
@@ -36,6 +36,7 @@ from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
 from tests.fakes.enrolled import enrol, fill_cache, stored_bundle
+from tests.fakes.model_pack import write_pack
 from tests.outpost.dlp.org_lists import KEY
 
 
@@ -598,3 +599,29 @@ def test_the_stored_bundle_of_the_fake_is_what_a_store_gives_back(plane, identit
     fill_cache(plane, identity, data_dir)
     with open_database(data_dir / "outpost.db") as database:
         assert BundleStore(database).load() == stored_bundle(plane)
+
+
+async def test_a_model_pack_that_is_not_there_is_red_until_it_is(config, filled, clock, tmp_path):
+    port = _free_port()
+    changes = {"models_pack": tmp_path / "pack", "models_threads": 1, "listen_port": port}
+    outpost = open_outpost(config.model_copy(update=changes), clock=clock)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(outpost, stop))
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
+        refused = await _answer(client, f"{url}/readyz")
+        assert refused.status_code == 503
+        assert "inspection_unavailable" in refused.text
+        write_pack(tmp_path / "made").rename(tmp_path / "pack")
+        while (await client.get(f"{url}/readyz")).status_code != 200:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.05)
+        assert (await client.get(f"{url}/health")).json()["models"]["pack"] == "tiny 1.0"
+    stop.set()
+    await asyncio.wait_for(serving, 20)
+    outpost.close()
+
+
+def test_what_a_pack_offers_is_read_from_its_card(tmp_path):
+    assert offered_kinds(None) == frozenset()
+    assert offered_kinds(tmp_path) is None
+    assert "pii.person" in offered_kinds(write_pack(tmp_path / "pack"))
