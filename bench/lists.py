@@ -18,11 +18,12 @@ from collections.abc import Iterator
 
 from outpost.dlp.dictionary import build_words
 from outpost.dlp.engine import Engine
+from outpost.dlp.exact_data import build_records
 from outpost.dlp.lists import list_finder
 from outpost.dlp.registry import ALL
 from outpost.dlp.tokens import Words
 from outpost.protocol.detectors import ListRule
-from outpost.protocol.list_file import ListKey
+from outpost.protocol.list_file import Column, ColumnType, ListKey
 from tests.shared_data import ROOT
 
 PROMPTS = 500
@@ -59,6 +60,14 @@ def names(count: int, words: list[str], rng: random.Random, *, people: float) ->
             yield f"{rng.choice(words)} {rng.choice(words)} {rng.choice(('Ltd', 'Inc', 'Holdings', 'GmbH & Co. KG'))}"
         else:
             yield f"The {rng.choice(words)} {made_up(rng)} Company"
+
+
+def table(count: int, words: list[str], rng: random.Random) -> Iterator[list[str]]:
+    """Rows: first name, last name, e-mail address, telephone."""
+    given = [made_up(rng) for _ in range(5000)] + rng.sample(words, 100)
+    for number in range(count):
+        first, last = rng.choice(given), made_up(rng)
+        yield [first, last, f"{first}.{last}{number % 97}@mail.example.org", f"+44 {rng.randrange(10**9, 10**10)}"]
 
 
 def rss_mb() -> float:
@@ -112,6 +121,15 @@ def main() -> None:
         seconds, content = timed(lambda entry=entry: build_words(entry, "names", KEY))
         print(f"  made in {seconds:.1f} s; {len(content) / 1e6:.1f} MB, {len(content) / entries:.1f} bytes an entry")
         measure(ListRule(id="names", kind="org.names", form="words"), content, texts, rng)
+    rows = entries // 2
+    print(f"\nrecords: {rows} rows of 4 columns")
+    columns = [
+        *(Column(name=name, type=ColumnType.TEXT) for name in ("first", "last", "mail")),
+        Column(name="phone", type=ColumnType.NUMBER),
+    ]
+    seconds, content = timed(lambda: build_records(table(rows, words, rng), columns, "rows", KEY))
+    print(f"  made in {seconds:.1f} s; {len(content) / 1e6:.1f} MB, {len(content) / rows:.1f} bytes a row")
+    measure(ListRule(id="rows", kind="org.rows", form="records"), content, texts, rng)
 
 
 if __name__ == "__main__":

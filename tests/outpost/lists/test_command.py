@@ -107,3 +107,19 @@ def test_allowed_values_are_digests_under_the_list_key(run, key):
     entry = AllowEntry.model_validate_json(run("allow", "a.txt", "--kind", "pci.pan", "--key", "key.json").stdout)
     assert entry.digests.hmac_sha256 == [allow_digest(key.value, "4012888888881881")]
     assert entry.digests.pepper_id == key.id
+
+
+def test_records_of_a_table(run, key):
+    Path("crm.csv").write_text(
+        "first,last,phone\nAna,Silva,+44 20 7946 0958\nZoe,Unal,650 253 0000\nJoe,,12\n", "utf-8"
+    )
+    columns = ("--column", "first", "--column", "last", "--column", "phone:number")
+    made = ("records", "crm.csv", "--id", "crm", "--key", "key.json", *columns, "--min-columns", "2", "--json")
+    facts = json.loads(run(*made).stdout)
+    assert facts["rule"] == {"id": "crm", "kind": "org.crm", "form": "records", "score": 0.9, "min_columns": 2}
+    assert (facts["entries"], facts["rows"], facts["anchors"], facts["skipped"]) == (7, 3, 7, 1)
+    assert found(engine(finder(facts, key)), "ZOE: 650-253-0000") == ["ZOE", "650-253-0000"]
+    with pytest.raises(InputUnusable, match="two columns"):
+        run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first")
+    with pytest.raises(InputUnusable, match="text or number"):
+        run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first:date", "--column", "last")
