@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from outpost.dlp.dictionary import build_words
 from outpost.dlp.engine import Engine
 from outpost.dlp.exact_data import build_records
+from outpost.dlp.fingerprint import build_passages
 from outpost.dlp.lists import list_finder
 from outpost.dlp.registry import ALL
 from outpost.dlp.tokens import Words
 from outpost.protocol.detectors import ListRule
-from outpost.protocol.list_file import Column, ColumnType, ListKey
+from outpost.protocol.list_file import Column, ColumnType, ListKey, read_list_file
 from tests.shared_data import ROOT
 
-PROMPTS = 500
 PROMPT_CHARS = 1024
 KEY = ListKey("list-1", bytes(range(32)))
 SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "zu", "an", "el", "in"]
@@ -41,7 +41,7 @@ def corpus() -> list[str]:
 def prompts(sentences: list[str]) -> list[str]:
     """Prompts of 1 KB."""
     text = " ".join(sentences)
-    return [text[at : at + PROMPT_CHARS] for at in range(0, PROMPTS * PROMPT_CHARS, PROMPT_CHARS)]
+    return [text[at : at + PROMPT_CHARS] for at in range(0, len(text) - PROMPT_CHARS, PROMPT_CHARS)]
 
 
 def made_up(rng: random.Random) -> str:
@@ -130,6 +130,14 @@ def main() -> None:
     seconds, content = timed(lambda: build_records(table(rows, words, rng), columns, "rows", KEY))
     print(f"  made in {seconds:.1f} s; {len(content) / 1e6:.1f} MB, {len(content) / rows:.1f} bytes a row")
     measure(ListRule(id="rows", kind="org.rows", form="records"), content, texts, rng)
+    text = " ".join(sentences)
+    own = [" ".join(rng.choices(words, k=500)) for _ in range(entries // 2000)]
+    print(f"\npassages: {len(own)} documents of 500 words")
+    seconds, content = timed(lambda: build_passages([*own, text[: len(text) // 4]], "papers", KEY))
+    count = read_list_file(content).header.entries
+    print(f"  made in {seconds:.1f} s; {count} fingerprints, {len(content) / 1e6:.1f} MB")
+    others = prompts([text[len(text) // 2 :]])
+    measure(ListRule(id="papers", kind="org.papers", form="passages"), content, others, rng)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from outpost.dlp.dictionary import DictionaryFinder
 from outpost.dlp.engine import iter_kinds
 from outpost.dlp.exact_data import DEFAULT_MIN_COLUMNS, ExactDataFinder
 from outpost.dlp.finder import Allowed, Report, SpanFinder
+from outpost.dlp.fingerprint import DEFAULT_MIN_SHARED, FingerprintFinder
 from outpost.dlp.redact import MARKER_PREFIX
 from outpost.dlp.tokens import Words
 from outpost.protocol.detectors import ListRule
@@ -37,7 +38,7 @@ def list_finder(
         return DictionaryFinder(file, key, report)
     if rule.form is ListForm.RECORDS:
         return ExactDataFinder(file, key, report, rule.min_columns or DEFAULT_MIN_COLUMNS)
-    raise ListFileInvalid(f"list {rule.id}: this version reads no lists of {rule.form.value} yet")
+    return FingerprintFinder(file, key, report, rule.min_shared or DEFAULT_MIN_SHARED)
 
 
 def checked_list(rule: ListRule, content: bytes) -> ListFile:

@@ -21,9 +21,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from outpost.dlp.allow import allow_digest
 from outpost.dlp.dictionary import build_words, phrase
 from outpost.dlp.exact_data import DEFAULT_MIN_COLUMNS, build_records
+from outpost.dlp.fingerprint import DEFAULT_MIN_SHARED, build_passages
 from outpost.dlp.lists import label_phrases
 from outpost.errors import CouldNotInspect, InputUnusable
-from outpost.lists.sources import Advance, is_table, lines, rows
+from outpost.lists.sources import Advance, document, documents_in, is_table, lines, rows
 from outpost.protocol.detectors import AllowEntry, KeyedDigests, ListRule
 from outpost.protocol.list_file import (
     LIST_KEY_BYTES,
@@ -139,6 +140,49 @@ def records_command(  # noqa: PLR0913 - a command line
     with _building([source]) as advance:
         table = rows(source, [each.name for each in columns], advance)
         content = build_records(table, columns, list_id, _key(key_file), skipped.append)
+    _finish(content, rule, out, skipped if show_skipped else len(skipped), as_json=as_json)
+
+
+@lists_cli.command(
+    "passages",
+    epilog="Example: outpost lists passages contracts/ --id contracts --key list-key.json --without templates/",
+)
+def passages_command(  # noqa: PLR0913 - a command line
+    sources: Annotated[list[Path], typer.Argument(help="Documents as UTF-8 text, and directories of .txt and .md.")],
+    list_id: IdOption,
+    key_file: KeyOption,
+    *,
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--without", help="Texts that are not confidential, such as templates: what they say is left out."
+        ),
+    ] = None,
+    min_shared: Annotated[
+        int, typer.Option("--min-shared", min=1, max=20, help="How many fingerprints must stand together.")
+    ] = DEFAULT_MIN_SHARED,
+    out: OutOption = None,
+    kind: KindOption = None,
+    score: ScoreOption = 0.9,
+    show_skipped: ShowSkippedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a list of documents' fingerprints, so that a pasted paragraph is found: 2,000,000 fingerprints at most.
+
+    A passage of 15 words that is copied word by word has one fingerprint, every 8 words more another. Documents without
+    any are skipped.
+    """
+    rule = _rule(list_id, ListForm.PASSAGES, kind, score, min_shared=min_shared)
+    files = documents_in(sources)
+    skipped: list[str] = []
+    with _building(files) as advance:
+        content = build_passages(
+            (document(path, advance) for path in files),
+            list_id,
+            _key(key_file),
+            (document(path, lambda _: None) for path in documents_in(without or [])),
+            lambda number: skipped.append(str(files[number])),
+        )
     _finish(content, rule, out, skipped if show_skipped else len(skipped), as_json=as_json)
 
 

@@ -123,3 +123,22 @@ def test_records_of_a_table(run, key):
         run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first")
     with pytest.raises(InputUnusable, match="text or number"):
         run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first:date", "--column", "last")
+
+
+def test_passages_of_documents(run, key):
+    words = [f"word{number}" for number in range(200)]
+    Path("papers").mkdir()
+    Path("papers/plan.txt").write_text(" ".join(words[:120]), "utf-8")
+    Path("papers/empty.md").write_text("nothing", "utf-8")
+    Path("papers/picture.png").write_bytes(b"\xff")
+    Path("template.txt").write_text(" ".join(words[:60]), "utf-8")
+    made = ("passages", "papers", "--id", "plans", "--key", "key.json", "--without", "template.txt", "--json")
+    facts = json.loads(run(*made).stdout)
+    assert facts["rule"] == {"id": "plans", "kind": "org.plans", "form": "passages", "score": 0.9, "min_shared": 2}
+    assert (facts["sources"], facts["skipped"]) == (1, 1)
+    scanned = engine(finder(facts, key))
+    assert found(scanned, " ".join(words[70:110])) != []
+    assert found(scanned, " ".join(words[:50])) == []
+    for wrong, why in ((("papers/picture.png",), "not UTF-8 text"), (("nowhere",), "there is no nowhere")):
+        with pytest.raises(InputUnusable, match=why):
+            run("passages", *wrong, "--id", "plans", "--key", "key.json")
