@@ -22,6 +22,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
@@ -39,6 +40,7 @@ from outpost.errors import (
     Unavailable,
     Untrusted,
 )
+from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
 from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
@@ -51,14 +53,12 @@ from outpost.proxy.server import ProxyServer, make_server
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
-from outpost.sync.enrol import register
-from outpost.sync.identity import Identity, is_enrolled, load_identity
+from outpost.sync.identity import Identity, load_identity
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Effects, Stores, SyncLoop
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
-from pki.files import make_private_dir
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +66,6 @@ DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
 DOWNLOADS: Final = Path("models", "partial")
 CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
-TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
-TOKEN_FILE_POLL_S: Final = 0.5
-HOW_TO_ENROL: Final = (
-    "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
-    "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
-)
 
 Clock = Callable[[], datetime]
 
@@ -199,59 +193,6 @@ def local_list_keys(config: Config) -> dict[str, bytes]:
     return keys
 
 
-async def ensure_enrolled(config: Config, *, clock: Clock = utc_now) -> None:
-    """Register on first start if a token is configured; do nothing if there is an identity.
-
-    Raises:
-        ConfigError: There is no identity and no token, or no control plane to take it to.
-        OutpostError: Registration failed.
-    """
-    if is_enrolled(config.data_dir):
-        return
-    token = await _enrolment_token(config)
-    if token is None or config.control_plane_url is None:
-        missing = "no enrolment token" if token is None else "no control_plane_url"
-        raise ConfigError([f"this outpost is not enrolled and there is {missing}: {HOW_TO_ENROL}"])
-    make_data_dir(config)
-    identity = await asyncio.to_thread(register, config.control_plane_url, token, config.data_dir, clock=clock)
-    log.info("enrolled", org_id=identity.org_id, outpost_id=identity.outpost_id)
-
-
-def make_data_dir(config: Config) -> None:
-    """Make the data directory, for the owner only.
-
-    Raises:
-        Unavailable: It cannot be made.
-    """
-    try:
-        make_private_dir(config.data_dir)
-    except OSError as err:
-        raise Unavailable(f"cannot make the data directory {config.data_dir}: {err.strerror}") from err
-
-
-async def _enrolment_token(config: Config) -> str | None:
-    if config.enrolment_token is not None:
-        return config.enrolment_token.get_secret_value().strip()
-    if config.enrolment_token_file is None:
-        return None
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(TOKEN_FILE_WAIT_S):
-            while True:
-                token = _text_of(config.enrolment_token_file)
-                if token:
-                    return token
-                await asyncio.sleep(TOKEN_FILE_POLL_S)
-    return None
-
-
-def _text_of(path: Path) -> str:
-    """The file's text; empty if it is not there yet."""
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
     """Run until SIGTERM or SIGINT.
 
@@ -317,6 +258,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         async with _listening(outpost, sync, standing, metrics):
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
+            collector.settle()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))

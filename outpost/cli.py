@@ -31,6 +31,7 @@ from outpost.audit.verify import VerificationReport, verify_log
 from outpost.config import Config, load_config
 from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, InputUnusable, OutpostError
+from outpost.first_start import make_data_dir
 from outpost.lists.command import lists_cli
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
@@ -142,7 +143,7 @@ def register_command(  # noqa: PLR0913, PLR0917 - the options of one command
     if request is not None and answer is not None:
         raise typer.BadParameter("--request first; --answer when the answer has come back")
     if request is not None:
-        outpost_app.make_data_dir(settings)
+        make_data_dir(settings)
         message = make_request(_read_token(settings, token_file), settings.data_dir)
         write_private(request, message.model_dump_json().encode())
         typer.echo(
@@ -158,7 +159,7 @@ def register_command(  # noqa: PLR0913, PLR0917 - the options of one command
     if url is None:
         raise typer.BadParameter("say where the control plane is: --control-plane https://HOST:8100")
     token = _read_token(settings, token_file)
-    outpost_app.make_data_dir(settings)
+    make_data_dir(settings)
     try:
         identity = register(url, token, settings.data_dir)
     except AlreadyEnrolled:

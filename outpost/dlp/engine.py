@@ -27,7 +27,7 @@ from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
 from outpost.dlp.tokens import Words as TextWords
-from outpost.dlp.words import Words, before_match, gate
+from outpost.dlp.words import Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -72,6 +72,7 @@ class Engine:
                 self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
         self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
@@ -161,29 +162,27 @@ class Engine:
         if reading.depth:
             detectors = [pair for pair in detectors if pair[0].in_rewritten]
         text = reading.text
-        entrance = self._gates[index]
+        entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
+        hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
         for spans in reading.each(index) if detectors else ():
-            window_at, window = -1, b""  # what stands before the match, once it is asked for
-            shut = False
-            if entrance is not None:
-                window_at = spans[0][0]
-                window = before_match(text, window_at)
-                shut = not entrance.opens(window)
+            read_at, window, quiet, shut = -1, b"", True, False
+            if hopeless and ahead.is_quiet(spans[0][0]):
+                continue
             for detector, words in detectors:
-                if shut and words.needs_context:
-                    continue
                 start, end = spans[detector.group]
                 if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
                     end = start + MAX_MATCH_CHARS
-                if words.reads and start != window_at:
-                    window_at, window = start, before_match(text, start)
-                score = words.score(window)
+                if words.reads and start != read_at:
+                    read_at, quiet = start, ahead.is_quiet(start)
+                    if not quiet:
+                        window = before_match(text, start)
+                        shut = entrance is not None and not entrance.opens(window)
+                if shut and words.needs_context:
+                    continue
+                score = words.base if quiet or not words.reads else words.score(window)
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
-                for span_start, span_end in _accepted(detector, text, start, end):
-                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
-                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
-                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
+                findings += _reported(detector, score, text, _accepted(detector, text, start, end))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
@@ -390,6 +389,13 @@ def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[t
     if detector.validate is None or detector.validate(text[start:end]):
         return ((start, end),)
     return ()
+
+
+def _reported(detector: Detector, score: float, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[Finding]:
+    for start, end in spans:
+        doubtful = detector.doubts is not None and detector.doubts(text[start:end])
+        sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+        yield Finding(detector.kind, start, end, sure, detector.name)
 
 
 def _glued(glue: str, text: str, start: int, end: int) -> bool:

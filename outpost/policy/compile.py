@@ -19,6 +19,7 @@ from outpost.dlp.redact import MARKER_PREFIX
 from outpost.dlp.registry import ALL
 from outpost.errors import BundleRejected, CouldNotInspect
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
+from outpost.policy.model_rules import ModelRules, model_rules
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument, DetectorSetting, ListRule
@@ -51,6 +52,8 @@ class Compiled:
 
     policy: CompiledPolicy
     engine: Engine
+    models: ModelRules = field(default_factory=ModelRules)
+    """What of the models' findings counts."""
 
 
 def compile_documents(
@@ -74,7 +77,7 @@ def compile_documents(
         BundleRejected: Something in the documents cannot be used.
     """
     require_usable(budgets)
-    return Compiled(compile_policy(policy), compile_engine(detectors, peppers, lists))
+    return Compiled(compile_policy(policy), compile_engine(detectors, peppers, lists), model_rules(detectors, peppers))
 
 
 def require_usable(document: Document) -> None:

@@ -8,6 +8,7 @@ released before it is durable; the audit of the answer is durable before the ans
 import asyncio
 import contextlib
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.redaction import Redactor, Restorer, redaction_key
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
@@ -84,6 +86,9 @@ class _Call:
     enforcement: Enforcement
     output: Facts
     """What the policy is told of the answer."""
+    redactor: Redactor
+    """Of the answer."""
+    restorer: Restorer
 
 
 class SurfaceServer:
@@ -91,6 +96,7 @@ class SurfaceServer:
 
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
+        self._fallback_key = secrets.token_bytes(32)
 
     async def serve(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
@@ -115,7 +121,9 @@ class SurfaceServer:
         exchange.provider_id = provider.id
         headers = _inspected_headers(surface, request, enforcement)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
-        verdict = await self._judge(enforcement, facts, parsed, surface.parse_request)
+        key = redaction_key(enforcement.peppers, self._fallback_key)
+        redactor = Redactor(key, raw)
+        verdict = await self._judge(enforcement, facts, parsed, surface.parse_request, redactor)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model
@@ -128,7 +136,7 @@ class SurfaceServer:
             await durable
             raise Blocked(verdict.decision, "request")
         output = Facts(surface.name, parsed.model, caller.group, Direction.OUTPUT)
-        call = _Call(request, exchange, surface, enforcement, output)
+        call = _Call(request, exchange, surface, enforcement, output, Redactor(key), Restorer(redactor.names))
         headers |= self._parts.forwarder.credentials(provider, surface.dialect.credentials)
         try:
             async with self._parts.forwarder.post(provider, surface.forward_path, verdict.body, headers) as answer:
@@ -151,7 +159,7 @@ class SurfaceServer:
         parse = partial(_parse_answer, surface)
         parsed = await _off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
-        verdict = await self._judge(call.enforcement, call.output, parsed, parse)
+        verdict = await self._judge(call.enforcement, call.output, parsed, parse, call.redactor)
         self._count(verdict, Direction.OUTPUT)
         exchange.output_decision = verdict.decision
         exchange.output_findings = [item.finding for item in verdict.located]
@@ -160,6 +168,8 @@ class SurfaceServer:
             raise Blocked(verdict.decision, "answer")
         if body is not raw and parsed.scrub:
             body = _scrubbed(parsed.scrub, body)
+        if call.restorer:
+            body = await _off_loop(len(body), partial(call.restorer.document, body))
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
@@ -179,7 +189,7 @@ class SurfaceServer:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        inspector = StreamInspector(call.enforcement.engine, decide, shape)
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(_headers(call, answer))
         outcome, code = "ok", None
@@ -278,8 +288,9 @@ class SurfaceServer:
         facts: Facts,
         parsed: Inspectable,
         parse: Callable[[bytes], Inspectable],
+        redactor: Redactor,
     ) -> Verdict:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse)
+        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
         return await _off_loop(len(parsed.document.raw), run)
 
     def _abandon(self, exchange: Exchange) -> None:

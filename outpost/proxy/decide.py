@@ -13,7 +13,8 @@ from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
 from outpost.proxy.json_document import JsonDocument
-from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document
+from outpost.proxy.redaction import Redactor
+from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document, text_of
 
 MAX_ROUNDS: Final = 8  # each removes what the one before set free; two were the most seen in fuzzing
 
@@ -55,8 +56,9 @@ def judge(
     facts: Facts,
     parsed: Inspectable,
     parse: Callable[[bytes], Inspectable],
+    redactor: Redactor | None = None,
 ) -> Verdict:
-    """Decide about a parsed body; ``parse`` reads a redacted one again.
+    """Decide about a parsed body; ``parse`` reads a redacted one again, ``redactor`` says what takes a finding's place.
 
     Raises:
         CouldNotInspect: It cannot be inspected within the scanner's bounds, or does not become clean.
@@ -69,7 +71,7 @@ def judge(
             return Verdict(decision, verdict.located, None)
         if decision.action is Action.ALLOW:
             return Verdict(verdict.decision, verdict.located, parsed.document.raw)
-        redacted = redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
+        redacted = _redact(parsed, located, decision, redactor)
         if redacted == parsed.document.raw:
             # What the policy wants redacted has no text that could be (an image): nothing to replace, so refuse.
             return Verdict(unredactable(decision), verdict.located, None)
@@ -78,13 +80,31 @@ def judge(
         except Rejected:
             # Two member names became the same, or a name the body needs is gone: what is left is no such body.
             return Verdict(unredactable(decision), verdict.located, None)
-        located = _find(scanner, parsed)
+        located = [item for item in _find(scanner, parsed) if not _is_made(redactor, parsed, item)]
         decision = _evaluate(policy, facts, located)
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
 
 
 def _find(scanner: Scanner, parsed: Inspectable) -> list[Located]:
     return [*parsed.unscannable, *inspect(scanner, parsed.segments)]
+
+
+def _redact(parsed: Inspectable, located: Sequence[Located], decision: Decision, redactor: Redactor | None) -> bytes:
+    if redactor is None:
+        return redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
+    modes = {located[index]: mode for index, mode in decision.to_redact()}
+    # What stands outside the conversation (a system prompt, tools) comes first, for it is there from the first turn on.
+    in_order = sorted(modes, key=lambda item: ("[" in parsed.segments[item.segment].name, item.segment))
+    return redact_document(
+        parsed.document,
+        parsed.segments,
+        in_order,
+        lambda item, text: redactor.replacement(item.finding, text, modes[item]),
+    )
+
+
+def _is_made(redactor: Redactor | None, parsed: Inspectable, item: Located) -> bool:
+    return redactor is not None and redactor.made(text_of(parsed.segments, item))
 
 
 def _evaluate(policy: CompiledPolicy, facts: Facts, located: Sequence[Located]) -> Decision:

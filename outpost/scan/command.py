@@ -17,8 +17,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from outpost.errors import BundleRejected
+from outpost.errors import BundleRejected, ModelUnavailable, PackInvalid
 from outpost.given_lists import lists_beside
+from outpost.models.pack import open_pack
 from outpost.policy.compile import NO_LISTS, Lists
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
@@ -58,6 +59,9 @@ def scan_command(  # noqa: PLR0913 - a command line
     detectors: Annotated[
         Path | None, typer.Option("--detectors", help="Settings, allow-list and own rules: a detectors.json.")
     ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+    ] = None,
     list_key: Annotated[
         list[Path] | None,
         typer.Option("--list-key", help="Key file for lists that --detectors names; they lie beside it."),
@@ -91,15 +95,18 @@ def scan_command(  # noqa: PLR0913 - a command line
     facts = Facts(surface, model, group, direction) if policy else None
     content = _content(detectors)
     lists = _lists(detectors, content, list_key or [])
-    plan = Plan(Selection(), _content(policy), content, facts, show, explain, lists)
+    plan = Plan(Selection(), _content(policy), content, facts, show, explain, models, lists)
     task = _compiled(plan)
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
     known |= {finder.report.kind for finder in task.engine.finders}
+    if models is not None:
+        known |= open_pack(models).card.kinds
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:
         if paths or policy or sarif:
-            raise typer.BadParameter("--jsonl goes with --kinds, --min-score, --detectors and --list-key only")
+            options = "--kinds, --min-score, --detectors, --list-key, --models and --explain"
+            raise typer.BadParameter(f"--jsonl goes with {options} only")
         raise typer.Exit(_answer(task, jsonl))
     counts = () if fail_on == [NONE] else _kinds(fail_on, known, "--fail-on")
     outputs = _Outputs(as_json=as_json, sarif=sarif)
@@ -199,10 +206,10 @@ def as_rows(result: Result) -> Iterator[dict[str, Any]]:
 def _answer(task: Task, path: Path) -> int:
     """Answer each line of ``path``; the exit code."""
     exit_code = 0
-    engine = task.engine
     source = sys.stdin.buffer if str(path) == _STDIN else _opened(path)
     with source:
-        for answer, good in answer_lines(source, lambda texts: [engine.scan(text) for text in texts], task.selection):
+        answers = answer_lines(source, lambda texts: [*map(task.scan, texts)], task.selection, explain=task.explain)
+        for answer, good in answers:
             typer.echo(json.dumps(answer, separators=(",", ":")))  # flushes: a program can ask line by line
             exit_code = exit_code if good else 1
     return exit_code
@@ -211,7 +218,7 @@ def _answer(task: Task, path: Path) -> int:
 def _compiled(plan: Plan) -> Task:
     try:
         return plan.compile()
-    except (DocumentError, BundleRejected) as err:
+    except (DocumentError, BundleRejected, PackInvalid, ModelUnavailable) as err:
         raise typer.BadParameter(str(err)) from err
 
 

@@ -1,25 +1,30 @@
 r"""Texts as JSON lines in, findings as JSON lines out: what a labelled set is scored with from outside.
 
 In: ``{id, text | segments: [text…], surface?}``. Out, for each line and in order: ``{id, findings: [{kind, start, end,
-score, detector, tier, segment?}], labels: {}}``, offsets in code points of the text or segment; or ``{id?, error}``.
+score, detector, tier, segment?}], labels: {name: score}}``, offsets in code points of the text or segment; or
+``{id?, error}``.
 Any bytes give a line; blank lines give none. A lone surrogate (``\ud800``), which is no character and which the proxy
 refuses, is read as U+FFFD, so that the rest of the text still counts.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Final, Protocol
 
 from outpost.errors import CouldNotInspect
+from outpost.models.results import ModelFinding
+from outpost.models.tiers import Judged
 from outpost.protocol.findings import Finding
+from outpost.scan.context import model_explanation
 from outpost.scan.select import Selection
 
 SURFACES: Final = frozenset({"user", "system", "tool_result", "document", "completion"})
 MAX_LINE_BYTES: Final = 256 * 1024**2
 """A text of the engine's 32 Mi characters, each written as an escape, fits."""
 
-ScanSegments = Callable[[Sequence[str]], Sequence[Sequence[Finding]]]
-"""Findings of each segment."""
+ScanSegments = Callable[[Sequence[str]], Sequence[Judged]]
+"""What is found in each segment."""
 
 
 class _Lines(Protocol):
@@ -34,18 +39,23 @@ class _LineInvalid(ValueError):
         self.line_id = line_id
 
 
-def answer_lines(source: _Lines, scan: ScanSegments, selection: Selection) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The answer to each line, and whether it is findings rather than an error."""
+def answer_lines(
+    source: _Lines, scan: ScanSegments, selection: Selection, *, explain: bool = False
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The answer to each line, and whether it is findings rather than an error.
+
+    ``explain``: with what led to the findings of models.
+    """
     while line := source.readline(MAX_LINE_BYTES):
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
             while (rest := source.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
             yield {"error": f"the line is longer than {MAX_LINE_BYTES} bytes"}, False
         elif line.strip():
-            yield _answer(line, scan, selection)
+            yield _answer(line, scan, selection, explain=explain)
 
 
-def _answer(line: bytes, scan: ScanSegments, selection: Selection) -> tuple[dict[str, Any], bool]:
+def _answer(line: bytes, scan: ScanSegments, selection: Selection, *, explain: bool) -> tuple[dict[str, Any], bool]:
     line_id: object = None
     try:
         line_id, segments, split = _parsed(line)
@@ -55,12 +65,15 @@ def _answer(line: bytes, scan: ScanSegments, selection: Selection) -> tuple[dict
     except CouldNotInspect as err:
         return _refused(line_id, err.message), False
     findings = [
-        _as_json(finding, segment if split else None)
-        for segment, listed in enumerate(found)
-        for finding in listed
+        _as_json(finding, segment if split else None, judged.reasons.get(finding) if explain else None)
+        for segment, judged in enumerate(found)
+        for finding in judged.findings
         if selection.lists(finding)
     ]
-    return {"id": line_id, "findings": findings, "labels": {}}, True
+    labels: dict[str, float] = {}
+    for judged in found:
+        labels |= {name: max(score, labels.get(name, 0.0)) for name, score in judged.labels.items()}
+    return {"id": line_id, "findings": findings, "labels": labels}, True
 
 
 def _parsed(line: bytes) -> tuple[object, list[str], bool]:
@@ -101,7 +114,7 @@ def _has_surrogate(text: str) -> bool:
     return False
 
 
-def _as_json(finding: Finding, segment: int | None) -> dict[str, Any]:
+def _as_json(finding: Finding, segment: int | None, reason: ModelFinding | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "kind": finding.kind,
         "start": finding.start,
@@ -110,6 +123,8 @@ def _as_json(finding: Finding, segment: int | None) -> dict[str, Any]:
         "detector": finding.detector,
         "tier": int(finding.tier),
     }
+    if reason is not None:
+        row["explanation"] = asdict(model_explanation(reason))
     return row if segment is None else row | {"segment": segment}
 
 

@@ -15,8 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from outpost.models.options import SessionOptions
+from outpost.models.tiers import Looker
 from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.evaluate import CompiledPolicy, Facts, compile_policy
+from outpost.policy.model_rules import model_rules
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import NO_DETECTORS
 from outpost.protocol.documents import DETECTORS_TARGET, POLICY_TARGET, PolicyDocument, parse_document
@@ -43,6 +46,8 @@ class Plan:
     facts: Facts | None = None
     show: bool = False
     explain: bool = False
+    models: Path | None = None
+    """Folder of a model pack."""
     lists: Lists = NO_LISTS
 
     def compile(self) -> Task:
@@ -51,6 +56,8 @@ class Plan:
         Raises:
             DocumentError: A document is malformed.
             BundleRejected: The detectors do not compile.
+            PackInvalid: The model pack is not what it should be.
+            ModelUnavailable: It does not run here.
         """
         detectors = NO_DETECTORS
         if self.detectors is not None:
@@ -60,7 +67,15 @@ class Plan:
             policy = compile_policy(parse_document(PolicyDocument, POLICY_TARGET, self.policy))
         # Values that are allowed by digest are found here, unless the digest's key was given: it is secret.
         engine = compile_engine(detectors, {}, self.lists)
-        return Task(engine, self.selection, policy, self.facts, self.show, self.explain)
+        looker = None if self.models is None else _loaded(self.models)
+        rules = model_rules(detectors, {})
+        return Task(engine, self.selection, policy, self.facts, self.show, self.explain, looker, rules)
+
+
+def _loaded(folder: Path) -> Looker:
+    from outpost.models.runners import Loaded  # noqa: PLC0415 - half a second that a scan without models need not wait
+
+    return Loaded(folder, SessionOptions())
 
 
 def default_jobs(total_bytes: int) -> int:

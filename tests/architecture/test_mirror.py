@@ -25,6 +25,9 @@ NO_BEHAVIOUR = {
 TESTED_IN = {
     "control_plane/air_gap.py": "tests/e2e/test_air_gap.py",
     "control_plane/commands/air_gap.py": "tests/e2e/test_air_gap.py",
+    "control_plane/operations_core.py": "tests/control_plane/test_operations.py",
+    "control_plane/registry_operations.py": "tests/control_plane/test_outposts.py",
+    "control_plane/tenant_operations.py": "tests/control_plane/test_orgs.py",
     "outpost/air_gap.py": "tests/e2e/test_air_gap.py",
     "outpost/air_gap_commands.py": "tests/e2e/test_air_gap.py",
     "outpost/demo/processes.py": "tests/e2e/test_demo.py",

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import ensure_enrolled, local_list_keys, local_provider_keys, open_outpost, serve
+from outpost.app import local_list_keys, local_provider_keys, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
@@ -496,77 +496,6 @@ def test_unreadable_provider_keys_are_listed_at_once(tmp_path):
     assert "No such file" in str(caught.value)
 
 
-# Enrolling on first start
-
-
-async def test_an_enrolled_outpost_needs_no_token(config, identity, clock):
-    await ensure_enrolled(config, clock=clock)
-
-
-@pytest.mark.parametrize(
-    ("fields", "missing"),
-    [
-        ({}, "no enrolment token"),
-        ({"control_plane_url": "https://cp.test:8100"}, "no enrolment token"),
-        ({"enrolment_token": "oet1.x"}, "no control_plane_url"),
-    ],
-)
-async def test_what_is_missing_to_enrol_is_named(tmp_path, fields, missing):
-    with pytest.raises(ConfigError) as caught:
-        await ensure_enrolled(Config(data_dir=tmp_path / "new", **fields))
-    assert missing in str(caught.value)
-    assert "outpost register" in str(caught.value)
-    assert "OUTPOST_ENROLMENT_TOKEN" in str(caught.value)
-    assert not (tmp_path / "new").exists()
-
-
-async def test_a_token_file_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "TOKEN_FILE_POLL_S", 0.01)
-    path = tmp_path / "token"
-    config = Config(data_dir=tmp_path / "d", control_plane_url="https://127.0.0.1:1", enrolment_token_file=path)
-    waiting = asyncio.create_task(ensure_enrolled(config))
-    await asyncio.sleep(0.05)
-    path.write_text("  \n")
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    path.write_text("not a token\n")
-    with pytest.raises(Rejected) as caught:
-        await waiting
-    assert caught.value.code is ErrorCode.TOKEN_INVALID
-    assert "not a token" not in str(caught.value)
-
-
-async def test_a_token_file_that_never_comes_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "TOKEN_FILE_WAIT_S", 0.05)
-    config = Config(
-        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
-    )
-    with pytest.raises(ConfigError, match="no enrolment token"):
-        await ensure_enrolled(config)
-
-
-async def test_a_data_directory_that_cannot_be_made_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    config = Config(data_dir=tmp_path / "file", control_plane_url="https://cp.test", enrolment_token="oet1.x")
-    with pytest.raises(Unavailable, match="cannot make the data directory"):
-        await ensure_enrolled(config)
-
-
-async def test_a_signal_while_waiting_for_a_token_ends_the_wait(tmp_path):
-    config = Config(
-        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
-    )
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-    try:
-        async with asyncio.timeout(5):
-            await app.run(config)
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-    assert not (tmp_path / "d").exists()
-
-
 # Serving
 
 
@@ -623,6 +552,21 @@ async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
     await outpost.audit.append(app._system_event(outpost, "stop"))
     outcomes = [event.outcome for _, event in app_events(outpost)]
     assert outcomes == ["bundle_applied", "bundle_refused", "stop"]
+
+
+async def test_a_signal_while_waiting_for_a_token_ends_the_wait(tmp_path):
+    config = Config(
+        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
+    )
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+    try:
+        async with asyncio.timeout(5):
+            await app.run(config)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    assert not (tmp_path / "d").exists()
 
 
 def app_events(outpost):

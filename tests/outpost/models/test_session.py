@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import Provider, SessionOptions
 from outpost.models.pack import open_pack
-from outpost.models.session import HALF_PRECISION_FILE, Provider, Session, SessionOptions, choose
+from outpost.models.session import HALF_PRECISION_FILE, Session, choose
 from tests.fakes.model_pack import BOOM, VOCABULARY, graph, heads, write_card, write_pack
 
 

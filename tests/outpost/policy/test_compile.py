@@ -36,16 +36,16 @@ def setting(**fields) -> list[DetectorSetting]:
 def test_settings_take_away():
     assert kinds(settings=setting(kind="pii.*", enabled=False)) == ["pci.pan"]
     assert kinds(settings=setting(detector="email", enabled=False)) == ["pci.pan", "pii.phone"]
-    assert kinds(settings=setting(kind="*", min_score=0.96)) == ["pci.pan"]
-    assert kinds(settings=setting(kind="pii.phone", min_score=0.9)) == ["pci.pan", "pii.email", "pii.phone"]
-    assert kinds(settings=setting(kind="pii.phone", min_score=0.91)) == ["pci.pan", "pii.email"]
+    assert kinds(settings=setting(kind="*", min_score=0.98)) == ["pci.pan"]
+    assert kinds(settings=setting(kind="pii.phone", min_score=0.97)) == ["pci.pan", "pii.email", "pii.phone"]
+    assert kinds(settings=setting(kind="pii.phone", min_score=0.98)) == ["pci.pan", "pii.email"]
 
 
 def test_all_settings_that_name_a_detector_hold():
     both = [
         *setting(kind="*", min_score=0.6),
         *setting(kind="pii.*", enabled=False),
-        *setting(kind="*", min_score=0.96),
+        *setting(kind="*", min_score=0.98),
     ]
     assert kinds(settings=both) == kinds(settings=list(reversed(both))) == ["pci.pan"]
 

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from outpost.cli import cli
 from outpost.dlp.dictionary import build_words
 from outpost.protocol.list_file import encode_list_key
+from tests.fakes.model_pack import write_pack
 from tests.outpost.dlp.org_lists import KEY
 
 LIST = {"id": "customers", "kind": "org.customers", "form": "words"}
@@ -186,3 +187,16 @@ def test_jsonl_answers_each_line():
     good = run("--jsonl", "-", text=json.dumps({"id": "a", "segments": [CARD]}))
     assert good.exit_code == 0
     assert rows(good)[0]["findings"][0]["segment"] == 0
+
+
+def test_a_model_pack_adds_its_kinds(folder):
+    pack = str(write_pack(folder / "pack"))
+    Path("name.txt").write_text("the note of Ana Silva\n", "utf-8")
+    answer = CliRunner().invoke(
+        cli, ["scan", "name.txt", "--models", pack, "--kinds", "pii.person", "--explain", "--json"]
+    )
+    row = json.loads(answer.stdout)
+    assert (row["kind"], row["tier"], row["explanation"]["label"]) == ("pii.person", 2, "PERSON")
+    refused = CliRunner().invoke(cli, ["scan", "name.txt", "--models", str(folder)])
+    assert refused.exit_code == 2
+    assert "card.json" in refused.stderr

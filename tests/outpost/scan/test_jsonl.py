@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
 from outpost.errors import CouldNotInspect
+from outpost.models.results import ModelFinding
+from outpost.models.tiers import Judged
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.findings import Finding, Tier
 from outpost.scan import jsonl as module
 from outpost.scan.jsonl import answer_lines
 from outpost.scan.select import Selection
@@ -16,7 +19,7 @@ ENGINE = default_engine()
 
 
 def scan(texts):
-    return [ENGINE.scan(text) for text in texts]
+    return [Judged(ENGINE.scan(text)) for text in texts]
 
 
 def ask(*lines, selection=Selection(), scan=scan):  # noqa: B008 - immutable
@@ -109,3 +112,17 @@ def test_any_values_give_a_line(value):
     for row in ({"id": value, "text": "a"}, {"id": 1, "text": value}, {"id": 1, "segments": value}):
         ((answer, _),) = ask(row)
         assert ("findings" in answer) != ("error" in answer)
+
+
+def test_labels_of_segments_are_joined_and_models_explain():
+    finding = Finding("pii.person", 0, 3, 0.9, "tiny/entities", Tier.ENTITY_MODEL)
+    reason = ModelFinding(finding, "PERSON", 0.8, 0.7, (0, 9), (("O", 0.1),))
+
+    def looked(texts):
+        return [Judged([finding], {"a.x": 0.1 * n, "a.y": 0.5}, {finding: reason}) for n, _ in enumerate(texts, 1)]
+
+    line = json.dumps({"id": 1, "segments": ["Ana", "Ana"]}).encode()
+    ((answer, _),) = answer_lines(io.BytesIO(line), looked, Selection(), explain=True)
+    assert answer["labels"] == {"a.x": 0.2, "a.y": 0.5}
+    assert answer["findings"][1]["explanation"]["alternatives"] == (("O", 0.1),)
+    assert answer["findings"][1]["tier"] == 2

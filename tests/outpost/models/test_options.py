@@ -1,0 +1,6 @@
+from outpost.models.options import Provider, WorkerSettings
+
+
+def test_settings_come_back():
+    settings = WorkerSettings((3, 4), "/pack", Provider.CPU, 2, 1, 5, 6, 7, 0.5)
+    assert WorkerSettings.from_json(settings.to_json()) == settings
