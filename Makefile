@@ -70,6 +70,10 @@ bench-dlp: $(VENV)/.installed ## Measure speed and memory of tier 1, and what it
 	@$(BIN)/python -m bench.dlp $(ARGS)
 	@$(BIN)/python -m bench.disguises
 
+.PHONY: bench-lists
+bench-lists: $(VENV)/.installed ## Measure an org's lists of a million entries: making, loading, searching, memory
+	@$(BIN)/python -m bench.lists $(ARGS)
+
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)
 	@deploy/image/build.sh

@@ -42,6 +42,7 @@ from outpost.errors import (
 )
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
+from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -103,7 +104,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         ConfigError: A provider key file cannot be read.
     """
     identity = load_identity(config.data_dir, clock())
-    local_keys = local_provider_keys(config)
+    local_keys, list_keys = local_provider_keys(config), local_list_keys(config)
     database = open_database(config.data_dir / DATABASE_FILE)
     try:
         audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
@@ -113,7 +114,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    in_force = InForce(identity, admission, local_keys, clock)
+    in_force = InForce(identity, admission, local_keys, clock, list_keys)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -166,6 +167,27 @@ def local_provider_keys(config: Config) -> dict[str, str]:
             reason = err.strerror if isinstance(err, OSError) else "not text"
             problems.append(f"provider_key_files.{provider}: {path} cannot be read ({reason})")
     problems += [f"provider key for {provider} is empty" for provider, key in keys.items() if not key]
+    if problems:
+        raise ConfigError(problems)
+    return keys
+
+
+def local_list_keys(config: Config) -> dict[str, bytes]:
+    """List keys from files, by id.
+
+    Raises:
+        ConfigError: A file cannot be read or is no key file.
+    """
+    keys, problems = {}, []
+    for path in config.list_key_files:
+        try:
+            key = parse_list_key(path.read_bytes())
+        except OSError as err:
+            problems.append(f"list_key_files: {path} cannot be read ({err.strerror})")
+        except ListKeyInvalid:
+            problems.append(f"list_key_files: {path} is not a list key file")
+        else:
+            keys[key.id] = key.value
     if problems:
         raise ConfigError(problems)
     return keys

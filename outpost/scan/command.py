@@ -21,10 +21,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from outpost.errors import BundleRejected, ModelUnavailable, PackInvalid
+from outpost.given_lists import lists_beside
 from outpost.models.pack import open_pack
+from outpost.policy.compile import NO_LISTS, Lists
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
-from outpost.protocol.documents import DocumentError
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.documents import DETECTORS_TARGET, DocumentError, parse_document
 from outpost.scan.inspect import Task, inspect
 from outpost.scan.jsonl import answer_lines, scan_each
 from outpost.scan.people import Painter, Summary
@@ -63,6 +66,10 @@ def scan_command(  # noqa: PLR0913 - a command line
     models: Annotated[
         Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
     ] = None,
+    list_key: Annotated[
+        list[Path] | None,
+        typer.Option("--list-key", help="Key file for lists that --detectors names; they lie beside it."),
+    ] = None,
     kinds: KindsOption = None,
     min_score: Annotated[float, typer.Option("--min-score", min=0, max=1, help="List only findings as sure.")] = 0.0,
     fail_on: Annotated[
@@ -90,16 +97,20 @@ def scan_command(  # noqa: PLR0913 - a command line
     unscannable.binary. Exit code 1 if something was found, is blocked by --policy, or could not be inspected.
     """
     facts = Facts(surface, model, group, direction) if policy else None
-    plan = Plan(Selection(), _content(policy), _content(detectors), facts, show, explain, models)
+    content = _content(detectors)
+    lists = _lists(detectors, content, list_key or [])
+    plan = Plan(Selection(), _content(policy), content, facts, show, explain, models, lists)
     task = _compiled(plan)
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
+    known |= {finder.report.kind for finder in task.engine.finders}
     if models is not None:
         known |= open_pack(models).card.kinds
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:
         if paths or policy or sarif:
-            raise typer.BadParameter("--jsonl goes with --kinds, --min-score, --detectors, --models and --explain only")
+            options = "--kinds, --min-score, --detectors, --list-key, --models and --explain"
+            raise typer.BadParameter(f"--jsonl goes with {options} only")
         raise typer.Exit(_answer(task, jsonl))
     counts = () if fail_on == [NONE] else _kinds(fail_on, known, "--fail-on")
     outputs = _Outputs(as_json=as_json, sarif=sarif)
@@ -220,6 +231,15 @@ def _compiled(plan: Plan) -> Task:
     try:
         return plan.compile()
     except (DocumentError, BundleRejected, PackInvalid, ModelUnavailable) as err:
+        raise typer.BadParameter(str(err)) from err
+
+
+def _lists(path: Path | None, content: bytes | None, key_files: list[Path]) -> Lists:
+    if path is None or content is None:
+        return NO_LISTS
+    try:
+        return lists_beside(parse_document(DetectorsDocument, DETECTORS_TARGET, content), path, key_files)
+    except DocumentError as err:
         raise typer.BadParameter(str(err)) from err
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from outpost.models.options import SessionOptions
 from outpost.models.tiers import Looker
-from outpost.policy.compile import compile_engine
+from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.evaluate import CompiledPolicy, Facts, compile_policy
 from outpost.policy.model_rules import model_rules
 from outpost.protocol.detectors import DetectorsDocument
@@ -48,6 +48,7 @@ class Plan:
     explain: bool = False
     models: Path | None = None
     """Folder of a model pack."""
+    lists: Lists = NO_LISTS
 
     def compile(self) -> Task:
         """The task.
@@ -64,8 +65,8 @@ class Plan:
         policy: CompiledPolicy | None = None
         if self.policy is not None:
             policy = compile_policy(parse_document(PolicyDocument, POLICY_TARGET, self.policy))
-        # The keys of allow-lists by digest are secret, so those values are found here.
-        engine = compile_engine(detectors, {})
+        # Values that are allowed by digest are found here, unless the digest's key was given: it is secret.
+        engine = compile_engine(detectors, {}, self.lists)
         looker = None if self.models is None else _loaded(self.models)
         rules = model_rules(detectors, {})
         return Task(engine, self.selection, policy, self.facts, self.show, self.explain, looker, rules)

@@ -35,6 +35,8 @@ TESTED_IN = {
     "outpost/demo/story.py": "tests/e2e/test_demo.py",
     "outpost/in_force.py": "tests/outpost/test_app.py",
     "outpost/dlp/detector.py": "tests/outpost/dlp/test_engine.py",
+    "outpost/dlp/finder.py": "tests/outpost/dlp/test_dictionary.py",
+    "outpost/given_lists.py": "tests/outpost/scan/test_command.py",
     "outpost/dlp/detectors/secrets_vendors_ai.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/detectors/secrets_vendors_business.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/detectors/secrets_vendors_cloud.py": "tests/outpost/dlp/detectors/test_secret_format.py",

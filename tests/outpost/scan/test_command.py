@@ -9,9 +9,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from outpost.cli import cli
+from outpost.dlp.dictionary import build_words
+from outpost.protocol.list_file import encode_list_key
 from outpost.scan.command import _AboveBar, _say
 from tests.fakes.model_pack import write_pack
+from tests.outpost.dlp.org_lists import KEY
 
+LIST = {"id": "customers", "kind": "org.customers", "form": "words"}
 CARD = "4111 1111 1111 1111"
 POLICY = {
     "schema_version": "1",
@@ -124,6 +128,17 @@ def test_own_detectors():
     Path("detectors.json").write_text(json.dumps({"schema_version": "1", "custom": custom}), "utf-8")
     done = run("-", "--detectors", "detectors.json", "--kinds", "custom", text="about Operation  Falcon")
     assert "custom.project custom/falcon" in done.stdout
+
+
+def test_own_lists():
+    Path("detectors.json").write_text(json.dumps({"schema_version": "1", "lists": [LIST]}), "utf-8")
+    Path("customers.list").write_bytes(build_words(["Quxley Holdings"], "customers", KEY))
+    Path("key.json").write_bytes(encode_list_key(KEY))
+    arguments = ("-", "--detectors", "detectors.json", "--kinds", "org")
+    done = run(*arguments, "--list-key", "key.json", text="about QUXLEY holdings")
+    assert "org.customers list/customers" in done.stdout
+    done = run(*arguments, text="about QUXLEY holdings")
+    assert (done.exit_code, "list key list-1, which is not here" in " ".join(done.output.split())) == (2, True)
 
 
 def test_what_cannot_be_inspected_ends_with_1():
