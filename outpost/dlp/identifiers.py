@@ -215,7 +215,8 @@ def growing(detector: Detector, form: str) -> Detector:
         return written.count(" ") == blanks and (validate is None or validate(written))
 
     longest = max(map(_places, words))
-    start = f"[0-9] {next(_pieces(words[lead]))}" if lead else rf"\b{_one_pattern(words[0])}\b"
+    before = "".join(f"{_one_pattern(word)} " for word in words[:lead])
+    start = rf"\b{before}{next(_pieces(words[lead]))}" if lead else rf"\b{_one_pattern(words[0])}\b"
     return replace(detector, pattern=rf"\b{pattern}\b", trigger=start, validate=complete, open_ended_chars=longest + 2)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from outpost.policy.covers import covers
-from outpost.protocol.decisions import Action
+from outpost.protocol.decisions import Action, Redaction
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import POLICY_TARGET, Conditions, Document, Pack, PolicyDocument, Rule
 
@@ -102,6 +102,9 @@ def _rule(pack_id: str, old: Rule, new: Rule) -> Iterator[Change]:
     if old.when != new.when:
         what = f"when {conditions(old.when)} → {conditions(new.when)}"
         yield Change(POLICY_TARGET, where, what, _conditions_effect(old, new))
+    if old.redaction is not new.redaction:
+        what = f"redaction {old.redaction or Redaction.LABEL} → {new.redaction or Redaction.LABEL}"
+        yield Change(POLICY_TARGET, where, what, Effect.CHANGES)
     if (old.reason, old.messages) != (new.reason, new.messages):
         yield Change(POLICY_TARGET, where, "texts changed", Effect.TEXT)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.decisions import Action, Decision, Direction, Redaction
 from outpost.protocol.documents import CombiningAlgorithm, Conditions, Messages, Pack, PolicyDocument, Rule
 from outpost.protocol.findings import Finding
 
@@ -45,6 +45,7 @@ class CompiledRule:
     surfaces: frozenset[str] | None
     message: str = ""
     """For the caller, in place of the reason."""
+    redaction: Redaction = Redaction.LABEL
 
     def applies_to(self, facts: Facts) -> bool:
         """True if every condition that does not look at findings holds."""
@@ -109,7 +110,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
     Returns:
         ``BLOCK``, ``ALLOW``, or ``REDACT`` with the indices of the findings to replace.
     """
-    redact: set[int] = set()
+    redact: dict[int, Redaction] = {}  # the first rule that wants a finding redacted says how
     redacted_by: CompiledRule | None = None
     for pack in policy.packs:
         for rule in pack.asked:
@@ -117,7 +118,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
             if hits is None:
                 continue
             if rule.action is Action.REDACT:
-                redact.update(hits)
+                redact = dict.fromkeys(hits, rule.redaction) | redact
                 redacted_by = redacted_by or rule
             elif rule.action is Action.BLOCK:
                 return _decision(rule, hits, findings)
@@ -145,14 +146,19 @@ def _decision(rule: CompiledRule, hits: Sequence[int], findings: Sequence[Findin
 def _allowed(
     rule_id: str,
     reason: str,
-    redact: set[int],
+    redact: dict[int, Redaction],
     redacted_by: CompiledRule | None,
     findings: Sequence[Finding],
 ) -> Decision:
     if redacted_by is None:
         return Decision(Action.ALLOW, rule_id, reason)
     hits = tuple(sorted(redact))
-    return Decision(Action.REDACT, redacted_by.rule_id, redacted_by.reason, hits, _kinds(hits, findings))
+    modes = tuple(redact[index] for index in hits)
+    only_labels = all(mode is Redaction.LABEL for mode in modes)
+    kinds = _kinds(hits, findings)
+    return Decision(
+        Action.REDACT, redacted_by.rule_id, redacted_by.reason, hits, kinds, redactions=() if only_labels else modes
+    )
 
 
 def _kinds(hits: Sequence[int], findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -185,6 +191,7 @@ def _compile_rule(pack_id: str, rule: Rule, when: Conditions, message: str) -> C
         groups=_frozen(when.groups),
         surfaces=_frozen(when.surfaces),
         message=message,
+        redaction=rule.redaction or Redaction.LABEL,
     )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.decisions import Action, Direction, Redaction
 from outpost.protocol.ids import ID_PATTERN
 from outpost.protocol.times import UtcTime
 
@@ -108,6 +108,9 @@ class Rule(Document):
     sequence: int = Field(ge=0)
     when: Conditions
     action: Action
+    redaction: Redaction | None = None
+    """What stands in place of what is redacted: a ``label`` of its kind (also without this member), a ``mask``, a keyed
+    ``hash``, other text of the same shape (``format``), or a name that is put back in the answer (``restore``)."""
     reason: str = Field(default="", max_length=MAX_TEXT_CHARS)
     messages: Messages | None = None
 
@@ -115,6 +118,8 @@ class Rule(Document):
     def _redact_names_what(self) -> "Rule":
         if self.action is Action.REDACT and self.when.findings is None:
             raise ValueError("a REDACT rule must name the findings to redact in when.findings")
+        if self.redaction is not None and self.action is not Action.REDACT:
+            raise ValueError("redaction says how a REDACT rule redacts; this rule does not")
         return self
 
 

@@ -6,7 +6,7 @@ a value split over two parts is found. Every finding maps back to pieces of the 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -102,11 +102,24 @@ def touches(segments: Sequence[Segment], located: Iterable[Located], path: tuple
     return any(leaf.path == path for item in located for leaf, _, _ in segments[item.segment].pieces(item.finding))
 
 
-def redact_document(document: JsonDocument, segments: Sequence[Segment], located: Iterable[Located]) -> bytes:
-    """The document with every given finding replaced by its label, all other bytes as received."""
+def text_of(segments: Sequence[Segment], item: Located) -> str:
+    """The text that a finding covers."""
+    return segments[item.segment].text[item.finding.start : item.finding.end] if segments else ""
+
+
+def redact_document(
+    document: JsonDocument,
+    segments: Sequence[Segment],
+    located: Iterable[Located],
+    replacement: Callable[[Located, str], str] = lambda item, _: label(item.finding),
+) -> bytes:
+    """The document with every given finding replaced by its label, all other bytes as received.
+
+    ``replacement`` may say something else than the label, given a finding and its text.
+    """
     spans: dict[Leaf, list[Span]] = {}
     for item in located:
-        text = label(item.finding)
+        text = replacement(item, text_of(segments, item))
         for leaf, start, end in segments[item.segment].pieces(item.finding):
             spans.setdefault(leaf, []).append(Span(start, end, text))
             text = ""

@@ -17,7 +17,7 @@ class Span:
 
 
 def label(finding: Finding) -> str:
-    """What stands in place of a finding."""
+    """What stands in place of a finding, unless a rule wants something else (``redaction.py``)."""
     return f"{MARKER_PREFIX}{finding.kind}]"
 
 

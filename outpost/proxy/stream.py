@@ -6,22 +6,26 @@ before its first character is released. Pure: events in, bytes out; reading and 
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from outpost.dlp.engine import MAX_FINDINGS, Engine
 from outpost.dlp.stream import Released, StreamScanner
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.decisions import Action, Decision, Redaction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
 from outpost.proxy.decide import unredactable
 from outpost.proxy.json_document import Leaf, replace_texts
+from outpost.proxy.redaction import NameFinder, Redactor, Restorer
 from outpost.proxy.spans import Span, label, replace_spans
-from outpost.proxy.surfaces.surface import Stream, StreamEvent
+from outpost.proxy.surfaces.surface import Piece, Stream, StreamEvent
 from outpost.proxy.unescape import Unescaper
+from outpost.proxy.whole import MAX_BYTES, MAX_EVENTS, Texts
 
 Decide = Callable[[Sequence[Finding]], Decision]
 
@@ -32,6 +36,16 @@ MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
 # Every event repeats the answer's id and model: what was clean once is, for as many short texts as this.
 MAX_CLEAN: Final = 256
 MAX_CLEAN_CHARS: Final = 256
+
+
+class TextScanner(Protocol):
+    """Reads one text that arrives in pieces (``StreamScanner``)."""
+
+    def feed(self, chunk: str) -> list[Released]:
+        """Take the next piece; what is decided by now."""
+
+    def finish(self) -> list[Released]:
+        """The rest: the text has ended."""
 
 
 @dataclass(slots=True)
@@ -55,19 +69,50 @@ class _Held:
 class _Channel:
     """One text that arrives in pieces. ``fed`` counts received characters, ``released`` those read by the scanner."""
 
-    scanner: StreamScanner
+    scanner: TextScanner
     unescaper: Unescaper = field(default_factory=Unescaper)
+    names: NameFinder = field(default_factory=NameFinder)
+    run: str | None = None
     fed: int = 0
     released: int = 0
     pieces: deque[tuple[_Held, Leaf, int, int]] = field(default_factory=deque)
 
 
+@dataclass(slots=True)
+class _Seam:
+    """The end of one text read on into those that follow it, until nothing found can lie across a bound any more."""
+
+    scanner: TextScanner
+    fed: int
+    released: int
+    pieces: deque[tuple[_Held, Leaf, int, int]]
+    bounds: list[int] = field(default_factory=list)
+
+
 class StreamInspector:
     """State of one streamed answer."""
 
-    def __init__(self, engine: Engine, decide: Decide, stream: Stream) -> None:
-        """``stream`` reads the events of the surface; ``decide`` asks the policy."""
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine,
+        decide: Decide,
+        stream: Stream,
+        redactor: Redactor | None = None,
+        restorer: Restorer | None = None,
+        texts: Texts | None = None,
+    ) -> None:
+        """``stream`` reads the events of the surface; ``decide`` asks the policy.
+
+        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back. With
+        ``texts`` each text is read when it is whole, as these say, and nothing goes out before.
+        """
+        self._scan = engine.scan if texts is None else texts.scan_short
+        self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if texts is None else texts.scanner
+        self.decides_at_end = texts is not None
+        """Texts are read when they are whole, so little can be said before the stream has ended."""
+        self._most = (MAX_HELD_EVENTS, MAX_HELD_BYTES) if texts is None else (MAX_EVENTS, MAX_BYTES)
+        self._redactor = redactor
+        self._restorer = restorer or Restorer({})
         self._decide = decide
         self._stream = stream
         self._held: deque[_Held] = deque()
@@ -75,6 +120,9 @@ class StreamInspector:
         self._channels: dict[tuple[str | int, ...], _Channel] = {}
         self._finished: set[str | int] = set()
         self._clean: set[str] = set()
+        self._says_twice = False
+        self._tail: _Channel | None = None  # the last text of a run, which has ended but may be joined by another
+        self._seam: _Seam | None = None
         self.ended = False
         """The last event of the stream has been read."""
         self.findings: list[Finding] = []
@@ -100,6 +148,9 @@ class StreamInspector:
         if chunk.ends:
             self.ended = True
             self._finish_channels(None)
+        self._says_twice = chunk.says_twice
+        if chunk.ends_run:
+            self._finish_run()
         held = _Held(event, chunk)
         self._hold(held)
         self._judge_unscannable(chunk.unscannable)
@@ -107,7 +158,7 @@ class StreamInspector:
             if text.whole:
                 self._judge_whole(held, text.leaf)
             elif text.leaf.text:
-                self._continue(text.channel, held, text.leaf)
+                self._continue(text, held)
         for group in chunk.finished:
             self._finish_channels(group)
             self._finished.add(group)
@@ -140,7 +191,7 @@ class StreamInspector:
     def _hold(self, held: _Held) -> None:
         self._held.append(held)
         self._held_bytes += len(held.event.raw)
-        if len(self._held) > MAX_HELD_EVENTS or self._held_bytes > MAX_HELD_BYTES:
+        if len(self._held) > self._most[0] or self._held_bytes > self._most[1]:
             message = "too much of the stream waits for the end of one text"
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
 
@@ -152,14 +203,27 @@ class StreamInspector:
         if leaf.text in self._clean:
             return
         unescaper = Unescaper()
-        findings = self._engine.scan(unescaper.feed(leaf.text) + unescaper.finish())
-        if not findings and len(leaf.text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN:
+        text = unescaper.feed(leaf.text) + unescaper.finish()
+        findings = self._scan(text)
+        if not findings and len(text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN and "<" not in text:
             self._clean.add(leaf.text)
-        for finding in self._judge(findings):
-            start, end = unescaper.received(finding.start), unescaper.received(finding.end)
-            held.edits.setdefault(leaf, []).append(Span(start, end, label(finding)))
+        spans = [(f.start, f.end, instead) for f, instead in self._judge(findings, text)]
+        if self._restorer and not leaf.is_name:
+            spans += self._restored(NameFinder().feed(text), unescaper)
+        for start, end, instead in spans:
+            span = Span(unescaper.received(start), unescaper.received(end), instead)
+            held.edits.setdefault(leaf, []).append(span)
 
-    def _continue(self, name: tuple[str | int, ...], held: _Held, leaf: Leaf) -> None:
+    def _restored(self, names: Sequence[tuple[int, int, str]], unescaper: Unescaper) -> list[tuple[int, int, str]]:
+        """Where a value takes the place of a name."""
+        return [
+            (start, end, value)
+            for start, end, name in names
+            if (value := self._restorer.value(name, in_json=unescaper.is_json)) is not None
+        ]
+
+    def _continue(self, text: Piece, held: _Held) -> None:
+        name, leaf = text.channel, text.leaf
         if name[0] in self._finished:
             # Whoever joins the deltas would read on, but the scanner has been told that the text ends.
             message = "the provider's stream goes on after it has finished"
@@ -169,45 +233,118 @@ class StreamInspector:
             if len(self._channels) >= MAX_CHANNELS:
                 message = f"the stream has more than {MAX_CHANNELS} texts at once"
                 raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
-            channel = self._channels[name] = _Channel(StreamScanner(self._engine))
+            channel = self._channels[name] = _Channel(self._scanner(), run=text.run)
+            if self._tail is not None:
+                self._join(text.run)
+        if self._seam is not None and text.run is not None:
+            self._read_on(self._seam, held, leaf)
         end = channel.fed + len(leaf.text)
         channel.pieces.append((held, leaf, channel.fed, end))
         channel.fed = end
         held.waiting += 1
         self._release(channel, channel.scanner.feed(channel.unescaper.feed(leaf.text)))
 
+    def _join(self, run: str | None) -> None:
+        """Another text follows the one that has just ended: what lies across both must be seen before either goes."""
+        tail = self._tail
+        if tail is None or tail.run != run:
+            self._finish_run()
+            return
+        if self._seam is None:
+            scanner = copy(tail.scanner)
+            self._seam = _Seam(scanner, tail.fed, tail.released, deque(tail.pieces), [tail.fed])
+            for held, _, _, _ in tail.pieces:
+                held.waiting += 1
+        else:
+            self._seam.bounds.append(self._seam.fed)
+        self._tail = None
+        self._finish(tail)
+
+    def _read_on(self, seam: _Seam, held: _Held, leaf: Leaf) -> None:
+        end = seam.fed + len(leaf.text)
+        seam.pieces.append((held, leaf, seam.fed, end))
+        seam.fed = end
+        held.waiting += 1
+        self._release_seam(seam, seam.scanner.feed(leaf.text))
+        if seam.released >= seam.bounds[-1]:
+            self._drop_seam(seam)
+
+    def _release_seam(self, seam: _Seam, released: Sequence[Released]) -> None:
+        for part in released:
+            spans = [(f, seam.released + f.start, seam.released + f.end) for f in part.findings]
+            across = [f for f, start, end in spans if any(start < bound < end for bound in seam.bounds)]
+            for finding, instead in self._judge(across, part.text):
+                if self._says_twice:
+                    self.blocked = unredactable(self.decisions[-1])
+                start, end = seam.released + finding.start, seam.released + finding.end
+                self._edit(seam.pieces, Span(start, end, instead))
+            seam.released += len(part.text)
+
+    def _drop_seam(self, seam: _Seam) -> None:
+        if self.blocked:
+            return  # what waits for it must not go out
+        for held, _, _, _ in seam.pieces:
+            held.waiting -= 1
+        self._seam = None
+
+    def _finish_run(self) -> None:
+        tail, seam, self._tail = self._tail, self._seam, None
+        if tail is not None:
+            self._finish(tail)
+        if seam is not None:
+            self._release_seam(seam, seam.scanner.finish())
+            self._drop_seam(seam)
+
     def _finish_channels(self, group: str | int | None) -> None:
         for name in [name for name in self._channels if group is None or name[0] == group]:
             channel = self._channels.pop(name)
-            if rest := channel.unescaper.finish():
-                self._release(channel, channel.scanner.feed(rest))
-            self._release(channel, channel.scanner.finish())
+            if group is not None and channel.run is not None and not channel.unescaper.is_json:
+                self._finish_tail()
+                self._tail = channel
+            else:
+                self._finish(channel)
+        if group is None:
+            self._finish_run()
 
-    def _release(self, channel: _Channel, released: Sequence[Released]) -> None:
+    def _finish_tail(self) -> None:
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            self._finish(tail)
+
+    def _finish(self, channel: _Channel) -> None:
+        if rest := channel.unescaper.finish():
+            self._release(channel, channel.scanner.feed(rest))
+        self._release(channel, channel.scanner.finish(), final=True)
+
+    def _release(self, channel: _Channel, released: Sequence[Released], *, final: bool = False) -> None:
+        received = channel.unescaper.received
         for part in released:
-            for finding in self._judge(part.findings):
-                start = channel.unescaper.received(channel.released + finding.start)
-                end = channel.unescaper.received(channel.released + finding.end)
-                self._edit(channel, Span(start, end, label(finding)))
+            for finding, instead in self._judge(part.findings, part.text):
+                start, end = channel.released + finding.start, channel.released + finding.end
+                self._edit(channel.pieces, Span(received(start), received(end), instead))
             if self.blocked:
                 return
             channel.released += len(part.text)
-        end = channel.unescaper.received(channel.released)
-        channel.unescaper.forget(channel.released)
+            if self._restorer:
+                for start, end, value in self._restored(channel.names.feed(part.text), channel.unescaper):
+                    self._edit(channel.pieces, Span(received(start), received(end), value))
+        decided = channel.released - (0 if final else channel.names.pending)
+        end = received(decided)
+        channel.unescaper.forget(decided)
         while channel.pieces and channel.pieces[0][3] <= end:
             channel.pieces.popleft()[0].waiting -= 1
 
-    def _edit(self, channel: _Channel, span: Span) -> None:
+    def _edit(self, pieces: Iterable[tuple[_Held, Leaf, int, int]], span: Span) -> None:
         """Cut ``span`` out of every piece it covers; the label stands in the first of them."""
         text = span.label
-        for held, leaf, start, end in channel.pieces:
+        for held, leaf, start, end in pieces:
             if start < span.end and span.start < end:
                 local = Span(max(span.start - start, 0), min(span.end, end) - start, text)
                 held.edits.setdefault(leaf, []).append(local)
                 text = ""
 
-    def _judge(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Decide about findings of one text; return those to redact."""
+    def _judge(self, findings: Sequence[Finding], text: str = "") -> list[tuple[Finding, str]]:
+        """Decide about findings of one text; return those to redact, with what takes their place."""
         if not findings:
             return []
         self.findings.extend(findings)
@@ -217,7 +354,14 @@ class StreamInspector:
         self.decisions.append(decision)
         if decision.action is Action.BLOCK:
             self.blocked = decision
-        return [findings[index] for index in decision.redact] if decision.action is Action.REDACT else []
+        if decision.action is not Action.REDACT:
+            return []
+        return [(findings[index], self._label(findings[index], text, mode)) for index, mode in decision.to_redact()]
+
+    def _label(self, finding: Finding, text: str, mode: Redaction) -> str:
+        if self._redactor is None:
+            return label(finding)
+        return self._redactor.replacement(finding, text[finding.start : finding.end], mode)
 
     def _drain(self) -> list[bytes]:
         out: list[bytes] = []

@@ -30,6 +30,11 @@ class Unescaper:
         self._base_received = 0
         self._ends: list[int] = []  # end of each read character in the received text
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the text begins like JSON, so that escapes are undone in it."""
+        return bool(self._is_json)
+
     def feed(self, piece: str) -> str:
         """The next piece as it is to be read; the beginning of an escape is held back until its end comes."""
         if self._is_json is None and (begin := piece.lstrip()):

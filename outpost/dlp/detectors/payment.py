@@ -8,6 +8,7 @@ Separators: one space, dash or dot between groups as cards print them.
 # ruff: noqa: E501 - tables
 
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 import re2
 
@@ -39,19 +40,19 @@ _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )
 
 
-def _lengths_by_prefix() -> dict[str, frozenset[int]]:
-    table: dict[str, frozenset[int]] = {}
+# Which length is tried first where groups allow several: a three-digit security code may follow a 16-digit number.
+_PREFERENCE = (16, 15, 14, 19, 18, 17, 13, 12)
+
+
+def _lengths_by_prefix() -> dict[str, tuple[int, ...]]:
+    table: dict[str, set[int]] = {}
     for first, last, lengths in _ISSUERS:
         for prefix in range(int(first), int(last) + 1):
-            key = f"{prefix:04d}"
-            table[key] = table.get(key, frozenset()) | frozenset(lengths)
-    return table
+            table.setdefault(f"{prefix:04d}", set()).update(lengths)
+    return {key: tuple(length for length in _PREFERENCE if length in lengths) for key, lengths in table.items()}
 
 
 _LENGTHS = _lengths_by_prefix()
-_MIN_DIGITS, _MAX_DIGITS = 12, 19
-# Which length is tried first where groups allow several: a three-digit security code may follow a 16-digit number.
-_PREFERENCE = {length: rank for rank, length in enumerate((16, 15, 14, 19, 18, 17, 13, 12))}
 # Layouts on cards whose groups are not of one size: American Express, Diners Club, UnionPay and old Visa.
 _LAYOUTS = frozenset({(4, 6, 5), (4, 6, 4), (6, 13), (4, 4, 5), (4, 5, 6), (4, 5, 4)})
 _DOUBLED = bytes(sum(divmod(2 * (b - 48), 10)) if 48 <= b <= 57 else 0 for b in range(256))  # noqa: PLR2004 - ASCII 0-9
@@ -71,51 +72,52 @@ def _printed(sizes: list[int]) -> bool:
     return sizes[0] <= 4 and set(sizes[:-1]) == {sizes[0]} and sizes[-1] <= sizes[0]  # noqa: PLR2004
 
 
-def _of_an_issuer(digits: str) -> bool:
-    return len(digits) in _LENGTHS.get(digits[:4], ())
+def _issued(prefix: str) -> tuple[int, ...]:
+    return _LENGTHS.get(prefix, ())
 
 
-def _of_no_issuer(digits: str) -> bool:
-    """Whether only its surroundings can make it a card: no issuer that is listed, and not one digit over and over."""
-    return not _of_an_issuer(digits) and len(set(digits)) > 2  # noqa: PLR2004
+def _not_issued(prefix: str) -> tuple[int, ...]:
+    """The lengths that only its surroundings can make a card's."""
+    return tuple(length for length in _PREFERENCE if length not in _issued(prefix))
 
 
-def _card_end(groups: list[str], first: int, issued: Callable[[str], bool]) -> int | None:
-    """Index past the last group of a card that begins with group ``first``."""
-    digits = ""
-    found = []
-    for last in range(first, min(len(groups), first + _MAX_DIGITS)):
-        digits += groups[last]
-        if len(digits) > _MAX_DIGITS:
-            break
-        if len(digits) >= _MIN_DIGITS and issued(digits) and luhn(digits):
-            found.append((_PREFERENCE[len(digits)], last + 1))
-    for _, end in sorted(found):
-        if _printed([len(group) for group in groups[first:end]]):
-            return end
+def _card_end(
+    groups: list[str], ends: dict[int, int], digits: str, first: int, begin: int, lengths: tuple[int, ...]
+) -> int | None:
+    """Index past the last group of a card that begins with group ``first``, at ``begin`` of ``digits``.
+
+    ``ends``: where in ``digits`` a group ends, and the index past it. ``lengths``: of cards, in order of preference.
+    """
+    for length in lengths:
+        past = ends.get(begin + length)
+        if past is not None and luhn(digits[begin : begin + length]) and _printed(list(map(len, groups[first:past]))):
+            return past
     return None
 
 
 def find_cards(
-    text: str, start: int, end: int, issued: Callable[[str], bool] = _of_an_issuer
+    text: str, start: int, end: int, lengths: Callable[[str], tuple[int, ...]] = _issued
 ) -> Iterable[tuple[int, int]]:
     """Cards in a run of digit groups with single separators. Groups hang together by ``-`` and ``.``, not by spaces.
 
-    ``issued``: of the digits of what has the length and the printed form of a card.
+    ``lengths``: of a card's first four digits, how many it may have in all.
     """
     run = text[start:end]
     groups = run.replace("-", " ").replace(".", " ").split(" ")
+    digits = "".join(groups)
+    ends = {past: index for index, past in enumerate(accumulate(map(len, groups)), 1)}
     glued_after = touches_word(text[end : end + 1])
-    position, index, listed = start, 0, issued is _of_an_issuer
+    position, index, listed = start, 0, lengths is _issued
     while index < len(groups):
         begin, group = position, groups[index]
         position += len(group) + 1
+        at = begin - start - index  # in the digits: one separator for each group before
         index += 1
         if listed and group[0] in "017" and not group.startswith("1800"[: len(group)]):  # no issuer
             continue
         if begin > 0 and text[begin - 1] in "-.":  # a piece of something longer
             continue
-        past = _card_end(groups, index - 1, issued)
+        past = _card_end(groups, ends, digits, index - 1, at, lengths(digits[at : at + 4]))
         if past is None:
             continue
         stop = begin + sum(map(len, groups[index - 1 : past])) + past - index
@@ -146,7 +148,7 @@ def _within_row(text: str, begin: int, stop: int, size: int) -> bool:
 
 def _is_card(groups: str) -> bool:
     digits = groups.replace(" ", "")
-    return _of_an_issuer(digits) and luhn(digits)
+    return len(digits) in _issued(digits[:4]) and luhn(digits)
 
 
 def _one_digit(neighbour: str) -> bool:
@@ -156,7 +158,8 @@ def _one_digit(neighbour: str) -> bool:
 
 def find_unlisted_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """Numbers that are printed as cards and pass their check, of issuers that are not listed."""
-    return find_cards(text, start, end, _of_no_issuer)
+    spans = find_cards(text, start, end, _not_issued)
+    return (span for span in spans if len(set(filter(str.isdigit, text[slice(*span)]))) > 2)  # noqa: PLR2004
 
 
 def find_long_cards(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:

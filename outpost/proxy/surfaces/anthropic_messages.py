@@ -131,6 +131,7 @@ class MessageStream:
             prompt,
             completion,
             ends=kind == "message_stop",
+            ends_run=kind == "message_delta" or _member(body, "content_block", "type") not in {None, "text"},
         )
 
     def released(self, event: StreamEvent, *, as_received: bool) -> None:  # noqa: ARG002 - part of the interface
@@ -164,7 +165,7 @@ def _texts(document: JsonDocument, kind: str) -> Iterator[Piece]:
         # A block begins with the first piece of the member that its deltas continue.
         is_piece = not leaf.is_name and not leaf.is_number and inside is not None and path[0] == inside
         if is_piece and len(path) == 2 and path[1] not in _WHOLE_MEMBERS and _continues(kind, path[1]):  # noqa: PLR2004 - the member itself
-            yield Piece((body["index"], path[1]), leaf, whole=False)
+            yield Piece((body["index"], path[1]), leaf, whole=False, run="text" if path[1] == "text" else None)
         else:
             yield Piece((), leaf, whole=True)
 

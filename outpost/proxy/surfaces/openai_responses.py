@@ -130,6 +130,8 @@ class ResponseStream:
             *_usage(body.get("response")),
             without_logprobs,
             ends=kind in _LAST,
+            ends_run=kind.startswith("response.output_item."),
+            says_twice=True,
         )
 
     def released(self, event: StreamEvent, *, as_received: bool) -> None:
@@ -193,7 +195,8 @@ def _texts(document: JsonDocument, kind: str, group: str) -> Iterator[Piece]:
         if is_vocabulary(leaf) or _is_position(leaf):
             continue
         if path[0] == "delta" and not leaf.is_name and not leaf.is_number and kind.endswith(".delta"):
-            yield Piece((group, *path[1:]), leaf, whole=False)
+            run = f"{document.value.get('output_index')}" if kind == "response.output_text.delta" else None
+            yield Piece((group, *path[1:]), leaf, whole=False, run=run)
         elif path == ("command",) and kind.endswith(".added") and not leaf.is_name:
             yield Piece((group,), leaf, whole=False)
         elif path[0] == "logprobs" and path[-1] == "token" and "top_logprobs" not in path and kind.endswith(".delta"):

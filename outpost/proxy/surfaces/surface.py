@@ -55,11 +55,13 @@ class Piece:
         channel: The text it continues. The first element is the group that ends it (``StreamEvent.finished``).
         leaf: Where it stands in the event.
         whole: It is complete by itself.
+        run: Texts that clients join one after the other, though each ends by itself (blocks of one message).
     """
 
     channel: tuple[str | int, ...]
     leaf: Leaf
     whole: bool
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class StreamEvent:
     Attributes:
         finished: Groups of channels that end with this event.
         ends: It is the last event; whatever comes after it is not read.
+        ends_run: No text joins those before it.
+        says_twice: The whole text comes again later, so what lies across two texts cannot be redacted.
         scrub: As ``Answer.scrub``.
     """
 
@@ -80,6 +84,8 @@ class StreamEvent:
     completion_tokens: int | None = None
     scrub: Callable[[bytes], bytes] | None = None
     ends: bool = False
+    ends_run: bool = False
+    says_twice: bool = False
 
 
 class Stream(Protocol):

@@ -35,6 +35,7 @@ def test_nothing_changes():
 
 LOOSE, TIGHT, CHANGED, TEXT = Effect.LOOSENS, Effect.TIGHTENS, Effect.CHANGES, Effect.TEXT
 CASES = [
+    (with_rules(CARDS, MAIL | {"redaction": "restore"}, OPEN), "p/mail", "redaction label → restore", CHANGED),
     (with_rules(MAIL, OPEN), "p/cards", "removed: BLOCK when findings pci.pan ≥ 0.5", LOOSE),
     (with_rules(CARDS, MAIL), "p/open", "removed: ALLOW when group it", TIGHT),
     (

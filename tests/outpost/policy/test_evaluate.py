@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.policy.evaluate import Facts, compile_policy, evaluate
-from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.decisions import Action, Decision, Direction, Redaction
 from outpost.protocol.documents import PolicyDocument, parse_document
 from outpost.protocol.findings import Finding
 
@@ -363,3 +363,14 @@ def test_what_passes_has_had_every_redaction_before_the_end(policy, findings):
     if decision.action is not Action.BLOCK:
         masked = {index for index, one in enumerate(findings) if one.kind == "pii.email" and one.score >= 0.5}
         assert masked <= set(decision.redact)
+
+
+def test_the_first_rule_that_redacts_something_says_how():
+    names = {**rule(1, "REDACT", findings=["pii.*"]), "redaction": "restore"}
+    masks = {**rule(2, "REDACT", findings=["*"]), "redaction": "mask"}
+
+    decision = decide(pack(names, masks, rule(3, "REDACT", findings=["pci.account.*"])), findings=[CARD, EMAIL, IBAN])
+    assert decision.to_redact() == ((0, Redaction.MASK), (1, Redaction.RESTORE), (2, Redaction.MASK))
+    labels = decide(pack(MASK_EMAIL), findings=[EMAIL])
+    assert labels.redactions == ()
+    assert labels.to_redact() == ((0, Redaction.LABEL),)

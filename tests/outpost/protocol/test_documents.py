@@ -246,6 +246,8 @@ REFUSED_POLICIES = {
     "rule sequences twice": rules({"sequence": 7}, {"sequence": 7}),
     "reason too long": rules({"reason": "x" * 301}),
     "REDACT that names nothing": rules({"action": "REDACT"}),
+    "redaction of what is blocked": rules({"action": "BLOCK", "redaction": "mask"}),
+    "unknown redaction": rules({"action": "REDACT", "when": {"findings": ["*"]}, "redaction": "blur"}),
     "5001 rules": rules(*({} for _ in range(5001))),
     "no finding": when(findings=[]),
     "no direction": when(directions=[]),

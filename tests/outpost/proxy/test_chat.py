@@ -380,6 +380,29 @@ async def test_when_the_client_goes_away_so_does_the_call(start, stream):
         assert "outpost_requests_in_flight 0.0" in metrics_of(running)
 
 
+FIRST_EVENTS = {
+    "/v1/messages": {"type": "message_start", "message": {"id": "msg_1", "content": []}},
+    "/v1/responses": {"type": "response.created", "response": {"id": "resp_1", "output": []}},
+    "/v1/completions": {"choices": [{"index": 0, "text": "so, "}]},
+}
+
+
+@pytest.mark.parametrize("path", FIRST_EVENTS)
+async def test_on_every_surface_the_call_ends_with_the_client(start, path):
+    event = b"data: " + json.dumps(FIRST_EVENTS[path]).encode() + b"\n\n"
+    begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event
+    async with provider_saying(begun, hold=True) as (url, _, gone), start(OPEN, url) as running:
+        body = json.dumps(chat(stream=True)).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nx-api-key: {running.api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        received, _ = await exchange_raw(running, head.encode() + body, timeout_s=0.5)
+
+        assert event.strip() in received
+        async with asyncio.timeout(3):
+            await gone.wait()
+        await asyncio.sleep(0.2)
+        assert [event.outcome for event in running.events()] == [None, "client_gone"]
+
+
 async def test_a_client_that_does_not_read_is_cut_off(start, monkeypatch):
     monkeypatch.setattr(chat_module, "CLIENT_STALL_S", 0.3)
     async with start(OPEN) as running:

@@ -101,6 +101,51 @@ def test_nothing_found_goes_out_however_the_deltas_are_cut_and_all_else_does(blo
     assert begun == [body["index"] for body in bodies if body["type"] == "content_block_stop"]
 
 
+BEFORE = "I think that the number which you want is "
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from([CARD, EMAIL]),
+    st.lists(st.integers(0, len(BEFORE) + 40), min_size=1, max_size=3),
+    st.integers(0, 2**32),
+)
+def test_what_lies_across_blocks_of_text_does_not_go_out_either(secret, bounds, seed):
+    """Clients join the blocks of one message."""
+    rng = random.Random(seed)
+    text = f"{BEFORE}{secret} and no other."
+    cuts = sorted(min(bound, len(text)) for bound in bounds)
+    events = [BEGIN]
+    for index, (a, b) in enumerate(zip([0, *cuts], [*cuts, len(text)], strict=True)):
+        middle = rng.randrange(a, b + 1)
+        events += [start(index), delta(index, text[a:middle]), delta(index, text[middle:b]), stop(index)]
+
+    redacting, bodies, _ = run([*events, *END], redact_all)
+    joined = "".join(said(bodies).values())
+    assert joined.startswith(BEFORE)
+    assert joined.endswith(" and no other.")
+    assert secret not in joined
+    assert len(redacting.findings) >= 1
+    _, bodies, _ = run([*events, *END], block_all)
+    assert BEFORE.startswith("".join(said(bodies).values()))
+
+
+def test_blocks_that_something_else_parts_are_not_joined():
+    tool = [start(1, "tool_use", name="n", input={}), stop(1)]
+    events = [BEGIN, start(0), delta(0, CARD[:9]), stop(0), *tool, start(2), delta(2, CARD[9:]), stop(2), *END]
+    inspector, bodies, _ = run(events, redact_all)
+    assert not inspector.findings
+    assert bodies == events
+
+
+def test_a_block_goes_out_as_soon_as_nothing_can_follow_it():
+    inspector = StreamInspector(ENGINE, block_all, MessageStream())
+    for body in (BEGIN, start(0), delta(0, "so 4111")):
+        inspector.feed(event(body))
+    assert inspector.feed(event(stop(0))) == []
+    assert len(inspector.feed(event(start(1, "tool_use", name="n", input={})))) == 3
+
+
 def test_a_stream_that_is_clean_passes_byte_for_byte():
     events = [BEGIN, {"type": "ping"}, start(0), delta(0, "so, "), delta(0, "twigs"), stop(0), *END]
     inspector, _, out = run(events, block_all)
@@ -112,7 +157,7 @@ def test_a_stream_that_is_clean_passes_byte_for_byte():
     "bodies",
     [
         [BEGIN | {"message": MESSAGE | {"id": CARD}}],
-        [BEGIN, start(0, text=CARD), stop(0)],
+        [BEGIN, start(0, text=CARD), stop(0), *END],
         [BEGIN, start(0, "tool_use", name="n", input={"a": [CARD]})],
         [BEGIN, start(0, "tool_use", name=CARD, input={})],
         [BEGIN, start(0, "web_search_tool_result", content=[{"type": "web_search_result", "title": CARD}])],

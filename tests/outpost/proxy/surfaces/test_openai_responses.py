@@ -114,6 +114,21 @@ def test_every_place_of_an_event_is_inspected(bodies):
     assert made[-1]["response"]["id"] == "resp_1"
 
 
+def test_what_lies_across_two_parts_is_refused_for_it_is_said_twice():
+    at = {"type": "response.output_text", "output_index": 0, "item_id": "i"}
+    bodies = [
+        {**at, "type": f"response.output_text.{word}", "content_index": index, member: said}
+        for index, said in enumerate(("so 4111 1111", " 1111 1111"))
+        for word, member in (("delta", "delta"), ("done", "text"))
+    ]
+    item = {"type": "message", "content": [{"type": "output_text", "text": CARD[:9]}]}
+    for decide in (block_all, redact_all):
+        inspector, made, _ = run([*bodies, {"type": "response.output_item.done", "item": item}], decide)
+        assert inspector.blocked
+        assert "4111" not in json.dumps(made)
+        assert made[-1]["type"] == "response.incomplete"
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
