@@ -18,14 +18,15 @@ from collections.abc import Iterator
 
 from outpost.dlp.dictionary import build_words
 from outpost.dlp.engine import Engine
+from outpost.dlp.exact_data import build_records
+from outpost.dlp.fingerprint import build_passages
 from outpost.dlp.lists import list_finder
 from outpost.dlp.registry import ALL
 from outpost.dlp.tokens import Words
 from outpost.protocol.detectors import ListRule
-from outpost.protocol.list_file import ListKey
+from outpost.protocol.list_file import Column, ColumnType, ListKey, read_list_file
 from tests.shared_data import ROOT
 
-PROMPTS = 500
 PROMPT_CHARS = 1024
 KEY = ListKey("list-1", bytes(range(32)))
 SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "zu", "an", "el", "in"]
@@ -40,7 +41,7 @@ def corpus() -> list[str]:
 def prompts(sentences: list[str]) -> list[str]:
     """Prompts of 1 KB."""
     text = " ".join(sentences)
-    return [text[at : at + PROMPT_CHARS] for at in range(0, PROMPTS * PROMPT_CHARS, PROMPT_CHARS)]
+    return [text[at : at + PROMPT_CHARS] for at in range(0, len(text) - PROMPT_CHARS, PROMPT_CHARS)]
 
 
 def made_up(rng: random.Random) -> str:
@@ -59,6 +60,14 @@ def names(count: int, words: list[str], rng: random.Random, *, people: float) ->
             yield f"{rng.choice(words)} {rng.choice(words)} {rng.choice(('Ltd', 'Inc', 'Holdings', 'GmbH & Co. KG'))}"
         else:
             yield f"The {rng.choice(words)} {made_up(rng)} Company"
+
+
+def table(count: int, words: list[str], rng: random.Random) -> Iterator[list[str]]:
+    """Rows: first name, last name, e-mail address, telephone."""
+    given = [made_up(rng) for _ in range(5000)] + rng.sample(words, 100)
+    for number in range(count):
+        first, last = rng.choice(given), made_up(rng)
+        yield [first, last, f"{first}.{last}{number % 97}@mail.example.org", f"+44 {rng.randrange(10**9, 10**10)}"]
 
 
 def rss_mb() -> float:
@@ -112,6 +121,23 @@ def main() -> None:
         seconds, content = timed(lambda entry=entry: build_words(entry, "names", KEY))
         print(f"  made in {seconds:.1f} s; {len(content) / 1e6:.1f} MB, {len(content) / entries:.1f} bytes an entry")
         measure(ListRule(id="names", kind="org.names", form="words"), content, texts, rng)
+    rows = entries // 2
+    print(f"\nrecords: {rows} rows of 4 columns")
+    columns = [
+        *(Column(name=name, type=ColumnType.TEXT) for name in ("first", "last", "mail")),
+        Column(name="phone", type=ColumnType.NUMBER),
+    ]
+    seconds, content = timed(lambda: build_records(table(rows, words, rng), columns, "rows", KEY))
+    print(f"  made in {seconds:.1f} s; {len(content) / 1e6:.1f} MB, {len(content) / rows:.1f} bytes a row")
+    measure(ListRule(id="rows", kind="org.rows", form="records"), content, texts, rng)
+    text = " ".join(sentences)
+    own = [" ".join(rng.choices(words, k=500)) for _ in range(entries // 2000)]
+    print(f"\npassages: {len(own)} documents of 500 words")
+    seconds, content = timed(lambda: build_passages([*own, text[: len(text) // 4]], "papers", KEY))
+    count = read_list_file(content).header.entries
+    print(f"  made in {seconds:.1f} s; {count} fingerprints, {len(content) / 1e6:.1f} MB")
+    others = prompts([text[len(text) // 2 :]])
+    measure(ListRule(id="papers", kind="org.papers", form="passages"), content, others, rng)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,14 @@ def mixed_first(value: int) -> int:
     return (value | 3) * _FIRST_WORD
 
 
-_FIRST_WORD: Final = 0x9E3779B97F4A7C15  # odd and without a pattern: 2^64 over the golden ratio (Knuth, TAOCP 3, 6.4)
+def mixed_single(value: int) -> int:
+    """The element of a word that is a value by itself."""
+    return (value | 3) * _ONLY_WORD
+
+
+# Odd and without a pattern: 2^64 over the golden ratio, and over the square root of 2 (Knuth, TAOCP 3, 6.4).
+_FIRST_WORD: Final = 0x9E3779B97F4A7C15
+_ONLY_WORD: Final = 0xB504F333F9DE6485
 
 
 class Values:
@@ -178,7 +185,12 @@ class Values:
 
 def sorted_section(digests: Iterable[int]) -> bytes:
     """Digests as a section: sorted, each once."""
-    found = array("Q", sorted(set(digests)))
+    return packed("Q", sorted(set(digests)))
+
+
+def packed(code: Literal["I", "Q"], values: Iterable[int]) -> bytes:
+    """Numbers as a section; ``numbers`` reads them."""
+    found = array(code, values)
     if sys.byteorder != "little":
         found.byteswap()
     return found.tobytes()

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from outpost.dlp.dictionary import DictionaryFinder
 from outpost.dlp.engine import iter_kinds
+from outpost.dlp.exact_data import DEFAULT_MIN_COLUMNS, ExactDataFinder
 from outpost.dlp.finder import Allowed, Report, SpanFinder
+from outpost.dlp.fingerprint import DEFAULT_MIN_SHARED, FingerprintFinder
 from outpost.dlp.redact import MARKER_PREFIX
 from outpost.dlp.tokens import Words
 from outpost.protocol.detectors import ListRule
@@ -31,9 +33,12 @@ def list_finder(
         raise ListFileInvalid(f"list {rule.id} was made with list key {file.header.key_id}, which is not here")
     key = ListKey(file.header.key_id, value)
     file.require_made_with(key)
-    if rule.form is not ListForm.WORDS:
-        raise ListFileInvalid(f"list {rule.id}: this version reads no lists of {rule.form.value} yet")
-    return DictionaryFinder(file, key, Report(list_name(rule), rule.kind, rule.score, allowed))
+    report = Report(list_name(rule), rule.kind, rule.score, allowed)
+    if rule.form is ListForm.WORDS:
+        return DictionaryFinder(file, key, report)
+    if rule.form is ListForm.RECORDS:
+        return ExactDataFinder(file, key, report, rule.min_columns or DEFAULT_MIN_COLUMNS)
+    return FingerprintFinder(file, key, report, rule.min_shared or DEFAULT_MIN_SHARED)
 
 
 def checked_list(rule: ListRule, content: bytes) -> ListFile:

@@ -20,12 +20,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from outpost.dlp.allow import allow_digest
 from outpost.dlp.dictionary import build_words, phrase
+from outpost.dlp.exact_data import DEFAULT_MIN_COLUMNS, build_records
+from outpost.dlp.fingerprint import DEFAULT_MIN_SHARED, build_passages
 from outpost.dlp.lists import label_phrases
 from outpost.errors import CouldNotInspect, InputUnusable
-from outpost.lists.sources import Advance, is_table, lines, rows
+from outpost.lists.sources import Advance, document, documents_in, is_table, lines, rows
 from outpost.protocol.detectors import AllowEntry, KeyedDigests, ListRule
 from outpost.protocol.list_file import (
     LIST_KEY_BYTES,
+    MAX_COLUMNS,
+    Column,
+    ColumnType,
     ListFileInvalid,
     ListForm,
     ListKey,
@@ -55,6 +60,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Where the list go
 KindOption = Annotated[str | None, typer.Option("--kind", help="The kind of its findings; default org.ID.")]
 ScoreOption = Annotated[float, typer.Option("--score", min=0.5, max=1, help="How sure a finding is.")]
 ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Of CSV: a column by name; may be repeated.")]
+ShowSkippedOption = Annotated[bool, typer.Option("--show-skipped", help="Print what cannot be listed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
@@ -84,7 +90,7 @@ def words_command(  # noqa: PLR0913 - a command line
     leave_out: Annotated[
         Path | None, typer.Option("--leave-out", help="Text with entries that are not to be listed: common words.")
     ] = None,
-    show_skipped: Annotated[bool, typer.Option("--show-skipped", help="Print entries that cannot be listed.")] = False,
+    show_skipped: ShowSkippedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a list of words and phrases, such as customers' names and code names of projects: 1,000,000 at most.
@@ -99,6 +105,84 @@ def words_command(  # noqa: PLR0913 - a command line
         excluded = label_phrases(rule.kind) | {" ".join(words) for words in common if words}
         entries = _entries(sources, column, advance)
         content = build_words(entries, list_id, _key(key_file), skipped.append, excluded)
+    _finish(content, rule, out, skipped if show_skipped else len(skipped), as_json=as_json)
+
+
+@lists_cli.command(
+    "records",
+    epilog="Example: outpost lists records crm.csv --column name --column phone:number --id crm --key list-key.json",
+)
+def records_command(  # noqa: PLR0913 - a command line
+    source: Annotated[Path, typer.Argument(help="A table: CSV, or TSV, in UTF-8; its first line names the columns.")],
+    list_id: IdOption,
+    key_file: KeyOption,
+    column: Annotated[
+        list[str], typer.Option("--column", help="A column by name; NAME:number for numbers in any grouping. Repeated.")
+    ],
+    *,
+    min_columns: Annotated[
+        int, typer.Option("--min-columns", min=2, help="How many values of one row must stand together.")
+    ] = DEFAULT_MIN_COLUMNS,
+    out: OutOption = None,
+    kind: KindOption = None,
+    score: ScoreOption = 0.9,
+    show_skipped: ShowSkippedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a list of a table's rows: 2,000,000 cells in 1,000,000 rows at most.
+
+    A row is found where values of --min-columns of its columns stand within 256 characters. One of them must be in at
+    most 4 rows: a name that many people have tells nobody apart.
+    """
+    columns = _columns(column)
+    rule = _rule(list_id, ListForm.RECORDS, kind, score, min_columns=min_columns)
+    skipped: list[str] = []
+    with _building([source]) as advance:
+        table = rows(source, [each.name for each in columns], advance)
+        content = build_records(table, columns, list_id, _key(key_file), skipped.append)
+    _finish(content, rule, out, skipped if show_skipped else len(skipped), as_json=as_json)
+
+
+@lists_cli.command(
+    "passages",
+    epilog="Example: outpost lists passages contracts/ --id contracts --key list-key.json --without templates/",
+)
+def passages_command(  # noqa: PLR0913 - a command line
+    sources: Annotated[list[Path], typer.Argument(help="Documents as UTF-8 text, and directories of .txt and .md.")],
+    list_id: IdOption,
+    key_file: KeyOption,
+    *,
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--without", help="Texts that are not confidential, such as templates: what they say is left out."
+        ),
+    ] = None,
+    min_shared: Annotated[
+        int, typer.Option("--min-shared", min=1, max=20, help="How many fingerprints must stand together.")
+    ] = DEFAULT_MIN_SHARED,
+    out: OutOption = None,
+    kind: KindOption = None,
+    score: ScoreOption = 0.9,
+    show_skipped: ShowSkippedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a list of documents' fingerprints, so that a pasted paragraph is found: 2,000,000 fingerprints at most.
+
+    A passage of 15 words that is copied word by word has one fingerprint, every 8 words more another. Documents without
+    any are skipped.
+    """
+    rule = _rule(list_id, ListForm.PASSAGES, kind, score, min_shared=min_shared)
+    files = documents_in(sources)
+    skipped: list[str] = []
+    with _building(files) as advance:
+        content = build_passages(
+            (document(path, advance) for path in files),
+            list_id,
+            _key(key_file),
+            (document(path, lambda _: None) for path in documents_in(without or [])),
+            lambda number: skipped.append(str(files[number])),
+        )
     _finish(content, rule, out, skipped if show_skipped else len(skipped), as_json=as_json)
 
 
@@ -142,6 +226,18 @@ def allow_command(
     except ValidationError as err:
         raise InputUnusable(_first_problem(err)) from err
     typer.echo(entry.model_dump_json(exclude_none=True, indent=2))
+
+
+def _columns(given: Sequence[str]) -> list[Column]:
+    found = []
+    for text in given:
+        name, colon, kind = text.rpartition(":")
+        if colon and kind not in set(ColumnType):
+            raise InputUnusable(f"--column {text}: after the colon stands text or number")
+        found.append(Column(name=name if colon else text, type=ColumnType(kind if colon else ColumnType.TEXT)))
+    if len({column.name for column in found}) < len(found) or not 1 < len(found) <= MAX_COLUMNS:
+        raise InputUnusable(f"give at least two columns, at most {MAX_COLUMNS}, and each once")
+    return found
 
 
 def _entries(sources: Sequence[Path], columns: Sequence[str] | None, advance: Advance) -> Iterator[str]:
@@ -201,6 +297,7 @@ def _finish(content: bytes, rule: ListRule, out: Path | None, skipped: Sequence[
         "bytes": len(content),
         "sha256": sha256(content).hexdigest(),
         "entries": header.entries,
+        **header.model_dump(mode="json", include={"rows", "anchors", "sources"}),
         "key_id": header.key_id,
         "skipped": skipped if isinstance(skipped, int) else len(skipped),
     }

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 from outpost.errors import InputUnusable
 
 MAX_LINE_CHARS: Final = 65_536  # of a table's row; no name or address comes near
+_TEXT_SUFFIXES: Final = frozenset({".txt", ".text", ".md"})
 _TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
 
 Advance = Callable[[int], None]
@@ -69,6 +70,25 @@ def rows(path: Path, columns: Sequence[str], advance: Advance) -> Iterator[list[
         next(reader, None)
         for row in reader:
             yield [row[place].strip() if place < len(row) else "" for place in places]
+
+
+def documents_in(paths: Sequence[Path]) -> list[Path]:
+    """The files, and those of directories that are named like texts, in order.
+
+    Raises:
+        InputUnusable: There is none of that name.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(
+                file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in _TEXT_SUFFIXES
+            )
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputUnusable(f"there is no {path}")
+    return found
 
 
 def document(path: Path, advance: Advance) -> str:

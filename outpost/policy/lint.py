@@ -11,8 +11,10 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from outpost.dlp.custom import CustomRuleInvalid, custom_detectors
+from outpost.dlp.custom import MAX_VARIABLE_CHARS_TOGETHER, CustomRuleInvalid, custom_detectors
+from outpost.dlp.custom_pattern import parse_pattern
 from outpost.dlp.lists import checked_list, list_finder, list_name
+from outpost.dlp.pattern_cost import estimate_cost
 from outpost.errors import BundleRejected
 from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.covers import covers
@@ -332,6 +334,7 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
         elif setting.kind is not None and not any(kind_matches(setting.kind, kind) for kind in every_kind):
             message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
             yield _Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
+    yield from _costs(document)
     for number, entry in enumerate(document.allow):
         path = ("allow", number)
         for at, kind in enumerate(entry.kinds):
@@ -341,6 +344,20 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
         if entry.values is not None and any(kind.startswith(_CONFIDENTIAL) for kind in entry.kinds):
             message = "these values are published in clear; unless they are examples, list their digests"
             yield _Found(DETECTORS_TARGET, (*path, "values"), Severity.NOTE, "clear-values", message)
+
+
+def _costs(document: DetectorsDocument) -> Iterator[_Found]:
+    varies = 0
+    for number, rule in enumerate(document.custom):
+        if rule.pattern is None:
+            continue
+        cost = estimate_cost(parse_pattern(rule.pattern, ignore_case=rule.ignore_case))
+        varies += cost.variable_chars
+        path: Path = ("custom", number, "pattern")
+        budget = f"the patterns so far vary by {varies} of {MAX_VARIABLE_CHARS_TOGETHER} characters together"
+        yield _Found(DETECTORS_TARGET, path, Severity.NOTE, "cost", f"cost: {cost}; {budget}")
+        for reason in cost.reasons:
+            yield _Found(DETECTORS_TARGET, path, Severity.WARNING, "costly", f"this pattern is dear: {reason}")
 
 
 def _with_domains(kinds: Iterable[str]) -> set[str]:

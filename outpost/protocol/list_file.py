@@ -28,9 +28,10 @@ MAX_LISTS_BYTES: Final = 128 * 1024 * 1024
 """Of all lists of a bundle together."""
 MAX_PHRASES: Final = 1_000_000
 MAX_PHRASE_WORDS: Final = 16
-MAX_CELLS: Final = 4_000_000
+MAX_CELLS: Final = 2_000_000
 MAX_ROWS: Final = 1_000_000
 MAX_COLUMNS: Final = 16
+MAX_NUMBER_CHARS: Final = 34  # an IBAN (ISO 13616)
 MAX_FINGERPRINTS: Final = 2_000_000
 MAX_SOURCES: Final = 100_000
 DIGEST_BYTES: Final = 8
@@ -110,18 +111,28 @@ class Column(BaseModel):
 
 
 class RecordsHeader(_Header):
-    """Rows of a table. Sections: sorted digests of cells, the row of each, the column of each, prefilter."""
+    """Rows of a table.
+
+    Sections: sorted digests of rare values, the row of each; sorted digests of cells, the column of each; prefilter.
+    """
 
     form: Literal["records"] = "records"
-    entries: int = Field(ge=1, le=MAX_CELLS)
+    entries: int = Field(ge=2, le=MAX_CELLS)
+    """Cells."""
+    anchors: int = Field(ge=1, le=MAX_CELLS)
+    """Rare values, once for each row they are in."""
     rows: int = Field(ge=1, le=MAX_ROWS)
     columns: list[Column] = Field(min_length=2, max_length=MAX_COLUMNS)
     lengths: list[Annotated[int, Field(ge=1, le=MAX_PHRASE_WORDS)]] = Field(max_length=MAX_PHRASE_WORDS)
+    """How many words texts have: each number that occurs."""
+    number_lengths: list[Annotated[int, Field(ge=1, le=MAX_NUMBER_CHARS)]] = Field(max_length=MAX_NUMBER_CHARS)
+    """How many letters and digits numbers have: each number that occurs."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Bytes of each section."""
-        return DIGEST_BYTES * self.entries, 4 * self.entries, self.entries, self._filter_bytes
+        anchors, cells = self.anchors, self.entries
+        return DIGEST_BYTES * anchors, 4 * anchors, DIGEST_BYTES * cells, cells, self._filter_bytes
 
 
 class PassagesHeader(_Header):

@@ -90,12 +90,22 @@ def test_a_list_is_made_offline_published_and_enforced_and_a_spoilt_one_is_refus
     names.write_text("Quxley Holdings\nOperation Nightjar\n", "utf-8")
     stage.outpost("lists", "keygen", str(key))
     arguments = ("words", str(names), "--id", "customers", "--key", str(key), "--out", str(made), "--json")
-    rule = json.loads(stage.outpost("lists", *arguments))["rule"]
+    table, paper = stage.directory / "crm.csv", stage.directory / "plan.txt"
+    table.write_text("first,phone\nAna,+44 20 7946 0958\nJoe,+44 20 7946 0111\n", "utf-8")
+    paper.write_text(" ".join(f"word{number}" for number in range(100)), "utf-8")
+    rows = ("records", str(table), "--id", "crm", "--column", "first", "--column", "phone:number")
+    passages = ("passages", str(paper), "--id", "plans")
+    rules = [json.loads(stage.outpost("lists", *arguments))["rule"]]
+    for extra in (rows, passages):
+        into = ("--key", str(key), "--out", str(stage.directory / f"{extra[3]}.list"), "--json")
+        rules.append(json.loads(stage.outpost("lists", *extra, *into))["rule"])
     detectors = stage.directory / "detectors.json"
-    detectors.write_text(json.dumps({"schema_version": "1", "lists": [rule]}), "utf-8")
+    detectors.write_text(json.dumps({"schema_version": "1", "lists": rules}), "utf-8")
     policy = stage.directory / "policy.json"
-    policy.write_text(json.dumps({"schema_version": "1"} | BLOCKS).replace("custom.project", "org.customers"), "utf-8")
+    policy.write_text(json.dumps({"schema_version": "1"} | BLOCKS).replace("custom.project", "org.*"), "utf-8")
     documents = ("--document", f"detectors.json={detectors}", "--document", f"customers.list={made}")
+    for name in ("crm.list", "plans.list"):
+        documents += ("--document", f"{name}={stage.directory / name}")
 
     def in_force() -> int:
         return int(stage.health()["bundle"]["snapshot_version"])
@@ -114,6 +124,9 @@ def test_a_list_is_made_offline_published_and_enforced_and_a_spoilt_one_is_refus
     wait_for(lambda: in_force() == good)
     assert stage.ask("A letter to QUXLEY-Holdings, please").status_code == 403
     assert stage.ask("A letter to Quxley, please").status_code == 200
+    assert stage.ask("Call Ana, her number is 442079460958").status_code == 403
+    assert stage.ask("Call Ana, her number is 442079460111").status_code == 200
+    assert stage.ask(f"Summarise: {' '.join(paper.read_text('utf-8').split()[20:60])}").status_code == 403
 
     # Made with another key: refused, the last good one stays.
     other = stage.directory / "other.json"

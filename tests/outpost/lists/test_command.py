@@ -107,3 +107,38 @@ def test_allowed_values_are_digests_under_the_list_key(run, key):
     entry = AllowEntry.model_validate_json(run("allow", "a.txt", "--kind", "pci.pan", "--key", "key.json").stdout)
     assert entry.digests.hmac_sha256 == [allow_digest(key.value, "4012888888881881")]
     assert entry.digests.pepper_id == key.id
+
+
+def test_records_of_a_table(run, key):
+    Path("crm.csv").write_text(
+        "first,last,phone\nAna,Silva,+44 20 7946 0958\nZoe,Unal,650 253 0000\nJoe,,12\n", "utf-8"
+    )
+    columns = ("--column", "first", "--column", "last", "--column", "phone:number")
+    made = ("records", "crm.csv", "--id", "crm", "--key", "key.json", *columns, "--min-columns", "2", "--json")
+    facts = json.loads(run(*made).stdout)
+    assert facts["rule"] == {"id": "crm", "kind": "org.crm", "form": "records", "score": 0.9, "min_columns": 2}
+    assert (facts["entries"], facts["rows"], facts["anchors"], facts["skipped"]) == (7, 3, 7, 1)
+    assert found(engine(finder(facts, key)), "ZOE: 650-253-0000") == ["ZOE", "650-253-0000"]
+    with pytest.raises(InputUnusable, match="two columns"):
+        run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first")
+    with pytest.raises(InputUnusable, match="text or number"):
+        run("records", "crm.csv", "--id", "crm", "--key", "key.json", "--column", "first:date", "--column", "last")
+
+
+def test_passages_of_documents(run, key):
+    words = [f"word{number}" for number in range(200)]
+    Path("papers").mkdir()
+    Path("papers/plan.txt").write_text(" ".join(words[:120]), "utf-8")
+    Path("papers/empty.md").write_text("nothing", "utf-8")
+    Path("papers/picture.png").write_bytes(b"\xff")
+    Path("template.txt").write_text(" ".join(words[:60]), "utf-8")
+    made = ("passages", "papers", "--id", "plans", "--key", "key.json", "--without", "template.txt", "--json")
+    facts = json.loads(run(*made).stdout)
+    assert facts["rule"] == {"id": "plans", "kind": "org.plans", "form": "passages", "score": 0.9, "min_shared": 2}
+    assert (facts["sources"], facts["skipped"]) == (1, 1)
+    scanned = engine(finder(facts, key))
+    assert found(scanned, " ".join(words[70:110])) != []
+    assert found(scanned, " ".join(words[:50])) == []
+    for wrong, why in ((("papers/picture.png",), "not UTF-8 text"), (("nowhere",), "there is no nowhere")):
+        with pytest.raises(InputUnusable, match=why):
+            run("passages", *wrong, "--id", "plans", "--key", "key.json")

@@ -163,6 +163,22 @@ def test_what_refuses_a_bundle_is_an_error():
     ]
 
 
+def test_the_cost_of_patterns_is_told():
+    custom = [
+        {"id": name, "kind": "custom.c", "pattern": pattern}
+        for name, pattern in (("a", r"\bPRJ-[0-9]{4,6}\b"), ("b", r"\b[a-z]{2,9} [a-z]{2,9}\b"))
+    ]
+    assert lint(detectors={"custom": custom}) == [
+        ("custom.0.pattern", "note", "cost"),
+        ("custom.1.pattern", "note", "cost"),
+        ("custom.1.pattern", "warning", "costly"),
+    ]
+    said = messages(detectors={"custom": custom})
+    assert "every match holds 4 fixed characters" in said
+    assert "vary by 16 of 500 characters together" in said
+    assert "times in two ordinary sentences" in said
+
+
 LISTS = {"lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
 CUSTOMERS = build_words(["Quxley"], "customers", LIST_KEY)
 

@@ -23,7 +23,17 @@ from outpost.protocol.list_file import (
 KEY = ListKey("list-1", bytes(range(32)))
 WORDS = WordsHeader(list_id="customers", key_id="list-1", filter_bits=6, entries=2, lengths=[1, 3])
 COLUMNS = [Column(name="name", type=ColumnType.TEXT), Column(name="id", type=ColumnType.NUMBER)]
-RECORDS = RecordsHeader(list_id="rows", key_id="list-1", filter_bits=7, entries=3, rows=2, columns=COLUMNS, lengths=[1])
+RECORDS = RecordsHeader(
+    list_id="rows",
+    key_id="list-1",
+    filter_bits=7,
+    entries=3,
+    anchors=1,
+    rows=2,
+    columns=COLUMNS,
+    lengths=[1],
+    number_lengths=[],
+)
 PASSAGES = PassagesHeader(
     list_id="papers", key_id="list-1", filter_bits=6, entries=1, sources=1, shingle_words=8, window_words=8
 )
