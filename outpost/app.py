@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,11 +39,18 @@ from outpost.errors import (
     ConfigError,
     ControlPlaneUntrusted,
     OutpostError,
+    PackInvalid,
     Unavailable,
     Untrusted,
 )
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
+from outpost.models.options import WorkerSettings
+from outpost.models.pack import open_pack
+from outpost.models.process import Pace
+from outpost.models.quota import usable_processors
+from outpost.models.service import ModelOptions, ModelService
+from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -104,7 +112,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         ConfigError: A provider key file cannot be read.
     """
     identity = load_identity(config.data_dir, clock())
-    local_keys = local_provider_keys(config)
+    local_keys, list_keys = local_provider_keys(config), local_list_keys(config)
     database = open_database(config.data_dir / DATABASE_FILE)
     try:
         audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
@@ -114,7 +122,8 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    in_force = InForce(identity, admission, local_keys, clock)
+    offered = partial(offered_kinds, config.models_pack)
+    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -167,6 +176,27 @@ def local_provider_keys(config: Config) -> dict[str, str]:
             reason = err.strerror if isinstance(err, OSError) else "not text"
             problems.append(f"provider_key_files.{provider}: {path} cannot be read ({reason})")
     problems += [f"provider key for {provider} is empty" for provider, key in keys.items() if not key]
+    if problems:
+        raise ConfigError(problems)
+    return keys
+
+
+def local_list_keys(config: Config) -> dict[str, bytes]:
+    """List keys from files, by id.
+
+    Raises:
+        ConfigError: A file cannot be read or is no key file.
+    """
+    keys, problems = {}, []
+    for path in config.list_key_files:
+        try:
+            key = parse_list_key(path.read_bytes())
+        except OSError as err:
+            problems.append(f"list_key_files: {path} cannot be read ({err.strerror})")
+        except ListKeyInvalid:
+            problems.append(f"list_key_files: {path} is not a list key file")
+        else:
+            keys[key.id] = key.value
     if problems:
         raise ConfigError(problems)
     return keys
@@ -233,8 +263,9 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
         metrics = ProxyMetrics()
+        models = make_models(outpost.config, metrics)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics):
+        async with _listening(outpost, sync, standing, metrics, models):
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
             collector.settle()
@@ -242,6 +273,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
                 tasks.create_task(_watch_freshness(freshness, stop))
+                if models is not None:
+                    tasks.create_task(models.run(stop))
             outpost.admission.draining = True
             log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
@@ -250,12 +283,12 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService | None
 ) -> AsyncIterator[None]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
-        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync)
+        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync), models
     )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
@@ -269,6 +302,7 @@ async def _listening(
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
+            models=models,
         )
         proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
@@ -289,6 +323,36 @@ async def _listening(
         finally:
             await runner.cleanup()
             await admin.cleanup()
+
+
+def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
+    """What runs the configured model pack; None without one."""
+    if config.models_pack is None:
+        return None
+    threads = config.models_threads or usable_processors()
+    worker = WorkerSettings(
+        sockets=(),
+        pack="",
+        provider=config.models_provider,
+        runners=threads,
+        memory_bytes=config.models_memory_mb << 20,
+        waiting_tokens=config.models_queue_tokens,
+        batch_windows=config.models_batch,
+    )
+    options = ModelOptions(
+        config.models_pack, worker, Pace(timeout_s=config.models_timeout_s), config.models_cache_entries
+    )
+    return ModelService(options, metrics.registry)
+
+
+def offered_kinds(pack: Path | None) -> frozenset[str] | None:
+    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    if pack is None:
+        return frozenset()
+    try:
+        return open_pack(pack).card.kinds
+    except PackInvalid:
+        return None  # every request is refused until it can be; a policy is not refused for it
 
 
 async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
