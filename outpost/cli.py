@@ -32,6 +32,7 @@ from outpost.config import Config, load_config
 from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, InputUnusable, OutpostError
 from outpost.first_start import make_data_dir
+from outpost.models.command import models_cli
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
@@ -75,6 +76,7 @@ bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost
     air_gap_commands.import_command
 )
 cli.add_typer(policy_cli, name="policy")
+cli.add_typer(models_cli, name="models")
 cli.command("scan", epilog="Example: git diff | outpost scan - --fail-on secret")(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
