@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
+from outpost.admin.status import sync_report
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
@@ -37,11 +39,17 @@ from outpost.errors import (
     ConfigError,
     ControlPlaneUntrusted,
     OutpostError,
+    PackInvalid,
     Unavailable,
     Untrusted,
 )
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
+from outpost.models.options import WorkerSettings
+from outpost.models.pack import open_pack
+from outpost.models.process import Pace
+from outpost.models.quota import usable_processors
+from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
@@ -114,7 +122,8 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    in_force = InForce(identity, admission, local_keys, clock, list_keys)
+    offered = partial(offered_kinds, config.models_pack)
+    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -254,8 +263,9 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
         metrics = ProxyMetrics()
+        models = make_models(outpost.config, metrics)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics):
+        async with _listening(outpost, sync, standing, metrics, models):
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
             collector.settle()
@@ -263,6 +273,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
                 tasks.create_task(_watch_freshness(freshness, stop))
+                if models is not None:
+                    tasks.create_task(models.run(stop))
             outpost.admission.draining = True
             log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
@@ -271,12 +283,12 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService | None
 ) -> AsyncIterator[None]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
-        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync)
+        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync), models
     )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
@@ -290,6 +302,7 @@ async def _listening(
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
+            models=models,
         )
         proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
@@ -310,6 +323,36 @@ async def _listening(
         finally:
             await runner.cleanup()
             await admin.cleanup()
+
+
+def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
+    """What runs the configured model pack; None without one."""
+    if config.models_pack is None:
+        return None
+    threads = config.models_threads or usable_processors()
+    worker = WorkerSettings(
+        sockets=(),
+        pack="",
+        provider=config.models_provider,
+        runners=threads,
+        memory_bytes=config.models_memory_mb << 20,
+        waiting_tokens=config.models_queue_tokens,
+        batch_windows=config.models_batch,
+    )
+    options = ModelOptions(
+        config.models_pack, worker, Pace(timeout_s=config.models_timeout_s), config.models_cache_entries
+    )
+    return ModelService(options, metrics.registry)
+
+
+def offered_kinds(pack: Path | None) -> frozenset[str] | None:
+    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    if pack is None:
+        return frozenset()
+    try:
+        return open_pack(pack).card.kinds
+    except PackInvalid:
+        return None  # every request is refused until it can be; a policy is not refused for it
 
 
 async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
@@ -395,13 +438,8 @@ def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> 
 
 
 def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
-    state = outpost.stores.state
-    times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
-    report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
-    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
-    report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
-    report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
-    return report
+    failing = {task.value: reason for task, reason in sync.errors.items()}
+    return {**sync_report(outpost.stores.state), "failing": failing}
 
 
 def _address(address: Any) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.document_set import Parsed
@@ -20,6 +21,13 @@ from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 
 Clock = Callable[[], datetime]
+Offered = Callable[[], frozenset[str] | None]
+"""The kinds that this outpost's models find; None if nobody knows yet."""
+
+
+def no_models() -> frozenset[str]:
+    """What an outpost without a model pack offers."""
+    return frozenset()
 
 
 class InForce:
@@ -32,6 +40,7 @@ class InForce:
         local_keys: Mapping[str, str],
         clock: Clock,
         local_list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
+        offered: Offered = no_models,
     ) -> None:
         """``local_keys`` are of providers; both kinds of local keys win over those from the control plane."""
         self._local_list_keys = local_list_keys
@@ -39,6 +48,7 @@ class InForce:
         self._admission = admission
         self._local_keys = local_keys
         self._clock = clock
+        self._offered = offered
         self._peppers: Mapping[str, bytes] = {}
         self._list_keys: Mapping[str, bytes] = local_list_keys
         self._provider_keys: Mapping[str, str] = {}
@@ -52,7 +62,9 @@ class InForce:
         Raises:
             BundleRejected: As ``prepare``; what was in force stays.
         """
-        self._put(stored, self._ready(stored))
+        with collector.held(self._news_bytes(stored)):
+            enforcement = self._ready(stored)
+        self._put(stored, enforcement)
 
     async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
         """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
@@ -63,7 +75,8 @@ class InForce:
         Raises:
             BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
         """
-        enforcement = await asyncio.to_thread(self._ready, stored)
+        with collector.held(self._news_bytes(stored)):
+            enforcement = await asyncio.to_thread(self._ready, stored)
         return lambda: self._put(stored, enforcement)
 
     def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
@@ -94,7 +107,12 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys)
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, self._offered())
+
+    def _news_bytes(self, stored: StoredBundle) -> int:
+        """How large the documents are that will be read anew."""
+        known = {} if self._parsed is None else self._parsed.contents
+        return sum(len(content) for name, content in stored.documents.items() if known.get(name) != content)
 
     def apply_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put opened secrets in force, at the start; keys whose pepper has come or gone change at once."""

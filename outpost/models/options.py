@@ -2,17 +2,8 @@
 
 import json
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
-
-class Provider(StrEnum):
-    """Where a graph runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
+from outpost.protocol.model_provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +39,8 @@ class WorkerSettings:
     threads: int = 1
     memory_bytes: int = 0
     waiting_tokens: int = 262_144
-    batch_windows: int = 1
-    batch_wait_s: float = 0.0
+    batch_windows: int = 0
+    """0: one on a CPU, many on a GPU."""
 
     def to_json(self) -> str:
         """For the command line of the process."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from outpost.errors import ModelUnavailable, PackInvalid
-from outpost.models.options import Provider, SessionOptions
+from outpost.models.options import SessionOptions
 from outpost.models.pack import Pack
 from outpost.models.scores import Floats
 from outpost.protocol.model_card import MODEL_FILE
+from outpost.protocol.model_provider import Provider
 
 HALF_PRECISION_FILE: Final = "model-fp16.onnx"
 """Read instead of ``model.onnx`` on a GPU, where a pack has it: int8 as CPUs like it runs slower there."""

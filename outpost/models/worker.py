@@ -22,14 +22,17 @@ from typing import Any, Final
 from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.frames import FrameInvalid, FrameReader, Message, encode, finding_from_json, result_to_json
 from outpost.models.inspector import NOTHING
-from outpost.models.options import Provider, SessionOptions, WorkerSettings
+from outpost.models.options import SessionOptions, WorkerSettings
 from outpost.models.queue import Limits
 from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
 from outpost.models.session import available
+from outpost.protocol.model_provider import Provider
 
 _READ_BYTES: Final = 1 << 18
 _TICK_S: Final = 0.05  # how late a run that takes too long is stopped at most
 _INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
+_GPU_WINDOWS: Final = 32
+_GPU_WAIT_S: Final = 0.002  # about what one batch takes
 _EXIT_PACK: Final = 3
 _EXIT_BROKEN: Final = 4
 
@@ -40,8 +43,11 @@ class Worker:
     def __init__(self, settings: WorkerSettings, loaded: Loaded) -> None:
         self._settings = settings
         self._loaded = loaded
-        limits = Limits(settings.waiting_tokens, settings.batch_windows, settings.batch_wait_s)
-        self._runners = Runners(settings.runners, limits)
+        on_gpu = loaded.session.provider in (Provider.CUDA, Provider.TENSORRT)
+        windows = settings.batch_windows or (_GPU_WINDOWS if on_gpu else 1)
+        limits = Limits(settings.waiting_tokens, windows, _GPU_WAIT_S if on_gpu and windows > 1 else 0.0)
+        # A device runs one batch at a time; a second thread prepares the next.
+        self._runners = Runners(min(settings.runners, 2) if on_gpu else settings.runners, limits)
 
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer until every socket is closed at its other end."""

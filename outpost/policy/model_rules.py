@@ -102,10 +102,11 @@ def _missing(wanted: Iterable[str], offered: Collection[str]) -> list[str]:
 
 
 def _demanded_by(rule: CompiledRule) -> list[str]:
-    return [kind for kind in rule.kinds or () if _only_models_find(kind)]
+    return [kind for kind in rule.kinds or () if only_models_find(kind)]
 
 
-def _only_models_find(pattern: str) -> bool:
+def only_models_find(pattern: str) -> bool:
+    """Whether nothing but a model can report ``pattern``, a kind or a family."""
     if pattern.endswith("*"):
         inside = [kind for kind in KINDS if pattern != "*" and kind.name.startswith(pattern[:-1])]
         return bool(inside) and all(kind.source is Source.MODEL for kind in inside)

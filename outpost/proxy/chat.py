@@ -10,7 +10,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -19,23 +19,27 @@ import aiohttp
 from aiohttp import web
 
 from outpost.audit.event import AuditEvent
+from outpost.documents.reader import DocumentReader
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
 from outpost.policy.evaluate import Facts, evaluate
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.attachments import read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
-from outpost.proxy.decide import Inspectable, Verdict, judge
+from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.inspection import Look, Models, look_for
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
-from outpost.proxy.surfaces.surface import Answer, Stream, Surface
+from outpost.proxy.surfaces.surface import Answer, Request, Stream, Surface
+from outpost.proxy.whole import Collected, Texts
 
 T = TypeVar("T")
 
@@ -74,6 +78,8 @@ class ProxyParts:
     limits: BodyLimits
     metrics: ProxyMetrics
     clock: Callable[[], datetime]
+    documents: DocumentReader = field(default_factory=DocumentReader)
+    models: Models | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +121,23 @@ class SurfaceServer:
         raw = await read_body(request, self._parts.limits)
         exchange.input_bytes = len(raw)
         parsed = await _off_loop(len(raw), partial(surface.parse_request, raw))
+        parse: Callable[[bytes], Request] = surface.parse_request
         if not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
         headers = _inspected_headers(surface, request, enforcement)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+        if parsed.attachments:
+            read = await read_attachments(parsed, self._parts.documents)
+            parsed = with_attachments(parsed, read)
+
+            def parse(body: bytes) -> Request:
+                return with_attachments(surface.parse_request(body), read)
+
         key = redaction_key(enforcement.peppers, self._fallback_key)
         redactor = Redactor(key, raw)
-        verdict = await self._judge(enforcement, facts, parsed, surface.parse_request, redactor)
+        verdict = await self._judge(enforcement, facts, parsed, parse, redactor)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model
@@ -189,14 +203,20 @@ class SurfaceServer:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer)
+        events = self._events(call, answer)
+        texts = None
+        look = look_for(self._parts.models, call.enforcement, call.output)
+        if look is not None:
+            events, texts = await _looked_at(look, call, shape, events)
+            shape = call.surface.stream() if call.surface.stream else shape
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(_headers(call, answer))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, inspector, answer)
+                tail = await self._pump(call, response, inspector, events)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -221,20 +241,28 @@ class SurfaceServer:
         call: _Call,
         response: web.StreamResponse,
         inspector: StreamInspector,
-        answer: aiohttp.ClientResponse,
+        events: AsyncIterator[sse.Event],
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
+        held: list[bytes] = []
+        async for event in events:
+            out = held + inspector.feed(event)
+            if inspector.ended or inspector.blocked:
+                return out
+            if inspector.decides_at_end:
+                held = out  # a refusal can still take the place of all of it
+            else:
+                await self._send(call, response, out)
+        return held + inspector.finish()
+
+    async def _events(self, call: _Call, answer: aiohttp.ClientResponse) -> AsyncIterator[sse.Event]:
         reader = sse.EventReader(named=call.surface.named_events)
         async for part in self._parts.forwarder.stream(answer):
             for event in reader.feed(part):
-                out = inspector.feed(event)
-                if inspector.ended or inspector.blocked:
-                    return out
-                await self._send(call, response, out)
+                yield event
         if reader.rest():
             message = "the provider's stream ended inside an event"
             raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-        return inspector.finish()
 
     async def _close_stream(
         self,
@@ -290,8 +318,16 @@ class SurfaceServer:
         parse: Callable[[bytes], Inspectable],
         redactor: Redactor,
     ) -> Verdict:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
-        return await _off_loop(len(parsed.document.raw), run)
+        size = len(parsed.document.raw)
+        look = look_for(self._parts.models, enforcement, facts)
+        if look is None:
+            run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+            return await _off_loop(size, run)
+        judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        step = await _off_loop(size, partial(advance, judging))
+        while not isinstance(step, Verdict):
+            step = await _off_loop(size, partial(advance, judging, await look.answer(step)))
+        return step
 
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away while the provider was working: close the record without anyone waiting for it."""
@@ -304,6 +340,27 @@ class SurfaceServer:
     def _count(self, verdict: Verdict, direction: Direction) -> None:
         for item in verdict.located:
             self._parts.metrics.findings.labels(item.finding.kind, direction).inc()
+
+
+async def _looked_at(
+    look: Look, call: _Call, shape: Stream, events: AsyncIterator[sse.Event]
+) -> tuple[AsyncIterator[sse.Event], Texts]:
+    """The whole stream, and what was found in its texts by patterns and models."""
+    collected, texts = Collected(), Texts(call.enforcement.engine.scan)
+    listening = StreamInspector(call.enforcement.engine, lambda _: Decision(Action.ALLOW, "", ""), shape, texts=texts)
+    async for event in events:
+        collected.add(event)
+        listening.feed(event)
+        if listening.ended:
+            break
+    listening.finish()
+    texts.answered(await look.answer([*texts.questions.values()]))
+    return _replayed(collected.events), texts
+
+
+async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
+    for event in events:
+        yield event
 
 
 def _headers(call: _Call, answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -5,7 +5,7 @@ bundle is swapped in between two requests. ``Admission`` answers the fail-closed
 depend on a request. Pure: time is passed in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle, Freshness
 from outpost.policy.compile import Compiled, Lists, check_smoke, compile_documents
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
+from outpost.policy.model_rules import ModelRules, require_offered
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import Provider
 
@@ -39,6 +40,8 @@ class Enforcement:
     """With which keys and allow-list were made ready."""
     list_keys: Mapping[str, bytes] = field(repr=False)
     """With which lists were made ready."""
+    models: ModelRules = field(default_factory=ModelRules)
+    """What of the models' findings counts."""
 
     def provider_for(self, model: str, dialect: str = "openai") -> Provider:
         """Where ``model`` is served to callers who speak ``dialect``.
@@ -58,6 +61,7 @@ def compile_bundle(
     peppers: Mapping[str, bytes],
     before: Enforcement | None = None,
     list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
+    offered: Collection[str] | None = (),
 ) -> Enforcement:
     """Make a verified bundle ready for use, and try its smoke cases. Takes up to seconds for 100,000 keys.
 
@@ -66,11 +70,14 @@ def compile_bundle(
         peppers: By id.
         before: What is in force now; parts that did not change are taken from it.
         list_keys: By id.
+        offered: The kinds that the models here find; None if that is not known yet, and each request will be asked.
 
     Raises:
-        BundleRejected: It does not compile, or a smoke case comes out differently.
+        BundleRejected: It does not compile, demands what no model here finds, or a smoke case comes out differently.
     """
     enforcement = _compile(bundle, peppers, list_keys, before)
+    if offered is not None:
+        require_offered(enforcement.policy, offered)
     check_smoke(bundle.smoke, Compiled(enforcement.policy, enforcement.engine))
     return enforcement
 
@@ -90,7 +97,7 @@ def _compile(
 ) -> Enforcement:
     same = before if before is not None and before.peppers == peppers else None
     if same is not None and _same_engine(same, bundle, list_keys) and not bundle.budgets.budgets:
-        compiled = Compiled(compile_policy(bundle.policy), same.engine)
+        compiled = Compiled(compile_policy(bundle.policy), same.engine, same.models)
     else:
         lists = Lists(bundle.lists, list_keys)
         compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers, lists)
@@ -98,7 +105,9 @@ def _compile(
     providers: dict[tuple[str, str], Provider] = {
         (provider.surface, model): provider for provider in bundle.routing.providers for model in provider.models
     }
-    return Enforcement(bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), dict(list_keys))
+    return Enforcement(
+        bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), dict(list_keys), compiled.models
+    )
 
 
 def _same_engine(before: Enforcement, bundle: Bundle, list_keys: Mapping[str, bytes]) -> bool:

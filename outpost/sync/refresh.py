@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 from tuf.api.metadata import TargetFile
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected
@@ -104,7 +105,8 @@ async def refresh(
         else:
             limit_bytes = DOCUMENT_BYTES if list_of_target(name) is None else MAX_LIST_BYTES
             documents[name] = await driver.run(fetch_target(trusted, target, limit_bytes))
-    await asyncio.to_thread(read_documents, trusted, targets, documents)
+    with collector.held(sum(map(len, documents.values()))):
+        await asyncio.to_thread(read_documents, trusted, targets, documents)
     return driver.bundle(trusted, documents)
 
 

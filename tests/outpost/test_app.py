@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gc
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import local_list_keys, local_provider_keys, open_outpost, serve
+from outpost.app import local_list_keys, local_provider_keys, offered_kinds, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
@@ -35,6 +36,7 @@ from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
 from tests.fakes.enrolled import enrol, fill_cache, stored_bundle
+from tests.fakes.model_pack import write_pack
 from tests.outpost.dlp.org_lists import KEY
 
 
@@ -441,9 +443,14 @@ async def test_the_event_loop_goes_on_while_a_large_bundle_is_made_ready(opened,
             turns += 1
             await asyncio.sleep(0.001)
 
+    looked_through = []
+    gc.callbacks.append(lambda phase, about: looked_through.append((phase, about["generation"])))
     counting = asyncio.create_task(count())
     put_in_force = await outpost.in_force.prepare(stored)
     counting.cancel()
+    gc.callbacks.pop()
+    gc.unfreeze()
+    assert looked_through == [("start", 2), ("stop", 2)], "once, before; in between it would hold everything up"
     put_in_force()
     assert turns > 10, "a compilation on the loop would have let it turn once"
 
@@ -592,3 +599,29 @@ def test_the_stored_bundle_of_the_fake_is_what_a_store_gives_back(plane, identit
     fill_cache(plane, identity, data_dir)
     with open_database(data_dir / "outpost.db") as database:
         assert BundleStore(database).load() == stored_bundle(plane)
+
+
+async def test_a_model_pack_that_is_not_there_is_red_until_it_is(config, filled, clock, tmp_path):
+    port = _free_port()
+    changes = {"models_pack": tmp_path / "pack", "models_threads": 1, "listen_port": port}
+    outpost = open_outpost(config.model_copy(update=changes), clock=clock)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(outpost, stop))
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
+        refused = await _answer(client, f"{url}/readyz")
+        assert refused.status_code == 503
+        assert "inspection_unavailable" in refused.text
+        write_pack(tmp_path / "made").rename(tmp_path / "pack")
+        while (await client.get(f"{url}/readyz")).status_code != 200:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.05)
+        assert (await client.get(f"{url}/health")).json()["models"]["pack"] == "tiny 1.0"
+    stop.set()
+    await asyncio.wait_for(serving, 20)
+    outpost.close()
+
+
+def test_what_a_pack_offers_is_read_from_its_card(tmp_path):
+    assert offered_kinds(None) == frozenset()
+    assert offered_kinds(tmp_path) is None
+    assert "pii.person" in offered_kinds(write_pack(tmp_path / "pack"))

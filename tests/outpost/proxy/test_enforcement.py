@@ -112,3 +112,12 @@ def test_lists_are_made_ready_once_and_outlive_their_key():
         compile_bundle(bundle, {}, first, {})
     # The control plane takes the key away while the list is in force: it goes on finding.
     assert with_peppers(first, {"p1": PEPPER}, {}).engine.scan("Quxley") != []
+
+
+def test_a_bundle_that_demands_a_model_is_refused_where_there_is_none():
+    bundle = make_bundle(policy("BLOCK", ["pii.person"]), routing("http://provider.example/v1"), [make_key()[1]], AT)
+    for offered in ((), {"attack.jailbreak"}):
+        with pytest.raises(BundleRejected, match=r"only a model finds pii\.person"):
+            compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
+    for offered in ({"pii.person"}, None):
+        assert compile_bundle(bundle, {"p1": PEPPER}, offered=offered).bundle is bundle

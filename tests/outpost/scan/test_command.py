@@ -1,13 +1,17 @@
 import gzip
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from outpost.cli import cli
 from outpost.dlp.dictionary import build_words
 from outpost.protocol.list_file import encode_list_key
+from outpost.scan.command import _AboveBar, _say
 from tests.fakes.model_pack import write_pack
 from tests.outpost.dlp.org_lists import KEY
 
@@ -187,6 +191,27 @@ def test_jsonl_answers_each_line():
     good = run("--jsonl", "-", text=json.dumps({"id": "a", "segments": [CARD]}))
     assert good.exit_code == 0
     assert rows(good)[0]["findings"][0]["segment"] == 0
+
+
+def test_what_the_terminal_cannot_write_is_escaped():
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    with redirect_stdout(out):
+        _say("ö\udcff.txt")
+    out.seek(0)
+    assert out.read() == "\\xf6\\udcff.txt\n"
+
+
+def test_lines_above_the_bar_are_whole():
+    shown = io.StringIO()
+    with redirect_stdout(_AboveBar(Console(file=shown, width=10))):
+        _say("a path of many words.txt:1:1: [bold]\nnext")
+    assert shown.getvalue() == "a path of many words.txt:1:1: [bold]\nnext\n"
+
+
+def test_jsonl_finds_what_lies_in_two_segments():
+    line = json.dumps({"id": 1, "segments": ["card 4111 1111", " 1111 1111"]})
+    result = run("--jsonl", "-", text=line)
+    assert [one["segment"] for one in json.loads(result.stdout)["findings"]] == [0, 1]
 
 
 def test_a_model_pack_adds_its_kinds(folder):
