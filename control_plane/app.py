@@ -32,7 +32,8 @@ from control_plane.events import IdentityEvent
 from control_plane.initialise import open_installation, require_initialised
 from control_plane.keyring import DataDir, Keyring, ensure_server_certificate, load_keyring
 from control_plane.load import Gate, LoadLimits
-from control_plane.operations import Operations, utc_now
+from control_plane.operations import Operations
+from control_plane.operations_core import utc_now
 from control_plane.pruning import PRUNE_EVERY
 from control_plane.rate_limit import RateLimiter
 from control_plane.recovery import RecoveryPolicy

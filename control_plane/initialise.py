@@ -20,7 +20,8 @@ from control_plane.defaults import DEFAULT_PROVIDER_URL
 from control_plane.errors import AlreadyInitialised, InvalidRequest, KeysUnsafe, NotInitialised
 from control_plane.keyring import DataDir, create_keys, ensure_server_certificate, load_keyring
 from control_plane.keys import KeyRequest
-from control_plane.operations import Operations, utc_now
+from control_plane.operations import Operations
+from control_plane.operations_core import utc_now
 from control_plane.orgs import require_org_id, require_provider_url
 from control_plane.root_key import BroughtKey, new_passphrase
 from control_plane.seal import make_seal, socket_path, write_seal

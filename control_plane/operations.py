@@ -1,12 +1,12 @@
 """Every operation of the control plane: one method, one transaction, one rule.
 
-The command line and the HTTP API both stand on this file and hold no rules of their own.
+The command line and the HTTP API both stand on this file and hold no rules of their own. What an operator does lies
+in ``tenant_operations`` and ``registry_operations``; here are what outposts ask for and what the schedule does.
 Methods are synchronous and may block on the database; the API calls them in a thread.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -14,7 +14,6 @@ from cryptography import x509
 from sqlalchemy import Connection
 
 from control_plane import bundles
-from control_plane.admission import Verifier
 from control_plane.audit import take_batch
 from control_plane.authorities import Kind, trust_update
 from control_plane.canary import halt
@@ -30,39 +29,22 @@ from control_plane.errors import (
 from control_plane.events import IdentityEvent
 from control_plane.heartbeat import Report, record_heartbeat
 from control_plane.issuance import OutpostIssuer, StoredCrl, current_crl, fresh_crl, outpost_issuer
-from control_plane.keyring import Keyring, at_state
-from control_plane.keys import KeyRequest, VirtualKey, create_key, keys_document, revoke_key
-from control_plane.orgs import OrgStores, User, create_org, create_user, require_org, require_org_id
-from control_plane.outposts import (
-    OutpostRecord,
-    OutpostStatus,
-    admit,
-    approve_recovery,
-    create_outpost,
-    create_token,
-    revoke_outpost,
-)
-from control_plane.policy_operations import PolicyOperations, publishing
+from control_plane.keyring import Keyring
+from control_plane.outposts import OutpostRecord, admit
 from control_plane.pruning import forget_ended_before
-from control_plane.recovery import APPROVED, RecoveryPolicy, recover
-from control_plane.recovery import EVENTS as RECOVERY_EVENTS
+from control_plane.recovery import recover
 from control_plane.registration import Enrolment, enroll
+from control_plane.registry_operations import RegistryOperations
 from control_plane.release import STABLE
 from control_plane.renewal import renew
-from control_plane.secret_operations import SecretOperations
-from control_plane.secrets import newest_pepper, seal_for, set_secret
-from control_plane.signing import TIMESTAMP_LIFETIME
+from control_plane.secrets import seal_for
 from control_plane.store.audit import SqlAuditStore
-from control_plane.store.authorities import SqlAuthorityStore
 from control_plane.store.bundles import SqlBundleStore
 from control_plane.store.canaries import SqlCanaryStore
-from control_plane.store.engine import Database
 from control_plane.store.events import SqlEventStore
-from control_plane.store.keys import SqlKeyStore
-from control_plane.store.orgs import SqlOrgStore, SqlSecretStore
+from control_plane.store.orgs import SqlSecretStore
 from control_plane.store.outposts import SqlCrlStore, SqlRegistrationStore, SqlRegistryStore
-from control_plane.tokens import EnrolmentToken
-from outpost.protocol.documents import KEYS_TARGET
+from control_plane.tenant_operations import TenantOperations
 from outpost.protocol.messages import (
     AuditBatch,
     AuditReceipt,
@@ -80,176 +62,8 @@ _log = structlog.get_logger("control_plane.operations")
 OFFICERS_WARNING = timedelta(days=60)  # people have to meet, or be sent a file; a month and a month's slack
 
 
-def utc_now() -> datetime:
-    """The real clock."""
-    return datetime.now(UTC)
-
-
-class Operations:
+class Operations(TenantOperations, RegistryOperations):
     """The control plane's operations over one database and one set of keys."""
-
-    def __init__(  # noqa: PLR0913 - what a test exchanges
-        self,
-        database: Database,
-        keyring: Keyring,
-        trust_domain: str,
-        *,
-        timestamp_lifetime: timedelta = TIMESTAMP_LIFETIME,
-        recovery: RecoveryPolicy = RecoveryPolicy(),  # noqa: B008 - immutable
-        clock: Callable[[], datetime] = utc_now,
-        random_bytes: Callable[[int], bytes] = os.urandom,
-    ) -> None:
-        self.database = database
-        self.keyring = keyring
-        self.trust_domain = trust_domain
-        self.clock = clock
-        self._timestamp_lifetime = timestamp_lifetime
-        self._random_bytes = random_bytes
-        self._recovery = recovery
-        self.secrets = SecretOperations(database, keyring, timestamp_lifetime, clock, random_bytes)
-        self.policy = PolicyOperations(database, keyring, timestamp_lifetime, clock)
-        self._verifier = Verifier(trust_domain)
-
-    # Orgs, people, keys, policy: what an operator does
-
-    def create_org(self, org_id: str, provider_url: str) -> int:
-        """Create an org with its default bundle; returns the snapshot version. See ``orgs.create_org``."""
-        signers = self.keyring.ensure_org_keys(require_org_id(org_id))
-        with self.database.write() as connection:
-            return create_org(
-                OrgStores(SqlOrgStore(connection), SqlSecretStore(connection), SqlBundleStore(connection)),
-                org_id,
-                signers=signers,
-                wrapper=self.keyring.wrapper,
-                at=self.clock(),
-                random_bytes=self._random_bytes,
-                provider_url=provider_url,
-                timestamp_lifetime=self._timestamp_lifetime,
-            )
-
-    def org_ids(self) -> list[str]:
-        """All orgs, oldest first."""
-        with self.database.read() as connection:
-            return SqlOrgStore(connection).org_ids()
-
-    def create_user(self, org_id: str, name: str) -> tuple[User, str]:
-        """Create an admin; returns the password, to be shown once."""
-        with self.database.write() as connection:
-            store = SqlOrgStore(connection)
-            return create_user(store, require_org(store, org_id), name, self.clock(), self._random_bytes)
-
-    def create_key(self, org_id: str, request: KeyRequest) -> tuple[VirtualKey, str, int]:
-        """Create a virtual key and publish it; returns the record, the key (shown once) and the snapshot version."""
-        signers = self.keyring.signers(self._known_org(org_id))
-
-        def work(connection: Connection) -> tuple[VirtualKey, str, int]:
-            pepper_id, pepper = newest_pepper(SqlSecretStore(connection), self.keyring.wrapper, org_id)
-            key, text = create_key(
-                SqlKeyStore(connection),
-                org_id,
-                request,
-                pepper_id=pepper_id,
-                pepper=pepper,
-                at=self.clock(),
-                random_bytes=self._random_bytes,
-            )
-            documents = {KEYS_TARGET: keys_document(SqlKeyStore(connection).keys(org_id))}
-            version = bundles.publish(
-                SqlBundleStore(connection), org_id, documents, signers, self.clock(), self._timestamp_lifetime
-            )
-            return key, text, version
-
-        return publishing(self.database, work)
-
-    def revoke_key(self, org_id: str, key_id: str) -> int:
-        """Revoke a virtual key and publish that; returns the snapshot version."""
-        signers = self.keyring.signers(self._known_org(org_id))
-
-        def work(connection: Connection) -> int:
-            revoke_key(SqlKeyStore(connection), org_id, key_id, self.clock())
-            documents = {KEYS_TARGET: keys_document(SqlKeyStore(connection).keys(org_id))}
-            return bundles.publish(
-                SqlBundleStore(connection), org_id, documents, signers, self.clock(), self._timestamp_lifetime
-            )
-
-        return publishing(self.database, work)
-
-    def keys(self, org_id: str) -> list[VirtualKey]:
-        """All virtual keys of an org, revoked ones too."""
-        with self.database.read() as connection:
-            return SqlKeyStore(connection).keys(require_org(SqlOrgStore(connection), org_id))
-
-    def publish(self, org_id: str, changes: Mapping[str, bytes]) -> int:
-        """Publish changed documents; returns the snapshot version. See ``bundles.publish``."""
-        signers = self.keyring.signers(self._known_org(org_id))
-
-        def work(connection: Connection) -> int:
-            return bundles.publish(
-                SqlBundleStore(connection), org_id, changes, signers, self.clock(), self._timestamp_lifetime
-            )
-
-        return publishing(self.database, work)
-
-    def set_secret(self, org_id: str, name: str, value: str) -> None:
-        """Set a provider's key. See ``secrets.set_secret``."""
-        with self.database.write() as connection:
-            require_org(SqlOrgStore(connection), org_id)
-            set_secret(SqlSecretStore(connection), self.keyring.wrapper, org_id, name, value, self.clock())
-
-    # The registry
-
-    def create_outpost(self, org_id: str, name: str, lifetime: timedelta) -> tuple[OutpostRecord, EnrolmentToken]:
-        """Register an outpost and make its first token, both or neither."""
-        with self.database.write() as connection:
-            require_org(SqlOrgStore(connection), org_id)
-            store = SqlRegistryStore(connection)
-            record = create_outpost(store, org_id, name, self.clock(), self._random_bytes)
-            return record, self._token(store, record.id, lifetime)
-
-    def create_token(self, outpost_id: str, lifetime: timedelta) -> EnrolmentToken:
-        """A new token for a registered outpost."""
-        with self.database.write() as connection:
-            return self._token(SqlRegistryStore(connection), outpost_id, lifetime)
-
-    def outposts(self, org_id: str | None) -> list[tuple[OutpostRecord, OutpostStatus | None]]:
-        """All outposts (of one org) with what each last reported."""
-        with self.database.read() as connection:
-            if org_id is not None:
-                require_org(SqlOrgStore(connection), org_id)
-            return SqlRegistryStore(connection).outposts(org_id)
-
-    def revoke_outpost(self, outpost_id: str) -> None:
-        """Revoke an outpost and sign CRLs that say so, all or nothing.
-
-        Where the authorities' keys are sealed nobody is asked for shares: ``serve`` signs when a list is next asked
-        for, and within a minute at the latest.
-        """
-        with self.database.write() as connection:
-            keyring, at = self.at_newest_trust(connection), self.clock()
-            revoke_outpost(SqlRegistryStore(connection), outpost_id, at)
-            SqlEventStore(connection).record(IdentityEvent(at, "revoked", outpost_id))
-            if keyring.authority_keys.is_sealed:
-                return
-            for record in keyring.state.authorities:
-                if record.kind is Kind.INTERMEDIATE and keyring.authority_keys.find(record):
-                    current_crl(SqlCrlStore(connection), partial(keyring.authority, record.name), record.name, at)
-
-    def approve_recovery(self, outpost_id: str) -> None:
-        """Let an outpost recover once, where settings ask for an operator's word."""
-        with self.database.write() as connection:
-            approve_recovery(SqlRegistryStore(connection), outpost_id, self.clock())
-            SqlEventStore(connection).record(IdentityEvent(self.clock(), APPROVED, outpost_id))
-
-    def registry_notes(self) -> tuple[dict[str, int], dict[str, str]]:
-        """By outpost: how often spent tokens were tried again, and what came of the newest attempt to recover."""
-        with self.database.read() as connection:
-            replays = SqlRegistryStore(connection).replays()
-            return replays, SqlEventStore(connection).newest_of_kinds(RECOVERY_EVENTS)
-
-    def events(self, limit: int, outpost_id: str | None = None) -> list[IdentityEvent]:
-        """The newest identity events (of one outpost), newest first."""
-        with self.database.read() as connection:
-            return SqlEventStore(connection).newest(limit, outpost_id)
 
     # What outposts ask for
 
@@ -483,35 +297,6 @@ class Operations:
             ended_before = forget_ended_before(self.clock(), self._recovery.window)
             return SqlRegistryStore(connection).forget_certificates(ended_before)
 
-    def newest_trust(self) -> Keyring:
-        """The keys at the newest generation of trust; another process may have moved it on."""
-        with self.database.read() as connection:
-            return self.at_newest_trust(connection)
-
-    def at_newest_trust(self, connection: Connection) -> Keyring:
-        """The keys at the newest generation of trust, inside a transaction of the caller's."""
-        store = SqlAuthorityStore(connection)
-        generation = store.generation()
-        if generation is not None and generation != self.keyring.state.generation:
-            state = store.load()
-            if state is not None:
-                self.keyring = at_state(self.keyring, state)
-        return self.keyring
-
     def _issuer(self, keyring: Keyring) -> OutpostIssuer:
         name = keyring.state.active(Kind.INTERMEDIATE).name
         return outpost_issuer(keyring.intermediate, self.trust_domain, name)
-
-    def _known_org(self, org_id: str) -> str:
-        with self.database.read() as connection:
-            return require_org(SqlOrgStore(connection), org_id)
-
-    def _token(self, store: SqlRegistryStore, outpost_id: str, lifetime: timedelta) -> EnrolmentToken:
-        return create_token(
-            store,
-            outpost_id,
-            anchor_sha256=self.keyring.anchor_sha256,
-            lifetime=lifetime,
-            at=self.clock(),
-            random_bytes=self._random_bytes,
-        )

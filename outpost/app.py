@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +23,11 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
+from outpost.admin.status import sync_report
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
@@ -36,10 +39,18 @@ from outpost.errors import (
     ConfigError,
     ControlPlaneUntrusted,
     OutpostError,
+    PackInvalid,
     Unavailable,
     Untrusted,
 )
+from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
+from outpost.models.options import WorkerSettings
+from outpost.models.pack import open_pack
+from outpost.models.process import Pace
+from outpost.models.quota import usable_processors
+from outpost.models.service import ModelOptions, ModelService
+from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -50,14 +61,12 @@ from outpost.proxy.server import ProxyServer, make_server
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
-from outpost.sync.enrol import register
-from outpost.sync.identity import Identity, is_enrolled, load_identity
+from outpost.sync.identity import Identity, load_identity
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Effects, Stores, SyncLoop
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
-from pki.files import make_private_dir
 
 log = structlog.get_logger(__name__)
 
@@ -65,12 +74,6 @@ DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
 DOWNLOADS: Final = Path("models", "partial")
 CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
-TOKEN_FILE_WAIT_S: Final = 120.0  # compose starts the outpost beside the step that writes its token
-TOKEN_FILE_POLL_S: Final = 0.5
-HOW_TO_ENROL: Final = (
-    "run `outpost register`, or set OUTPOST_CONTROL_PLANE_URL and OUTPOST_ENROLMENT_TOKEN "
-    "(or OUTPOST_ENROLMENT_TOKEN_FILE)"
-)
 
 Clock = Callable[[], datetime]
 
@@ -109,7 +112,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         ConfigError: A provider key file cannot be read.
     """
     identity = load_identity(config.data_dir, clock())
-    local_keys = local_provider_keys(config)
+    local_keys, list_keys = local_provider_keys(config), local_list_keys(config)
     database = open_database(config.data_dir / DATABASE_FILE)
     try:
         audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
@@ -119,7 +122,8 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    in_force = InForce(identity, admission, local_keys, clock)
+    offered = partial(offered_kinds, config.models_pack)
+    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -177,57 +181,25 @@ def local_provider_keys(config: Config) -> dict[str, str]:
     return keys
 
 
-async def ensure_enrolled(config: Config, *, clock: Clock = utc_now) -> None:
-    """Register on first start if a token is configured; do nothing if there is an identity.
+def local_list_keys(config: Config) -> dict[str, bytes]:
+    """List keys from files, by id.
 
     Raises:
-        ConfigError: There is no identity and no token, or no control plane to take it to.
-        OutpostError: Registration failed.
+        ConfigError: A file cannot be read or is no key file.
     """
-    if is_enrolled(config.data_dir):
-        return
-    token = await _enrolment_token(config)
-    if token is None or config.control_plane_url is None:
-        missing = "no enrolment token" if token is None else "no control_plane_url"
-        raise ConfigError([f"this outpost is not enrolled and there is {missing}: {HOW_TO_ENROL}"])
-    make_data_dir(config)
-    identity = await asyncio.to_thread(register, config.control_plane_url, token, config.data_dir, clock=clock)
-    log.info("enrolled", org_id=identity.org_id, outpost_id=identity.outpost_id)
-
-
-def make_data_dir(config: Config) -> None:
-    """Make the data directory, for the owner only.
-
-    Raises:
-        Unavailable: It cannot be made.
-    """
-    try:
-        make_private_dir(config.data_dir)
-    except OSError as err:
-        raise Unavailable(f"cannot make the data directory {config.data_dir}: {err.strerror}") from err
-
-
-async def _enrolment_token(config: Config) -> str | None:
-    if config.enrolment_token is not None:
-        return config.enrolment_token.get_secret_value().strip()
-    if config.enrolment_token_file is None:
-        return None
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(TOKEN_FILE_WAIT_S):
-            while True:
-                token = _text_of(config.enrolment_token_file)
-                if token:
-                    return token
-                await asyncio.sleep(TOKEN_FILE_POLL_S)
-    return None
-
-
-def _text_of(path: Path) -> str:
-    """The file's text; empty if it is not there yet."""
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    keys, problems = {}, []
+    for path in config.list_key_files:
+        try:
+            key = parse_list_key(path.read_bytes())
+        except OSError as err:
+            problems.append(f"list_key_files: {path} cannot be read ({err.strerror})")
+        except ListKeyInvalid:
+            problems.append(f"list_key_files: {path} is not a list key file")
+        else:
+            keys[key.id] = key.value
+    if problems:
+        raise ConfigError(problems)
+    return keys
 
 
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
@@ -291,14 +263,18 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
         metrics = ProxyMetrics()
+        models = make_models(outpost.config, metrics)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics):
+        async with _listening(outpost, sync, standing, metrics, models):
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
+            collector.settle()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
                 tasks.create_task(_watch_freshness(freshness, stop))
+                if models is not None:
+                    tasks.create_task(models.run(stop))
             outpost.admission.draining = True
             log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
@@ -307,12 +283,12 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService | None
 ) -> AsyncIterator[None]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
-        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync)
+        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync), models
     )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
@@ -327,6 +303,7 @@ async def _listening(
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
+            models=models,
         )
         proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
@@ -347,6 +324,36 @@ async def _listening(
         finally:
             await runner.cleanup()
             await admin.cleanup()
+
+
+def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
+    """What runs the configured model pack; None without one."""
+    if config.models_pack is None:
+        return None
+    threads = config.models_threads or usable_processors()
+    worker = WorkerSettings(
+        sockets=(),
+        pack="",
+        provider=config.models_provider,
+        runners=threads,
+        memory_bytes=config.models_memory_mb << 20,
+        waiting_tokens=config.models_queue_tokens,
+        batch_windows=config.models_batch,
+    )
+    options = ModelOptions(
+        config.models_pack, worker, Pace(timeout_s=config.models_timeout_s), config.models_cache_entries
+    )
+    return ModelService(options, metrics.registry)
+
+
+def offered_kinds(pack: Path | None) -> frozenset[str] | None:
+    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    if pack is None:
+        return frozenset()
+    try:
+        return open_pack(pack).card.kinds
+    except PackInvalid:
+        return None  # every request is refused until it can be; a policy is not refused for it
 
 
 async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
@@ -432,13 +439,8 @@ def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> 
 
 
 def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
-    state = outpost.stores.state
-    times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
-    report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
-    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
-    report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
-    report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
-    return report
+    failing = {task.value: reason for task, reason in sync.errors.items()}
+    return {**sync_report(outpost.stores.state), "failing": failing}
 
 
 def _address(address: Any) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from outpost.errors import ConfigError
+from outpost.protocol.model_provider import Provider
 from outpost.protocol.settings import ProgramSettings, SettingsInvalid, load_settings
 
 ENV_PREFIX = "OUTPOST_"
@@ -52,6 +53,10 @@ class Config(ProgramSettings):
     provider_key_files: dict[str, Path] = Field(
         default={}, description="File with the API key per provider id. Wins over provider_keys."
     )
+    list_key_files: list[Path] = Field(
+        default=[],
+        description="List key files (`outpost lists keygen`) that the control plane shall not have. Win over its own.",
+    )
     clock_tolerance_s: Seconds = Field(
         default=300, description="How far this machine's clock may be off before it is not trusted, in seconds."
     )
@@ -80,6 +85,38 @@ class Config(ProgramSettings):
     )
     shutdown_grace_s: float = Field(
         default=10, ge=0, le=600, description="How long requests in flight may finish after SIGTERM, in seconds."
+    )
+    models_pack: Path | None = Field(
+        default=None,
+        description="Folder of the model pack that looks at every text; none means patterns only (docs/models.md).",
+    )
+    models_provider: Provider = Field(
+        default=Provider.AUTO,
+        description="Where models run: 'cpu', 'cuda', 'tensorrt', 'openvino', or 'auto' for CUDA if it is there.",
+    )
+    models_threads: int = Field(
+        default=0, ge=0, le=1_024, description="Processors that models use; 0 means as many as this container may."
+    )
+    models_memory_mb: int = Field(
+        default=1_024,
+        ge=0,
+        le=1_048_576,
+        description="Most private memory of the inference process, in MiB; 0 means no limit.",
+    )
+    models_timeout_s: Seconds = Field(
+        default=10, description="How long models may take for one text before it is refused, in seconds."
+    )
+    models_queue_tokens: int = Field(
+        default=262_144,
+        ge=1_024,
+        le=1 << 30,
+        description="Tokens that may wait for the models; what comes on top is refused.",
+    )
+    models_batch: int = Field(
+        default=0, ge=0, le=1_024, description="Most windows that run together; 0 means 1 on a CPU, 32 on a GPU."
+    )
+    models_cache_entries: int = Field(
+        default=20_000, ge=0, le=10_000_000, description="Texts whose findings are remembered, by a keyed digest."
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."

@@ -28,8 +28,10 @@ from outpost.errors import (
     ControlPlaneUntrusted,
     IdentityInvalid,
     OutpostError,
+    PackInvalid,
     Rejected,
 )
+from outpost.models.pack import open_pack, verify_files
 from outpost.policy.bundle import Bundle, Freshness, load_bundle
 from outpost.sync.client import ControlPlaneClient, Timeouts
 from outpost.sync.clock import ClockWatch
@@ -92,7 +94,7 @@ async def examine(config: Config, around: Surroundings) -> list[Check]:
     bundle, policy = _policy(config.data_dir, identity, at)
     watch = ClockWatch(around.clock, time.monotonic, tolerance=timedelta(seconds=config.clock_tolerance_s))
     checks += [*_network(config, identity, around), *await _control_plane(config, identity, around, watch)]
-    checks += [_clock(config.data_dir, watch), policy, _audit(config.data_dir, identity)]
+    checks += [_clock(config.data_dir, watch), policy, *_models(config), _audit(config.data_dir, identity)]
     return [*checks, *_providers(bundle, around), _health(identity, around)]
 
 
@@ -120,6 +122,21 @@ def _disk(data_dir: Path) -> Iterator[Check]:
         yield Check("disk", Status.WARN, detail, "give the data directory more room or a faster disk")
     else:
         yield Check("disk", Status.OK, detail)
+
+
+def _models(config: Config) -> Iterator[Check]:
+    if config.models_pack is None:
+        return
+    try:
+        pack = open_pack(config.models_pack)
+        verify_files(pack)
+    except PackInvalid as err:
+        yield Check(
+            "models", Status.FAIL, str(err), "put the pack back whole: `outpost models verify` says what is wrong"
+        )
+    else:
+        detail = f"{pack.label} finds {len(pack.card.kinds)} kinds, licence {pack.card.licence}"
+        yield Check("models", Status.OK, detail)
 
 
 def _ports(config: Config, around: Surroundings) -> Iterator[Check]:

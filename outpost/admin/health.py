@@ -8,6 +8,8 @@ from typing import Any, Final
 from outpost.admin.freshness import freshness_fields, offline_percent
 from outpost.audit.log import AuditLog
 from outpost.errors import Rejected
+from outpost.models.service import ModelService
+from outpost.protocol.codes import ErrorCode
 from outpost.proxy.enforcement import Admission
 from outpost.sync.clock import ClockWatch
 from outpost.sync.keeper import IdentityKeeper
@@ -38,12 +40,14 @@ class OutpostHealth:
         audit: AuditLog,
         clock: Callable[[], datetime],
         sync_report: Callable[[], dict[str, Any]],
+        models: ModelService | None = None,
     ) -> None:
         self._standing = standing
         self._admission = admission
         self._audit = audit
         self._clock = clock
         self._sync_report = sync_report
+        self._models = models
 
     def ready_problems(self) -> list[str]:
         """Why requests cannot be served now; empty if they can."""
@@ -53,6 +57,8 @@ class OutpostHealth:
             enforcement = self._admission.admit(self._clock())
         except Rejected as err:
             return [f"{err.code}: {err.message}"]
+        if self._models is not None and self._models.problem is not None:
+            return [f"{ErrorCode.INSPECTION_UNAVAILABLE}: {self._models.problem}"]
         missing = enforcement.keys.missing_peppers
         return [f"no_policy: secrets for {len(missing)} pepper(s) have not arrived"] if missing else []
 
@@ -60,6 +66,8 @@ class OutpostHealth:
         """What works now and will not for long."""
         at = self._clock()
         found = self._standing_warnings(at)
+        if self._models is not None and self._models.warning is not None:
+            found.append(self._models.warning)
         enforcement = self._admission.enforcement
         if enforcement is not None:
             bundle = enforcement.bundle
@@ -129,6 +137,7 @@ class OutpostHealth:
                 "delivered": self._audit.delivered,
                 "waiting": self._audit.size - self._audit.delivered,
             },
+            "models": None if self._models is None else self._models.report(),
             "sync": self._sync_report(),
             "warnings": self.warnings(),
         }

@@ -112,11 +112,9 @@ class AuditEvent:
             raise ValueError(f"unknown event kind; one of {sorted(KINDS)}")
         if self.at.tzinfo is None:
             raise ValueError("at is a naive datetime")
-        _set(self, "at", self.at.astimezone(UTC))
-        for name in _TEXT_FIELDS:
-            value = getattr(self, name)
-            if value is not None:
-                _set(self, name, _bounded(value, MAX_TEXT_CHARS if name in _LONG_FIELDS else MAX_NAME_CHARS))
+        if self.at.tzinfo is not UTC:
+            _set(self, "at", self.at.astimezone(UTC))
+        _bound_texts(self)
         for name in _COUNT_FIELDS:
             value = getattr(self, name)
             if value is not None:
@@ -133,8 +131,11 @@ class AuditEvent:
 
 _FIELDS: Final = tuple(field.name for field in fields(AuditEvent))
 _FINDING_FIELDS: Final = tuple(field.name for field in fields(AuditFinding))
-_TEXT_FIELDS: Final = tuple(f.name for f in fields(AuditEvent) if f.type in {str, str | None} and f.name != "kind")
-
+_TEXT_LIMITS: Final = tuple(
+    (f.name, MAX_TEXT_CHARS if f.name in _LONG_FIELDS else MAX_NAME_CHARS)
+    for f in fields(AuditEvent)
+    if f.type in {str, str | None} and f.name != "kind"
+)
 
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -201,7 +202,7 @@ def _refuse_constant(name: str) -> object:
 
 def _format_at(at: datetime) -> str:
     # isoformat, not strftime: %Y does not pad years below 1000 on every platform
-    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return at.isoformat(timespec="microseconds")[:-6] + "Z"  # without +00:00
 
 
 def _parse_at(text: object) -> datetime:
@@ -210,11 +211,20 @@ def _parse_at(text: object) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _bound_texts(event: AuditEvent) -> None:
+    for name, limit in _TEXT_LIMITS:
+        value = getattr(event, name)
+        if value is not None and (bounded := _bounded(value, limit)) is not value:
+            _set(event, name, bounded)
+
+
 def _bounded(text: object, limit: int) -> str:
     if not isinstance(text, str):
         raise TypeError("not a text")
+    if text.isascii():
+        return text if len(text) <= limit else text[:limit]
     # Lone surrogates reach us in JSON strings such as a model name; they have no UTF-8 form.
-    return text[:limit].encode("utf-8", "replace").decode() if not text.isascii() else text[:limit]
+    return text[:limit].encode("utf-8", "replace").decode()
 
 
 def _require_count(name: str, value: object) -> None:

@@ -39,12 +39,27 @@ def allowing(
 ) -> tuple[Detector, ...]:
     """``detectors`` that overlook what ``entries`` allow. Digests whose pepper is not here allow nothing."""
     adapted: list[Detector] = []
+    given = allow_tests(entries, peppers)
     for detector in detectors:
-        tests = [
-            _test(entry, peppers) for entry in entries if any(kind_matches(kind, detector.kind) for kind in entry.kinds)
-        ]
+        tests = [test for entry, test in given if any(kind_matches(kind, detector.kind) for kind in entry.kinds)]
         adapted += _overlooking(detector, tests) if tests else (detector,)
     return tuple(adapted)
+
+
+def allow_tests(
+    entries: Sequence[AllowEntry], peppers: Mapping[str, bytes]
+) -> list[tuple[AllowEntry, Callable[[str], bool]]]:
+    """Each entry with what says whether it allows a matched text."""
+    return [(entry, _test(entry, peppers)) for entry in entries]
+
+
+def allowed_values(
+    kind: str, entries: Sequence[AllowEntry], peppers: Mapping[str, bytes]
+) -> Callable[[str], bool] | None:
+    """Whether a matched text of ``kind`` is allowed; None if nothing of the kind is."""
+    given = allow_tests(entries, peppers)
+    tests = [test for entry, test in given if any(kind_matches(wanted, kind) for wanted in entry.kinds)]
+    return (lambda matched: any(test(matched) for test in tests)) if tests else None
 
 
 def _overlooking(detector: Detector, tests: Sequence[Callable[[str], bool]]) -> tuple[Detector, ...]:

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
+from outpost.dlp.finder import SpanFinder
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
@@ -25,7 +26,8 @@ from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
-from outpost.dlp.words import Words, before_match, gate
+from outpost.dlp.tokens import Words as TextWords
+from outpost.dlp.words import Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -50,9 +52,15 @@ LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
 class Engine:
     """All detectors compiled together; one serves all requests and threads. Scanning is a pure function."""
 
-    def __init__(self, detectors: Sequence[Detector], rewriters: Sequence[Rewriter] = REWRITERS) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        rewriters: Sequence[Rewriter] = REWRITERS,
+        finders: Sequence[SpanFinder] = (),
+    ) -> None:
         self.detectors = tuple(detectors)
         self.rewriters = tuple(rewriters)
+        self.finders = tuple(finders)
         # By index of the prefilter: detectors that share a pattern share its spans. Rewriters come after them.
         self._compiled: list[tuple[Pattern, list[tuple[Detector, Words]]]] = []
         triggers: list[str] = []
@@ -64,6 +72,7 @@ class Engine:
                 self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
         self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
@@ -153,29 +162,27 @@ class Engine:
         if reading.depth:
             detectors = [pair for pair in detectors if pair[0].in_rewritten]
         text = reading.text
-        entrance = self._gates[index]
+        entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
+        hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
         for spans in reading.each(index) if detectors else ():
-            window_at, window = -1, b""  # what stands before the match, once it is asked for
-            shut = False
-            if entrance is not None:
-                window_at = spans[0][0]
-                window = before_match(text, window_at)
-                shut = not entrance.opens(window)
+            read_at, window, quiet, shut = -1, b"", True, False
+            if hopeless and ahead.is_quiet(spans[0][0]):
+                continue
             for detector, words in detectors:
-                if shut and words.needs_context:
-                    continue
                 start, end = spans[detector.group]
                 if end - start > MAX_MATCH_CHARS and not (detector.open_ended_chars or detector.restartable):
                     end = start + MAX_MATCH_CHARS
-                if words.reads and start != window_at:
-                    window_at, window = start, before_match(text, start)
-                score = words.score(window)
+                if words.reads and start != read_at:
+                    read_at, quiet = start, ahead.is_quiet(start)
+                    if not quiet:
+                        window = before_match(text, start)
+                        shut = entrance is not None and not entrance.opens(window)
+                if shut and words.needs_context:
+                    continue
+                score = words.base if quiet or not words.reads else words.score(window)
                 if score < REPORT_SCORE or _glued(detector.glue, text, start, end):
                     continue
-                for span_start, span_end in _accepted(detector, text, start, end):
-                    doubtful = detector.doubts is not None and detector.doubts(text[span_start:span_end])
-                    sure = min(score, DOUBTFUL_SCORE) if doubtful else score
-                    findings.append(Finding(detector.kind, span_start, span_end, sure, detector.name))
+                findings += _reported(detector, score, text, _accepted(detector, text, start, end))
             check_count(findings)
 
     def claims(self, index: int, reading: "Reading") -> Iterator[tuple[int, int]]:
@@ -248,7 +255,10 @@ class Engine:
 class Reading:
     """One text and, below it, its other readings. What it needs is computed once, when it is first asked for."""
 
-    __slots__ = ("_closed", "_engine", "_others", "_spans", "begin", "depth", "patterns", "raw", "rewriters", "text")
+    __slots__ = (
+        "_closed", "_engine", "_listed", "_others", "_spans", "_words",
+        "begin", "depth", "patterns", "raw", "rewriters", "text",
+    )  # fmt: skip
 
     def __init__(self, engine: Engine, text: str, begin: int, depth: int) -> None:
         self._engine = engine
@@ -258,6 +268,25 @@ class Reading:
         self._others: list[tuple[View, Sequence[Token], Reading]] | None = None
         self._spans: list[tuple[int, int]] | None = None
         self._closed: list[tuple[int, int]] = []
+        self._words: TextWords | None = None
+        self._listed: list[Finding] | None = None
+
+    def words(self) -> TextWords:
+        """The text's words, for finders."""
+        if self._words is None:
+            self._words = TextWords(self.text)
+        return self._words
+
+    def listed(self) -> list[Finding]:
+        """What finders find."""
+        if self._listed is None:
+            self._listed = [
+                finding
+                for finder in self._engine.finders
+                for finding in finder.find(self.words(), self.begin, rewritten=self.depth > 0)
+            ]
+            check_count(self._listed)
+        return self._listed
 
     def each(self, index: int) -> Iterator[Spans]:
         """The matches of the pattern ``index``."""
@@ -285,6 +314,7 @@ class Reading:
         findings: list[Finding] = []
         for index in self.patterns:
             self._engine.matches(index, self, findings)
+        findings += self.listed()
         for view, _, other in self.others():
             findings += (
                 Finding(f.kind, *view.original_span(f.start, f.end), f.score, f.detector)
@@ -308,6 +338,7 @@ class Reading:
     def undecided(self, *, settled: bool = False) -> int:
         """Where what more text could change begins, in the text or in another reading of it."""
         cut = self._engine.unfinished(self.raw, self.begin)
+        cut = min((cut, *(finder.undecided(self.words()) for finder in self._engine.finders)))
         end = len(self.text) if settled else self._engine.unjoined(self.raw, self.begin)
         if end < len(self.text):  # what it will say is not known, so the text before it has no end yet
             cut = min(cut, Reading(self._engine, self.text[:end], self.begin, self.depth).undecided(settled=True))
@@ -321,6 +352,7 @@ class Reading:
         """The largest position up to ``cut`` that no match or token crosses, in the text or in another reading."""
         if self._spans is None:
             self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
+            self._spans += [(finding.start, finding.end) for finding in self.listed()]
             self._spans += (
                 span
                 for rewriter in self.rewriters
@@ -357,6 +389,13 @@ def _accepted(detector: Detector, text: str, start: int, end: int) -> Iterable[t
     if detector.validate is None or detector.validate(text[start:end]):
         return ((start, end),)
     return ()
+
+
+def _reported(detector: Detector, score: float, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[Finding]:
+    for start, end in spans:
+        doubtful = detector.doubts is not None and detector.doubts(text[start:end])
+        sure = min(score, DOUBTFUL_SCORE) if doubtful else score
+        yield Finding(detector.kind, start, end, sure, detector.name)
 
 
 def _glued(glue: str, text: str, start: int, end: int) -> bool:

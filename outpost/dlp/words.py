@@ -1,26 +1,31 @@
-"""What the words before a match make of its score."""
+"""What the words before a match make of its score.
+
+Most matches have none of their words near. So a ``Scout`` looks ahead for the next place where one may stand, once for
+all matches before it; only behind that place the words are read exactly.
+"""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import re2
 
 from outpost.dlp.before import before
 from outpost.dlp.detector import REPORT_SCORE, Detector
-from outpost.dlp.linear import Pattern
+from outpost.dlp.linear import Pattern, of_bytes
 from outpost.dlp.rewrite import CONTEXT_CHARS
 
 
 class Words:
     """What the words before a match make of its score."""
 
-    __slots__ = ("_base", "_context", "_near", "_next", "needs_context", "reads")
+    __slots__ = ("_context", "_near", "_next", "base", "needs_context", "reads")
 
     def __init__(self, detector: Detector) -> None:
-        self._base, self._context = detector.base_score, detector.context_score
+        self.base, self._context = detector.base_score, detector.context_score
         self._near = self._compile(detector.context_words, r"(?i)(?:^|[^a-z])(?:%s)")
         self._next = self._compile(detector.refuse_words, r"(?i)(?:^|[^a-z])(?:%s)[\s:=#.]{0,3}$")
         # Whether a match without a context word is never reported, and whether words matter at all.
-        self.needs_context = self._base < REPORT_SCORE
+        self.needs_context = self.base < REPORT_SCORE
         self.reads = self._near is not None or self._next is not None
 
     @staticmethod
@@ -31,7 +36,7 @@ class Words:
         """Score of a match behind ``window`` (``before_match``); 0 if a word refuses it."""
         if self._next is not None and self._next.occurs(window):
             return 0.0
-        return self._context if self._near is not None and self._near.occurs(window) else self._base
+        return self._context if self._near is not None and self._near.occurs(window) else self.base
 
 
 class Gate:
@@ -51,6 +56,46 @@ class Gate:
 def gate(detectors: Sequence[Detector]) -> Gate | None:
     """The gate of detectors that share a pattern, if it saves anything."""
     return Gate(detectors) if len(detectors) > 1 and all(detector.group == 0 for detector in detectors) else None
+
+
+class Scout:
+    """Where words of detectors that share a pattern may stand."""
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        words = {word for detector in detectors for word in (*detector.context_words, *detector.refuse_words)}
+        self._words = sorted(word.removesuffix(" ") for word in words)
+
+    @cached_property  # many patterns never match
+    def _pattern(self) -> Pattern | None:
+        # As in the bytes of a text, where signs that are not ASCII may have become another one.
+        written = ("".join(re2.escape(sign) if sign.isascii() else r"[\x80-\xff]" for sign in w) for w in self._words)
+        return of_bytes(f"(?i)(?:{'|'.join(written)})") if self._words else None
+
+    def over(self, raw: bytes) -> "Ahead":
+        """To be asked about matches in ``raw``."""
+        return Ahead(self._pattern, raw)
+
+
+class Ahead:
+    """What a scout knows of one text. Asked in ascending order it reads the text once."""
+
+    __slots__ = ("_from", "_pattern", "_raw", "_to")
+
+    def __init__(self, pattern: Pattern | None, raw: bytes) -> None:
+        self._pattern, self._raw = pattern, raw
+        # No word begins in between.
+        self._from, self._to = (0, 0) if pattern is not None else (-CONTEXT_CHARS, len(raw) + 1)
+
+    def is_quiet(self, start: int) -> bool:
+        """Whether no word stands in what is read before a match at ``start``: its score is the base score."""
+        begin = max(0, start - CONTEXT_CHARS)
+        if self._from <= begin and start <= self._to:
+            return True
+        if self._pattern is None:
+            return True
+        spans = self._pattern.first(self._raw, begin)
+        self._from, self._to = begin, len(self._raw) + 1 if spans is None else spans[0][0]
+        return start <= self._to
 
 
 def _word_pattern(word: str) -> str:

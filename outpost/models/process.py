@@ -20,9 +20,9 @@ import structlog
 
 from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.connection import Connection, Stuck
+from outpost.models.options import WorkerSettings
 from outpost.models.pack import Pack, open_pack
 from outpost.models.results import TextResult
-from outpost.models.worker import WorkerSettings
 from outpost.protocol.findings import Finding
 
 log = structlog.get_logger(__name__)

@@ -6,18 +6,20 @@ not make another's answer fail.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from outpost.errors import ModelUnavailable
 from outpost.models.inspector import Inspector, Prepared
+from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
 from outpost.models.queue import Limits, QueueFull, WindowQueue
 from outpost.models.results import TextResult
 from outpost.models.scores import Floats
-from outpost.models.session import Session, SessionOptions, Stopper
+from outpost.models.session import Session, Stopper
+from outpost.protocol.findings import Finding
 from outpost.protocol.model_card import REQUIRED_FILES
 
 WARM_UP: Final = "Warm-up: the first run of each length is slower. " * 12
@@ -44,9 +46,13 @@ class Loaded:
             pack.read(name)
         self.inspect(WARM_UP)
 
-    def inspect(self, text: str) -> TextResult:
-        """One text, window by window."""
-        prepared = self.inspector.prepare(text)
+    def inspect(self, text: str, weak: Sequence[Finding] = ()) -> TextResult:
+        """One text, window by window, here and now.
+
+        Raises:
+            ModelUnavailable: The text cannot be tokenised, or the graph fails.
+        """
+        prepared = self.inspector.prepare(text, weak)
         batches = [self.inspector.batch([(prepared, index)]) for index in range(len(prepared.windows))]
         answers = [{name: array[0] for name, array in self.session.run(batch).items()} for batch in batches]
         return self.inspector.conclude(prepared, answers)

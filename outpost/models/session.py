@@ -5,8 +5,6 @@ asked, or the best that is there. A run is thread-safe; its failures are ``Model
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +13,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import SessionOptions
 from outpost.models.pack import Pack
 from outpost.models.scores import Floats
 from outpost.protocol.model_card import MODEL_FILE
+from outpost.protocol.model_provider import Provider
 
 HALF_PRECISION_FILE: Final = "model-fp16.onnx"
 """Read instead of ``model.onnx`` on a GPU, where a pack has it: int8 as CPUs like it runs slower there."""
@@ -28,16 +28,6 @@ _ERRORS: Final[tuple[type[Exception], ...]] = tuple(
 _SILENT: Final = 4  # severity "fatal": its other lines quote shapes and names, and go to standard error
 
 
-class Provider(StrEnum):
-    """Where a graph runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
-
-
 _NAMES: Final = {
     Provider.CPU: "CPUExecutionProvider",
     Provider.CUDA: "CUDAExecutionProvider",
@@ -46,21 +36,6 @@ _NAMES: Final = {
 }
 # TensorRT builds an engine per shape for minutes, so it is used only where somebody asks for it.
 _AUTOMATIC: Final = (Provider.CUDA, Provider.CPU)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How a graph runs.
-
-    Attributes:
-        provider: Where.
-        threads: Of one run, on the CPU.
-        gpu_memory_bytes: Most that the arena on a GPU may take; None for no limit.
-    """
-
-    provider: Provider = Provider.AUTO
-    threads: int = 1
-    gpu_memory_bytes: int | None = None
 
 
 class Session:

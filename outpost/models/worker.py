@@ -1,13 +1,12 @@
 """The inference process: runs a pack for several proxies, each at the other end of a socket it was born with.
 
-``python -I -m outpost.models.worker SETTINGS`` (JSON, see ``WorkerSettings``). It reads questions and writes answers
+``python -I -m outpost.models.worker SETTINGS`` (JSON, ``WorkerSettings``). It reads questions and writes answers
 (``frames.py``), nothing else: no file but the pack, no network, nothing to standard output or error, because what
 breaks in it may quote a text. It ends when nobody is at the other end of any socket. Who starts it: ``process.py``.
 """
 
 import asyncio
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -16,54 +15,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.frames import FrameInvalid, FrameReader, Message, encode, finding_from_json, result_to_json
 from outpost.models.inspector import NOTHING
+from outpost.models.options import SessionOptions, WorkerSettings
 from outpost.models.queue import Limits
 from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
-from outpost.models.session import Provider, SessionOptions, available
+from outpost.models.session import available
+from outpost.protocol.model_provider import Provider
 
 _READ_BYTES: Final = 1 << 18
 _TICK_S: Final = 0.05  # how late a run that takes too long is stopped at most
 _INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
+_GPU_WINDOWS: Final = 32
+_GPU_WAIT_S: Final = 0.002  # about what one batch takes
 _EXIT_PACK: Final = 3
 _EXIT_BROKEN: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What the process is told at its birth; see the outpost's settings ``models_*``.
-
-    Attributes:
-        sockets: File descriptors of connected stream sockets.
-        pack: Folder of the pack.
-        memory_bytes: Most private memory, 0 for no limit.
-        runners: Batches that run at once.
-    """
-
-    sockets: tuple[int, ...]
-    pack: str
-    provider: Provider = Provider.AUTO
-    runners: int = 1
-    threads: int = 1
-    memory_bytes: int = 0
-    waiting_tokens: int = 262_144
-    batch_windows: int = 1
-    batch_wait_s: float = 0.0
-
-    def to_json(self) -> str:
-        """For the command line of the process."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "WorkerSettings":
-        """What ``to_json`` wrote."""
-        values = json.loads(text)
-        return cls(**{**values, "sockets": tuple(values["sockets"]), "provider": Provider(values["provider"])})
 
 
 class Worker:
@@ -72,8 +43,11 @@ class Worker:
     def __init__(self, settings: WorkerSettings, loaded: Loaded) -> None:
         self._settings = settings
         self._loaded = loaded
-        limits = Limits(settings.waiting_tokens, settings.batch_windows, settings.batch_wait_s)
-        self._runners = Runners(settings.runners, limits)
+        on_gpu = loaded.session.provider in (Provider.CUDA, Provider.TENSORRT)
+        windows = settings.batch_windows or (_GPU_WINDOWS if on_gpu else 1)
+        limits = Limits(settings.waiting_tokens, windows, _GPU_WAIT_S if on_gpu and windows > 1 else 0.0)
+        # A device runs one batch at a time; a second thread prepares the next.
+        self._runners = Runners(min(settings.runners, 2) if on_gpu else settings.runners, limits)
 
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer until every socket is closed at its other end."""

@@ -28,16 +28,18 @@ from outpost.protocol.findings import Finding
 from outpost.proxy import sse
 from outpost.proxy.attachments import Read, read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
-from outpost.proxy.decide import Inspectable, Verdict, judge
+from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.inspection import Look, Models, look_for
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Request, Stream, Surface
+from outpost.proxy.whole import Collected, Texts
 
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ class ProxyParts:
     document_limits: BodyLimits | None = None
     """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
+    models: Models | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,14 +211,20 @@ class SurfaceServer:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer)
+        events = self._events(call, answer)
+        texts = None
+        look = look_for(self._parts.models, call.enforcement, call.output)
+        if look is not None:
+            events, texts = await _looked_at(look, call, shape, events)
+            shape = call.surface.stream() if call.surface.stream else shape
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(_headers(call, answer))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, inspector, answer)
+                tail = await self._pump(call, response, inspector, events)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -240,20 +249,28 @@ class SurfaceServer:
         call: _Call,
         response: web.StreamResponse,
         inspector: StreamInspector,
-        answer: aiohttp.ClientResponse,
+        events: AsyncIterator[sse.Event],
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
+        held: list[bytes] = []
+        async for event in events:
+            out = held + inspector.feed(event)
+            if inspector.ended or inspector.blocked:
+                return out
+            if inspector.decides_at_end:
+                held = out  # a refusal can still take the place of all of it
+            else:
+                await self._send(call, response, out)
+        return held + inspector.finish()
+
+    async def _events(self, call: _Call, answer: aiohttp.ClientResponse) -> AsyncIterator[sse.Event]:
         reader = sse.EventReader(named=call.surface.named_events)
         async for part in self._parts.forwarder.stream(answer):
             for event in reader.feed(part):
-                out = inspector.feed(event)
-                if inspector.ended or inspector.blocked:
-                    return out
-                await self._send(call, response, out)
+                yield event
         if reader.rest():
             message = "the provider's stream ended inside an event"
             raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-        return inspector.finish()
 
     async def _close_stream(
         self,
@@ -309,8 +326,16 @@ class SurfaceServer:
         parse: Callable[[bytes], Inspectable],
         redactor: Redactor,
     ) -> Verdict:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
-        return await _off_loop(len(parsed.document.raw), run)
+        size = len(parsed.document.raw)
+        look = look_for(self._parts.models, enforcement, facts)
+        if look is None:
+            run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+            return await _off_loop(size, run)
+        judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        step = await _off_loop(size, partial(advance, judging))
+        while not isinstance(step, Verdict):
+            step = await _off_loop(size, partial(advance, judging, await look.answer(step)))
+        return step
 
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away while the provider was working: close the record without anyone waiting for it."""
@@ -323,6 +348,27 @@ class SurfaceServer:
     def _count(self, verdict: Verdict, direction: Direction) -> None:
         for item in verdict.located:
             self._parts.metrics.findings.labels(item.finding.kind, direction).inc()
+
+
+async def _looked_at(
+    look: Look, call: _Call, shape: Stream, events: AsyncIterator[sse.Event]
+) -> tuple[AsyncIterator[sse.Event], Texts]:
+    """The whole stream, and what was found in its texts by patterns and models."""
+    collected, texts = Collected(), Texts(call.enforcement.engine.scan)
+    listening = StreamInspector(call.enforcement.engine, lambda _: Decision(Action.ALLOW, "", ""), shape, texts=texts)
+    async for event in events:
+        collected.add(event)
+        listening.feed(event)
+        if listening.ended:
+            break
+    listening.finish()
+    texts.answered(await look.answer([*texts.questions.values()]))
+    return _replayed(collected.events), texts
+
+
+async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
+    for event in events:
+        yield event
 
 
 def _headers(call: _Call, answer: aiohttp.ClientResponse) -> dict[str, str]:

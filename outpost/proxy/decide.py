@@ -4,7 +4,7 @@ The input pass decides about a request, the output pass about an answer; both ru
 is inspected again before it may leave, because a label can set free a text that stood glued to what it replaced.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -12,6 +12,7 @@ from outpost.errors import CouldNotInspect, Rejected
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument
 from outpost.proxy.redaction import Redactor
 from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document, text_of
@@ -50,6 +51,20 @@ class Verdict:
     body: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A text for models, and what patterns found in it."""
+
+    text: str
+    patterns: list[Finding]
+
+
+Answers = list[list[Finding]] | None
+"""All findings of each text that was asked about; None at the beginning."""
+Judging = Generator[list[Question], Answers, Verdict]
+"""Decides step by step: yields questions, takes their answers, and returns the verdict."""
+
+
 def judge(
     scanner: Scanner,
     policy: CompiledPolicy,
@@ -58,12 +73,43 @@ def judge(
     parse: Callable[[bytes], Inspectable],
     redactor: Redactor | None = None,
 ) -> Verdict:
-    """Decide about a parsed body; ``parse`` reads a redacted one again, ``redactor`` says what takes a finding's place.
+    """Decide about a parsed body by patterns alone.
+
+    ``parse`` reads a redacted one again, ``redactor`` says what takes a finding's place.
 
     Raises:
         CouldNotInspect: It cannot be inspected within the scanner's bounds, or does not become clean.
     """
-    located = _find(scanner, parsed)
+    judging = judge_with_models(scanner, policy, facts, parsed, parse, redactor)
+    step = advance(judging)
+    while not isinstance(step, Verdict):
+        step = advance(judging, [question.patterns for question in step])
+    return step
+
+
+def advance(judging: Judging, answers: Answers = None) -> list[Question] | Verdict:
+    """The next questions, or the verdict; ``answers`` are those to the questions before, in their order.
+
+    Raises:
+        CouldNotInspect: As ``judge``.
+    """
+    try:
+        return judging.send(answers)
+    except StopIteration as end:
+        verdict: Verdict = end.value
+        return verdict
+
+
+def judge_with_models(
+    scanner: Scanner,
+    policy: CompiledPolicy,
+    facts: Facts,
+    parsed: Inspectable,
+    parse: Callable[[bytes], Inspectable],
+    redactor: Redactor | None = None,
+) -> Judging:
+    """``judge``, asking models about every text, and again about those that a redaction made."""
+    located = yield from _find(scanner, parsed)
     decision = _evaluate(policy, facts, located)
     verdict = Verdict(decision, tuple(located), None)
     for _ in range(MAX_ROUNDS):
@@ -80,13 +126,21 @@ def judge(
         except Rejected:
             # Two member names became the same, or a name the body needs is gone: what is left is no such body.
             return Verdict(unredactable(decision), verdict.located, None)
-        located = [item for item in _find(scanner, parsed) if not _is_made(redactor, parsed, item)]
+        found = yield from _find(scanner, parsed)
+        located = [item for item in found if not _is_made(redactor, parsed, item)]
         decision = _evaluate(policy, facts, located)
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
 
 
-def _find(scanner: Scanner, parsed: Inspectable) -> list[Located]:
-    return [*parsed.unscannable, *inspect(scanner, parsed.segments)]
+def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], Answers, list[Located]]:
+    patterns: dict[int, list[Finding]] = {}
+    for item in inspect(scanner, parsed.segments):
+        patterns.setdefault(item.segment, []).append(item.finding)
+    # What only stands across two texts is found by patterns; each of the texts is asked about by itself.
+    asked = [n for n, segment in enumerate(parsed.segments) if not segment.seams_only and segment.text.strip()]
+    answers = yield [Question(parsed.segments[n].text, patterns.get(n, [])) for n in asked]
+    found = patterns | dict(zip(asked, answers or (), strict=True))
+    return [*parsed.unscannable, *(Located(n, finding) for n in sorted(found) for finding in found[n])]
 
 
 def _redact(parsed: Inspectable, located: Sequence[Located], decision: Decision, redactor: Redactor | None) -> bytes:

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from outpost.dlp.engine import MAX_FINDINGS, Engine
 from outpost.dlp.stream import Released, StreamScanner
@@ -24,6 +25,7 @@ from outpost.proxy.redaction import NameFinder, Redactor, Restorer
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.surfaces.surface import Piece, Stream, StreamEvent
 from outpost.proxy.unescape import Unescaper
+from outpost.proxy.whole import MAX_BYTES, MAX_EVENTS, Texts
 
 Decide = Callable[[Sequence[Finding]], Decision]
 
@@ -34,6 +36,16 @@ MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
 # Every event repeats the answer's id and model: what was clean once is, for as many short texts as this.
 MAX_CLEAN: Final = 256
 MAX_CLEAN_CHARS: Final = 256
+
+
+class TextScanner(Protocol):
+    """Reads one text that arrives in pieces (``StreamScanner``)."""
+
+    def feed(self, chunk: str) -> list[Released]:
+        """Take the next piece; what is decided by now."""
+
+    def finish(self) -> list[Released]:
+        """The rest: the text has ended."""
 
 
 @dataclass(slots=True)
@@ -60,7 +72,7 @@ class _Channel:
     ``edited`` is the end of the last text replaced, among the received ones.
     """
 
-    scanner: StreamScanner
+    scanner: TextScanner
     unescaper: Unescaper = field(default_factory=Unescaper)
     names: NameFinder = field(default_factory=NameFinder)
     run: str | None = None
@@ -74,7 +86,7 @@ class _Channel:
 class _Seam:
     """The end of one text read on into those that follow it, until nothing found can lie across a bound any more."""
 
-    scanner: StreamScanner
+    scanner: TextScanner
     fed: int
     released: int
     pieces: deque[tuple[_Held, Leaf, int, int]]
@@ -91,14 +103,20 @@ class StreamInspector:
         stream: Stream,
         redactor: Redactor | None = None,
         restorer: Restorer | None = None,
+        texts: Texts | None = None,
     ) -> None:
         """``stream`` reads the events of the surface; ``decide`` asks the policy.
 
-        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back.
+        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back. With
+        ``texts`` each text is read when it is whole, as these say, and nothing goes out before.
         """
+        self._scan = engine.scan if texts is None else texts.scan_short
+        self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if texts is None else texts.scanner
+        self.decides_at_end = texts is not None
+        """Texts are read when they are whole, so little can be said before the stream has ended."""
+        self._most = (MAX_HELD_EVENTS, MAX_HELD_BYTES) if texts is None else (MAX_EVENTS, MAX_BYTES)
         self._redactor = redactor
         self._restorer = restorer or Restorer({})
-        self._engine = engine
         self._decide = decide
         self._stream = stream
         self._held: deque[_Held] = deque()
@@ -177,7 +195,7 @@ class StreamInspector:
     def _hold(self, held: _Held) -> None:
         self._held.append(held)
         self._held_bytes += len(held.event.raw)
-        if len(self._held) > MAX_HELD_EVENTS or self._held_bytes > MAX_HELD_BYTES:
+        if len(self._held) > self._most[0] or self._held_bytes > self._most[1]:
             message = "too much of the stream waits for the end of one text"
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
 
@@ -190,7 +208,7 @@ class StreamInspector:
             return
         unescaper = Unescaper()
         text = unescaper.feed(leaf.text) + unescaper.finish()
-        findings = self._engine.scan(text)
+        findings = self._scan(text)
         if not findings and len(text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN and "<" not in text:
             self._clean.add(leaf.text)
         spans = [(f.start, f.end, instead) for f, instead in self._judge(findings, text)]
@@ -219,7 +237,7 @@ class StreamInspector:
             if len(self._channels) >= MAX_CHANNELS:
                 message = f"the stream has more than {MAX_CHANNELS} texts at once"
                 raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, message)
-            channel = self._channels[name] = _Channel(StreamScanner(self._engine), run=text.run)
+            channel = self._channels[name] = _Channel(self._scanner(), run=text.run)
             if self._tail is not None:
                 self._join(text.run)
         if self._seam is not None and text.run is not None:

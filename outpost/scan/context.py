@@ -7,18 +7,21 @@ that a match is part of, and where a long word with digits looks like a key that
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from outpost.dlp.detector import Detector
 from outpost.dlp.stream import Released
+from outpost.models.results import ModelFinding
 from outpost.protocol.findings import Finding
-from outpost.scan.results import Explanation, Hit
+from outpost.scan.results import Explanation, Hit, ModelExplanation
 
 MASK: Final = "•"
 BEFORE_CHARS: Final = 48
 AFTER_CHARS: Final = 32
 _TAIL_CHARS: Final = 512  # of released text; more than any context
 _WINDOW_CHARS: Final = 64  # where the engine looks for context words
+_NO_REASONS: Final[Mapping[Finding, ModelFinding]] = MappingProxyType({})
 # A class cannot backtrack into another here: each is one run of one class.
 _LINE_END: Final = re.compile("\n")
 _REST_OF_WORD: Final = re.compile(r"[\w+/=~-]*")
@@ -32,10 +35,17 @@ class Places:
         self._detectors, self._show, self._explain = detectors, show, explain
         self._offset, self._line, self._line_start = 0, 1, 0
         self._tail = self._masked_tail = ""
+        self._reasons: Mapping[Finding, ModelFinding] = _NO_REASONS
 
-    def hits(self, released: Released, listed: Sequence[Finding]) -> list[Hit]:
-        """Hits for those findings of ``released`` that are ``listed``, in order; call once for each piece."""
+    def hits(
+        self, released: Released, listed: Sequence[Finding], reasons: Mapping[Finding, ModelFinding] = _NO_REASONS
+    ) -> list[Hit]:
+        """Hits for those findings of ``released`` that are ``listed``, in order; call once for each piece.
+
+        ``reasons``: of those that models found.
+        """
         text = released.text
+        self._reasons = reasons
         hits: list[Hit] = []
         if released.findings:
             masked = mask(text, released.findings)
@@ -74,7 +84,10 @@ class Places:
         start = breaks[passed - 1] + 1 if passed else self._line_start - self._offset
         return self._line + passed, at - start + 1, start if passed or start == 0 else -1
 
-    def _explained(self, finding: Finding, text: str) -> Explanation | None:
+    def _explained(self, finding: Finding, text: str) -> Explanation | ModelExplanation | None:
+        reason = self._reasons.get(finding)
+        if reason is not None:
+            return model_explanation(reason)
         detector = self._detectors.get(finding.detector)
         if detector is None:
             return None
@@ -91,6 +104,12 @@ class Places:
         self._offset += len(text)
         self._tail = (self._tail + text)[-_TAIL_CHARS:]
         self._masked_tail = (self._masked_tail + masked_tail)[-_TAIL_CHARS:]
+
+
+def model_explanation(reason: ModelFinding) -> ModelExplanation:
+    """Why a model's finding has its score."""
+    start, end = reason.window
+    return ModelExplanation(reason.label, reason.probability, reason.threshold, end - start, reason.alternatives)
 
 
 def mask(text: str, findings: Iterable[Finding]) -> str:

@@ -5,15 +5,18 @@ Text longer than ``WHOLE_CHARS`` goes through the streaming scanner, whose findi
 """
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from outpost.dlp.engine import Engine
 from outpost.dlp.stream import Released, StreamScanner
 from outpost.errors import CouldNotInspect
+from outpost.models.results import ModelFinding
+from outpost.models.tiers import Judged, Looker, judge_text
 from outpost.policy.evaluate import CompiledPolicy, Facts
+from outpost.policy.model_rules import ModelRules
 from outpost.protocol.findings import Finding
 from outpost.scan.archive import ArchiveDamaged, ArchiveTooLarge, Limits, Readable, Stream, members
 from outpost.scan.context import Places
@@ -25,6 +28,8 @@ from outpost.scan.select import Selection, judge
 WHOLE_CHARS: Final = 64 * 1024
 # How much of one file may wait for what follows it: a file on one line, such as minified code, keeps a word open.
 _MAX_HOLD_CHARS: Final = 1024 * 1024
+MODEL_CHARS: Final = 32 * 1024
+"""How much of a long file models are told at once: a name across such a border may be found in part."""
 MAX_LISTED: Final = 100_000
 """Findings of one file that are listed; more are counted."""
 
@@ -39,6 +44,26 @@ class Task:
     facts: Facts | None = None
     show: bool = False
     explain: bool = False
+    models: Looker | None = None
+    rules: ModelRules = field(default_factory=ModelRules)
+
+    def scan(self, text: str) -> Judged:
+        """What all tiers find in ``text``.
+
+        Raises:
+            CouldNotInspect: It is beyond the engine's bounds, or the models say nothing.
+        """
+        return self.with_models(text, self.engine.scan(text))
+
+    def with_models(self, text: str, patterns: list[Finding]) -> Judged:
+        """What patterns found, with what models find beside it.
+
+        Raises:
+            CouldNotInspect: The models say nothing.
+        """
+        if self.models is None:
+            return Judged(patterns)
+        return judge_text(self.models, self.rules.counting, text, patterns)
 
 
 def inspect_path(task: Task, path: Path, shown: str) -> Result:
@@ -102,9 +127,9 @@ def _inspect_file(task: Task, stream: Stream, name: str) -> FileResult:
     found: list[Finding] = []
     kinds: set[tuple[str, float]] = set()
     omitted = 0
-    for released in _released(task.engine, decoder.decode(stream.chunks())):
+    for released, reasons in _judged(task, _released(task.engine, decoder.decode(stream.chunks()))):
         listed = [finding for finding in released.findings if task.selection.lists(finding)]
-        new = places.hits(released, listed)
+        new = places.hits(released, listed, reasons)
         room = MAX_LISTED - len(hits)
         hits += new[:room]
         omitted += len(new[room:])
@@ -112,6 +137,30 @@ def _inspect_file(task: Task, stream: Stream, name: str) -> FileResult:
         found += [f for f in released.findings if (f.kind, f.score) not in kinds]
         kinds.update((f.kind, f.score) for f in released.findings)
     return _finished(task, name, hits, found, omitted, binary=decoder.binary)
+
+
+def _judged(task: Task, pieces: Iterator[Released]) -> Iterator[tuple[Released, Mapping[Finding, ModelFinding]]]:
+    """The pieces with what models find, which are told several pieces at once.
+
+    Raises:
+        CouldNotInspect: As the pieces, or the models say nothing.
+    """
+    if task.models is None:
+        yield from ((released, {}) for released in pieces)
+        return
+    texts: list[str] = []
+    findings: list[Finding] = []
+    length = 0
+    for released in itertools.chain(pieces, [None]):
+        if released is not None:
+            findings += [replace(f, start=f.start + length, end=f.end + length) for f in released.findings]
+            texts.append(released.text)
+            length += len(released.text)
+        if length >= MODEL_CHARS or (released is None and length):
+            text = "".join(texts)
+            judged = task.with_models(text, findings)
+            yield Released(text, tuple(judged.findings)), judged.reasons
+            texts, findings, length = [], [], 0
 
 
 def _finished(

@@ -1,25 +1,31 @@
 r"""Texts as JSON lines in, findings as JSON lines out: what a labelled set is scored with from outside.
 
 In: ``{id, text | segments: [text…], surface?}``. Out, for each line and in order: ``{id, findings: [{kind, start, end,
-score, detector, tier, segment?}], labels: {}}``, offsets in code points of the text or segment; or ``{id?, error}``.
+score, detector, tier, segment?}], labels: {name: score}}``, offsets in code points of the text or segment; or
+``{id?, error}``.
+A value that goes over from one segment into the next is found as in the parts of one message: once for each segment.
 Any bytes give a line; blank lines give none. A lone surrogate (``\ud800``), which is no character and which the proxy
 refuses, is read as U+FFFD, so that the rest of the text still counts.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Final, Protocol
 
 from outpost.errors import CouldNotInspect
+from outpost.models.results import ModelFinding
+from outpost.models.tiers import Judged
 from outpost.protocol.findings import Finding
+from outpost.scan.context import model_explanation
 from outpost.scan.select import Selection
 
 SURFACES: Final = frozenset({"user", "system", "tool_result", "document", "completion"})
 MAX_LINE_BYTES: Final = 256 * 1024**2
 """A text of the engine's 32 Mi characters, each written as an escape, fits."""
 
-ScanSegments = Callable[[Sequence[str]], Sequence[Sequence[Finding]]]
-"""Findings of each segment."""
+ScanSegments = Callable[[Sequence[str]], Sequence[Judged]]
+"""What is found in each segment."""
 
 
 class _Lines(Protocol):
@@ -34,18 +40,56 @@ class _LineInvalid(ValueError):
         self.line_id = line_id
 
 
-def answer_lines(source: _Lines, scan: ScanSegments, selection: Selection) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The answer to each line, and whether it is findings rather than an error."""
+def scan_each(
+    judge: Callable[[str], Judged],
+    scan_segments: Callable[[Sequence[str]], Sequence[Sequence[tuple[int, Finding]]]],
+    segments: Sequence[str],
+) -> list[Judged]:
+    """What is found in each segment by itself, and its pieces of what patterns find when all are joined.
+
+    What a segment shows by itself is not shown again longer (``x`` before an e-mail address is no part of it), but for
+    secrets, of which one segment may hold only the beginning.
+
+    Raises:
+        CouldNotInspect: A segment, or all together, is beyond the engine's bounds.
+    """
+    judged = [judge(segment) for segment in segments]
+    found = [list(one.findings) for one in judged]
+    for pieces in scan_segments(segments) if len(segments) > 1 else ():
+        if len(pieces) > 1 and (_is_secret(pieces[0][1]) or not any(_shows(found[at], piece) for at, piece in pieces)):
+            for at, piece in pieces:
+                if piece not in found[at]:
+                    judged[at].findings.append(piece)
+    for one in judged:
+        one.findings.sort(key=lambda finding: (finding.start, finding.end))
+    return judged
+
+
+def _is_secret(finding: Finding) -> bool:
+    return finding.kind.startswith("secret.") or finding.kind == "credential_leak"
+
+
+def _shows(found: Sequence[Finding], piece: Finding) -> bool:
+    return any(one.kind == piece.kind and one.start < piece.end and piece.start < one.end for one in found)
+
+
+def answer_lines(
+    source: _Lines, scan: ScanSegments, selection: Selection, *, explain: bool = False
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The answer to each line, and whether it is findings rather than an error.
+
+    ``explain``: with what led to the findings of models.
+    """
     while line := source.readline(MAX_LINE_BYTES):
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
             while (rest := source.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
             yield {"error": f"the line is longer than {MAX_LINE_BYTES} bytes"}, False
         elif line.strip():
-            yield _answer(line, scan, selection)
+            yield _answer(line, scan, selection, explain=explain)
 
 
-def _answer(line: bytes, scan: ScanSegments, selection: Selection) -> tuple[dict[str, Any], bool]:
+def _answer(line: bytes, scan: ScanSegments, selection: Selection, *, explain: bool) -> tuple[dict[str, Any], bool]:
     line_id: object = None
     try:
         line_id, segments, split = _parsed(line)
@@ -55,12 +99,15 @@ def _answer(line: bytes, scan: ScanSegments, selection: Selection) -> tuple[dict
     except CouldNotInspect as err:
         return _refused(line_id, err.message), False
     findings = [
-        _as_json(finding, segment if split else None)
-        for segment, listed in enumerate(found)
-        for finding in listed
+        _as_json(finding, segment if split else None, judged.reasons.get(finding) if explain else None)
+        for segment, judged in enumerate(found)
+        for finding in judged.findings
         if selection.lists(finding)
     ]
-    return {"id": line_id, "findings": findings, "labels": {}}, True
+    labels: dict[str, float] = {}
+    for judged in found:
+        labels |= {name: max(score, labels.get(name, 0.0)) for name, score in judged.labels.items()}
+    return {"id": line_id, "findings": findings, "labels": labels}, True
 
 
 def _parsed(line: bytes) -> tuple[object, list[str], bool]:
@@ -101,7 +148,7 @@ def _has_surrogate(text: str) -> bool:
     return False
 
 
-def _as_json(finding: Finding, segment: int | None) -> dict[str, Any]:
+def _as_json(finding: Finding, segment: int | None, reason: ModelFinding | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "kind": finding.kind,
         "start": finding.start,
@@ -110,6 +157,8 @@ def _as_json(finding: Finding, segment: int | None) -> dict[str, Any]:
         "detector": finding.detector,
         "tier": int(finding.tier),
     }
+    if reason is not None:
+        row["explanation"] = asdict(model_explanation(reason))
     return row if segment is None else row | {"segment": segment}
 
 

@@ -8,7 +8,7 @@ import typer
 
 from outpost.protocol.decisions import Action
 from outpost.scan.context import MASK
-from outpost.scan.results import BINARY, Explanation, FileResult, Hit, Problem, Result
+from outpost.scan.results import BINARY, Explanation, FileResult, Hit, ModelExplanation, Problem, Result
 
 _SHOWN_CHARS: Final = 200
 _MASK_CHARS: Final = 16
@@ -95,8 +95,14 @@ class Painter:
         return typer.style(text, fg=fg, bold=bold, dim=dim) if self._colour else text
 
 
-def explained(score: float, explanation: Explanation) -> str:
+def explained(score: float, explanation: Explanation | ModelExplanation) -> str:
     """Why a finding has its score, in a line."""
+    if isinstance(explanation, ModelExplanation):
+        others = ", ".join(f"{printable(label)} {value:.2f}" for label, value in explanation.alternatives)
+        return (
+            f"{printable(explanation.label)} {explanation.probability:.2f}, counts from {explanation.threshold:.2f}; "
+            f"read {explanation.window_chars} characters at once; else {others or 'nothing'}"
+        )
     base, context = explanation.base_score, explanation.context_score
     parts = [f"{base:.2f} by shape"]
     if explanation.validator:

@@ -36,6 +36,25 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelExplanation:
+    """How the score of a model's finding came about; see ``outpost.models.results.ModelFinding``.
+
+    Attributes:
+        label: The head's own word.
+        probability: Calibrated; the score is made of it and the threshold.
+        threshold: From which it counts in a text of this length.
+        window_chars: How much the model read at once.
+        alternatives: Next most likely labels, with their probabilities.
+    """
+
+    label: str
+    probability: float
+    threshold: float
+    window_chars: int
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One finding in one file.
 
@@ -59,7 +78,7 @@ class Hit:
     before: str = ""
     after: str = ""
     text: str | None = field(default=None, repr=False)
-    explanation: Explanation | None = None
+    explanation: Explanation | ModelExplanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

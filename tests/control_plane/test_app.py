@@ -24,7 +24,7 @@ from control_plane.authorities import Kind
 from control_plane.ceremonies import Ceremonies
 from control_plane.config import Config
 from control_plane.errors import NotInitialised
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from control_plane.rotation import Step
 from tests.fakes.clock import NOON
 from tests.fakes.installation import OutpostKeys, installed, reopened

@@ -13,7 +13,7 @@ from control_plane.ceremonies import Ceremonies
 from control_plane.config import Config, load_config
 from control_plane.errors import ConfigError, KeyStoreFailed, KeysUnsafe, Sealed
 from control_plane.initialise import initialise
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from control_plane.root_key import BroughtKey
 from control_plane.rotation import Step
 from control_plane.seal import Unsealing

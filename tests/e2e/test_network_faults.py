@@ -19,7 +19,7 @@ from control_plane.app import Opened, Server
 from control_plane.authorities import Kind
 from control_plane.ceremonies import Ceremonies
 from control_plane.config import Config
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from control_plane.rotation import Step
 from outpost.errors import OutpostError
 from outpost.protocol.messages import HeartbeatReply

@@ -1,5 +1,8 @@
 """Audit logs with real keys, and a control plane that countersigns what it can prove."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,3 +62,26 @@ class Receiver:
             log.acknowledge(self.receive(batch), RECEIPTS.verifier)
             batches += 1
         return batches
+
+
+async def append(log, first, count):
+    """``count`` events in one commit."""
+    return await asyncio.gather(*(log.append(event(first + i)) for i in range(count)))
+
+
+async def build_log(path):
+    """25 events in commits of 10, 1 x 5 and 10."""
+    log = open_test_log(path)
+    await append(log, 0, 10)
+    for number in range(10, 15):
+        await append(log, number, 1)
+    await append(log, 15, 10)
+    log.close()
+
+
+def change(path, *statements):
+    """Tamper with the database: each statement is SQL and its parameters."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, *parameters in statements:
+            connection.execute(statement, parameters)
+        connection.commit()

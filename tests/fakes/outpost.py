@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocu
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts
 from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.server import ProxyServer, make_server
 from tests.fakes.upstream import UPSTREAM_KEY
@@ -112,6 +113,8 @@ async def running_outpost(
     settings: dict[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     engine: Engine | None = None,
+    models: Models | None = None,
+    offered: Collection[str] | None = (),
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -122,7 +125,7 @@ async def running_outpost(
         path = Path(directory) / "audit.db"
         audit = open_log(path, signer, ORIGIN)
         admission = Admission(audit_is_healthy=lambda: audit.healthy)
-        enforcement = compile_bundle(bundle, {"p1": PEPPER})
+        enforcement = compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
         admission.enforcement = enforcement if engine is None else replace(enforcement, engine=engine)
         metrics = ProxyMetrics()
         connector = aiohttp.TCPConnector(limit=0)
@@ -135,6 +138,7 @@ async def running_outpost(
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=clock,
+            models=models,
         )
         proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)

@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import gc
 import json
 import os
 import signal
@@ -12,11 +14,12 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import ensure_enrolled, local_provider_keys, open_outpost, serve
+from outpost.app import local_list_keys, local_provider_keys, offered_kinds, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
 from outpost.config import Config
+from outpost.dlp.dictionary import build_words
 from outpost.errors import (
     BundleRejected,
     CacheCorrupt,
@@ -27,11 +30,14 @@ from outpost.errors import (
     Unavailable,
 )
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.list_file import encode_list_key
 from outpost.protocol.messages import BundleReport
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
 from tests.fakes.enrolled import enrol, fill_cache, stored_bundle
+from tests.fakes.model_pack import write_pack
+from tests.outpost.dlp.org_lists import KEY
 
 
 @pytest.fixture
@@ -437,9 +443,14 @@ async def test_the_event_loop_goes_on_while_a_large_bundle_is_made_ready(opened,
             turns += 1
             await asyncio.sleep(0.001)
 
+    looked_through = []
+    gc.callbacks.append(lambda phase, about: looked_through.append((phase, about["generation"])))
     counting = asyncio.create_task(count())
     put_in_force = await outpost.in_force.prepare(stored)
     counting.cancel()
+    gc.callbacks.pop()
+    gc.unfreeze()
+    assert looked_through == [("start", 2), ("stop", 2)], "once, before; in between it would hold everything up"
     put_in_force()
     assert turns > 10, "a compilation on the loop would have let it turn once"
 
@@ -452,6 +463,36 @@ def test_a_local_provider_key_wins(identity, config, plane, clock, tmp_path):
         assert [outpost.in_force.provider_key(name) for name in ("openai", "b", "c")] == ["sk-file", "sk-b", "sk-c"]
 
 
+async def test_lists_need_their_key_sealed_or_from_a_file(identity, config, plane, clock, tmp_path, filled):
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    documents = documents_with(plane, detectors=listing) | {"customers.list": build_words(["Quxley"], "customers", KEY)}
+    stored = with_documents(plane, documents)
+    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
+    with closing(open_outpost(config, clock=clock)) as outpost:
+        with pytest.raises(BundleRejected, match="which is not here"):
+            await outpost.in_force.prepare(stored)
+        outpost.in_force.apply_secrets({f"list/{KEY.id}": base64.b64encode(KEY.value).decode()})
+        (await outpost.in_force.prepare(stored))()
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+        await outpost.in_force.change_secrets({})  # taken away: what is in force goes on, the next bundle is refused
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+        with pytest.raises(BundleRejected, match="which is not here"):
+            await outpost.in_force.prepare(stored)
+    local = Config(data_dir=config.data_dir, list_key_files=[tmp_path / "key.json"])
+    with closing(open_outpost(local, clock=clock)) as outpost:
+        (await outpost.in_force.prepare(stored))()
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+
+
+def test_list_key_files_are_read_or_all_named(tmp_path):
+    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
+    (tmp_path / "other").write_text("x", "utf-8")
+    assert local_list_keys(Config(list_key_files=[tmp_path / "key.json"])) == {KEY.id: KEY.value}
+    with pytest.raises(ConfigError) as caught:
+        local_list_keys(Config(list_key_files=[tmp_path / "other", tmp_path / "missing"]))
+    assert len(caught.value.problems) == 2
+
+
 def test_unreadable_provider_keys_are_listed_at_once(tmp_path):
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
@@ -460,77 +501,6 @@ def test_unreadable_provider_keys_are_listed_at_once(tmp_path):
         local_provider_keys(Config(provider_key_files=files, provider_keys={"blank": ""}))
     assert len(caught.value.problems) == 4
     assert "No such file" in str(caught.value)
-
-
-# Enrolling on first start
-
-
-async def test_an_enrolled_outpost_needs_no_token(config, identity, clock):
-    await ensure_enrolled(config, clock=clock)
-
-
-@pytest.mark.parametrize(
-    ("fields", "missing"),
-    [
-        ({}, "no enrolment token"),
-        ({"control_plane_url": "https://cp.test:8100"}, "no enrolment token"),
-        ({"enrolment_token": "oet1.x"}, "no control_plane_url"),
-    ],
-)
-async def test_what_is_missing_to_enrol_is_named(tmp_path, fields, missing):
-    with pytest.raises(ConfigError) as caught:
-        await ensure_enrolled(Config(data_dir=tmp_path / "new", **fields))
-    assert missing in str(caught.value)
-    assert "outpost register" in str(caught.value)
-    assert "OUTPOST_ENROLMENT_TOKEN" in str(caught.value)
-    assert not (tmp_path / "new").exists()
-
-
-async def test_a_token_file_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "TOKEN_FILE_POLL_S", 0.01)
-    path = tmp_path / "token"
-    config = Config(data_dir=tmp_path / "d", control_plane_url="https://127.0.0.1:1", enrolment_token_file=path)
-    waiting = asyncio.create_task(ensure_enrolled(config))
-    await asyncio.sleep(0.05)
-    path.write_text("  \n")
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    path.write_text("not a token\n")
-    with pytest.raises(Rejected) as caught:
-        await waiting
-    assert caught.value.code is ErrorCode.TOKEN_INVALID
-    assert "not a token" not in str(caught.value)
-
-
-async def test_a_token_file_that_never_comes_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "TOKEN_FILE_WAIT_S", 0.05)
-    config = Config(
-        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
-    )
-    with pytest.raises(ConfigError, match="no enrolment token"):
-        await ensure_enrolled(config)
-
-
-async def test_a_data_directory_that_cannot_be_made_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    config = Config(data_dir=tmp_path / "file", control_plane_url="https://cp.test", enrolment_token="oet1.x")
-    with pytest.raises(Unavailable, match="cannot make the data directory"):
-        await ensure_enrolled(config)
-
-
-async def test_a_signal_while_waiting_for_a_token_ends_the_wait(tmp_path):
-    config = Config(
-        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
-    )
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-    try:
-        async with asyncio.timeout(5):
-            await app.run(config)
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-    assert not (tmp_path / "d").exists()
 
 
 # Serving
@@ -591,6 +561,21 @@ async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
     assert outcomes == ["bundle_applied", "bundle_refused", "stop"]
 
 
+async def test_a_signal_while_waiting_for_a_token_ends_the_wait(tmp_path):
+    config = Config(
+        data_dir=tmp_path / "d", control_plane_url="https://cp.test", enrolment_token_file=tmp_path / "never"
+    )
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+    try:
+        async with asyncio.timeout(5):
+            await app.run(config)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    assert not (tmp_path / "d").exists()
+
+
 def app_events(outpost):
     return list(read_events(outpost.config.data_dir / app.AUDIT_FILE))
 
@@ -614,3 +599,29 @@ def test_the_stored_bundle_of_the_fake_is_what_a_store_gives_back(plane, identit
     fill_cache(plane, identity, data_dir)
     with open_database(data_dir / "outpost.db") as database:
         assert BundleStore(database).load() == stored_bundle(plane)
+
+
+async def test_a_model_pack_that_is_not_there_is_red_until_it_is(config, filled, clock, tmp_path):
+    port = _free_port()
+    changes = {"models_pack": tmp_path / "pack", "models_threads": 1, "listen_port": port}
+    outpost = open_outpost(config.model_copy(update=changes), clock=clock)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(outpost, stop))
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
+        refused = await _answer(client, f"{url}/readyz")
+        assert refused.status_code == 503
+        assert "inspection_unavailable" in refused.text
+        write_pack(tmp_path / "made").rename(tmp_path / "pack")
+        while (await client.get(f"{url}/readyz")).status_code != 200:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.05)
+        assert (await client.get(f"{url}/health")).json()["models"]["pack"] == "tiny 1.0"
+    stop.set()
+    await asyncio.wait_for(serving, 20)
+    outpost.close()
+
+
+def test_what_a_pack_offers_is_read_from_its_card(tmp_path):
+    assert offered_kinds(None) == frozenset()
+    assert offered_kinds(tmp_path) is None
+    assert "pii.person" in offered_kinds(write_pack(tmp_path / "pack"))

@@ -4,9 +4,12 @@ Phones: a cheap pattern proposes, the metadata of ``phonenumbers`` (ITU-T E.164 
 matcher is never run over text: it costs milliseconds per kilobyte.
 """
 
+# ruff: noqa: E501 - patterns and tables
+
 import string
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import phonenumbers
@@ -15,6 +18,7 @@ from phonenumbers import PhoneMetadata
 
 from outpost.dlp.before import before
 from outpost.dlp.detector import Detector, touches_word
+from outpost.dlp.placeholders import looks_typed
 
 # File endings that follow an @ in names such as icon@2x.png.
 _FILE_ENDINGS = frozenset(
@@ -51,7 +55,16 @@ _SEPARATOR = r"(?:\) ?|\)[./-]|[ ./-]\(?|\()"
 _NANP_AREA = r"(?:\([2-9][0-9]{2}\)[ .-]?|\b[2-9][0-9]{2}[ .-])"
 _EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
 _NATIONAL = rf"(?:\(|\b)[0-9](?:{_SEPARATOR}?[0-9]){{6,14}}{_EXTENSION}\b"
+# As printed inside a country: the prefix 0 and more groups, or an area in brackets; Brazil, Spain, mobile in China.
+_PRINTED = (
+    rf"(?:\(0[1-9][0-9]{{0,3}}\)[ -]?[0-9]{{2,4}}|\b0[1-9][0-9]{{0,4}}[ .-][0-9]{{2,4}})(?:[ .-][0-9]{{2,4}}){{1,3}}{_EXTENSION}\b|"
+    rf"\b0[1-9][0-9]{{0,3}}[ /-][0-9]{{6,8}}{_EXTENSION}\b|"
+    rf"\(0[1-9][0-9]{{0,3}}\) ?[0-9]{{6,8}}{_EXTENSION}\b|\([1-9][0-9]\) ?9?[0-9]{{4}}-[0-9]{{4}}{_EXTENSION}\b|"
+    rf"\b[67][0-9]{{2}}(?: [0-9]{{2}}){{3}}\b|\b1[3-9][0-9][ -][0-9]{{4}}[ -][0-9]{{4}}\b"
+)
 _PHONE_WORDS = (
+    "reach me", "desk", "main line", "my line", "reach us", "reached", "text me", "text us", "my number", "direct line", "landline", "rufnummer", "nummer",
+    "llame", "llama", "ligue", "appele", "num\xe9ro", "n\xfamero", "chiama", "bel ", "numer",
     "phone", "tel", "call", "mobile", "cell", "fax", "whatsapp", "sms", "dial", "hotline", "contact", "ring",
     "telefon", "téléphone", "teléfono", "telefone", "handy", "portable", "móvil", "电话", "手机", "電話", "телефон",
 )  # fmt: skip
@@ -77,6 +90,11 @@ _PLANS = (
     "BR",
     "ZA",
 )
+# Countries in which the prefix 0 is always written in national numbers.
+_ZERO_PLANS = (
+    "GB", "DE", "FR", "NL", "BE", "CH", "AT", "IE", "SE", "FI", "AU", "NZ", "IN", "JP", "CN", "ZA", "IL", "TR", "KR", "TW", "UA",
+    "RO", "BG", "RS", "HR", "SI", "SK", "AR", "MY", "TH", "ID", "VN", "PH", "EG", "NG", "KE", "PK", "MA", "DZ", "SA", "AE", "PE",
+)  # fmt: skip
 _TYPES = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "uan")
 
 
@@ -154,14 +172,14 @@ def valid_nanp(matched: str) -> bool:
 
 
 @cache
-def _national_plans() -> Any:
-    """One linear pattern of all national numbers of ``_PLANS`` as dialled inside the country, digits only."""
+def _national_plans(regions: tuple[str, ...] = _PLANS, *, prefixed: bool = True) -> Any:
+    """One linear pattern of all national numbers of ``regions`` as dialled inside the country, digits only."""
     plans = []
-    for region in _PLANS:
+    for region in regions:
         metadata: Any = PhoneMetadata.metadata_for_region(region)
         kinds = (getattr(metadata, kind) for kind in _TYPES)
         numbers = "|".join(kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern)
-        prefix = metadata.national_prefix or ""
+        prefix = metadata.national_prefix if prefixed and metadata.national_prefix else ""
         # The prefix 0 is always written in national numbers, 1 in the USA is not.
         plans.append(f"(?:{prefix})(?:{numbers})" if prefix == "0" else f"(?:{prefix})?(?:{numbers})")
     return re2.compile("|".join(plans))
@@ -171,6 +189,61 @@ def valid_national(matched: str) -> bool:
     """Whether the digits are a national number of one of the plans."""
     groups = _groups(matched)
     return not _holds_date(groups) and _national_plans().fullmatch("".join(groups)) is not None
+
+
+def find_printed(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The match, if it is a number of a plan and stands alone: not a group of digits in a row of them."""
+    groups = _groups(text[start:end])
+    digits = "".join(groups)
+    if _row(text[max(0, start - 2) : start][::-1]) or _row(text[end : end + 2]) or text[end : end + 1] == ":":
+        return
+    if _holds_date(groups) or looks_typed(digits) or _counts(groups) or not _evenly(text[start:end]):
+        return
+    if len(digits) < _MIN_PRINTED or (len(groups) == 2 and len(digits) == _MIN_PRINTED):  # noqa: PLR2004 - less is too common
+        return
+    plans = _national_plans(_ZERO_PLANS) if groups[0][0] == "0" else _national_plans(("BR", "ES", "CN"), prefixed=False)
+    if plans.fullmatch(digits) is not None:
+        yield start, end
+
+
+_MIN_PRINTED = 9
+
+
+def _counts(groups: list[str]) -> bool:
+    """Whether each group is the number after the one before it."""
+    return all(int(after) - int(before) == 1 for before, after in pairwise(groups))
+
+
+def _evenly(written: str) -> bool:
+    """Whether one sign stands between all groups, but behind the area; dates and times mix theirs."""
+    signs = [sign for sign in written.partition("x")[0].partition(" e")[0] if sign in " .-"]
+    return written[0] == "(" or len(set(signs)) < 2 or (signs[0] == "-" and set(signs[1:]) == {" "})  # noqa: PLR2004
+
+
+def find_shaped(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The match, unless it was counted out or is a piece of a row of numbers."""
+    alone = not _row(text[max(0, start - 2) : start][::-1]) and not _row(text[end : end + 2])
+    if alone and text[end : end + 1] != ":" and not looks_typed("".join(_groups(text[start:end]))):
+        yield start, end
+
+
+def _row(neighbour: str) -> bool:
+    """Whether a blank and a digit stand beside it."""
+    return len(neighbour) > 1 and neighbour[0] == " " and neighbour[1].isdigit()
+
+
+def find_dialled_abroad(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The longest valid number behind the match's two zeros; if it is printed in groups, one that is possible, too."""
+    if touches_word(text[max(0, start - 1) : start]):
+        return
+    stop = end
+    while stop - start >= 10:  # noqa: PLR2004 - two zeros and eight digits
+        if _valid("+" + text[start + 2 : stop].lstrip("- ."), None):
+            yield start, stop
+            return
+        stop = max(text.rfind(separator, start, stop) for separator in " ./-(x")
+        while stop > start and not text[stop - 1].isdigit():
+            stop -= 1
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -189,6 +262,8 @@ DETECTORS: tuple[Detector, ...] = (
         trigger=r"\+[1-9]",
         find=find_international,
         base_score=0.9,
+        context_words=_PHONE_WORDS,
+        context_score=0.97,
         glue="-.",
     ),
     Detector(
@@ -201,15 +276,49 @@ DETECTORS: tuple[Detector, ...] = (
         glue="-.+" + string.ascii_letters + string.digits,
     ),
     Detector(
+        name="phone-international/00",
+        kind="pii.phone",
+        pattern=rf"\b00[ .-]?[1-9](?:{_SEPARATOR}?[0-9]){{7,14}}{_EXTENSION}\b",
+        trigger=r"\b00[ .-]?[1-9]",
+        find=find_dialled_abroad,
+        base_score=0.8,
+        context_words=_PHONE_WORDS,
+        context_score=0.97,
+        glue="-.+",
+    ),
+    Detector(
+        name="phone-national/printed",
+        kind="pii.phone",
+        pattern=_PRINTED,
+        trigger=r"[0-9() ./-]{8}",
+        find=find_printed,
+        base_score=0.6,
+        context_words=_PHONE_WORDS,
+        context_score=0.9,
+        glue="-.+/",
+    ),
+    Detector(
+        # Nothing else is printed so; made-up numbers have areas and exchanges that nobody has.
+        name="phone-nanp/shape",
+        kind="pii.phone",
+        pattern=rf"(?:\b(?:00)?1[ .-])?(?:\([2-9][0-9]{{2}}\) ?[0-9]{{3}}-[0-9]{{4}}|\b[2-9][0-9]{{2}}(?:-[0-9]{{3}}-|\.[0-9]{{3}}\.| [0-9]{{3}} )[0-9]{{4}}){_EXTENSION}\b",
+        trigger=r"[0-9)][ .-]?[0-9]{3}[ .-][0-9]{4}",
+        find=find_shaped,
+        base_score=0.6,
+        context_words=_PHONE_WORDS,
+        context_score=0.9,
+        glue="-.+",
+    ),
+    Detector(
         name="phone-nanp/plan",
         kind="pii.phone",
         pattern=rf"(?:\b1[ .-])?{_NANP_AREA}[2-9][0-9]{{2}}[ .-][0-9]{{4}}{_EXTENSION}\b",
-        trigger=r"[0-9() .-]{12}",
+        trigger=r"[0-9]{3}(?:\)[ .-]?|[ .-])[0-9]{3}[ .-][0-9]{4}",
         validate=valid_nanp,
         base_score=0.75,
         context_words=_PHONE_WORDS,
         context_score=0.95,
-        glue="-.",
+        glue="-.+",
     ),
     Detector(
         name="phone-national/plans",

@@ -70,7 +70,7 @@ IDENTIFIERS = (
     _id("mrn", "phi.mrn", "999999|9999999|99999999|999999999|9999999999|[A-Z]9999999|[A-Z][A-Z]999999|[M][R][N]-999999|[M][R][N]-99999999|999-99-999|99-99-99", 1,
         "mrn|medical record|patient id|patient no|patient number|chart number|chart no|hospital number|hospital no|patientennummer|patienten-id|numéro de patient|número de paciente|historia clínica|medical rec|patient #", "123456"),
     _id("icd10", "phi.diagnosis_code", "[A-TV-Z]9[0-9AB].9|[A-TV-Z]9[0-9AB].99|[A-TV-Z]9[0-9AB].999|[A-TV-Z]9[0-9AB].9999|[A-TV-Z]9[0-9AB].999[A-Z]|[A-TV-Z]9[0-9AB].XXX[A-Z]|[A-TV-Z]99", 1,
-        "icd|diagnos|dx |dx:|diagnoses|diagnostic code", "E11.9"),
+        "icd|diagnos|dx:|dx code|diagnoses|diagnostic code", "E11.9"),
     _id("ndc", "phi.medicine_code", "9999-9999-99|99999-9999-99|99999-999-99|99999-9999-9|99999999999", 1, "ndc|national drug code|medication code", "0002-1433-80"),
 )  # fmt: skip
 

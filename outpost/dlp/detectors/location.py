@@ -6,6 +6,11 @@ that nothing else has; digits alone count beside a word.
 
 # ruff: noqa: E501 - tables, one row a line
 
+from collections.abc import Iterable
+
+import re2
+
+from outpost.dlp.before import before
 from outpost.dlp.detector import Detector
 from outpost.dlp.identifiers import Identifier, Shape, detectors_of, split
 from outpost.dlp.phrases import GROWS, LINK, given
@@ -46,11 +51,21 @@ IDENTIFIERS = (
 _NAME = r"[A-Z][a-z\xdf-\xff'.-]+"
 _TYPES = split(
     "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Parkway|Pkwy|Highway|Hwy|"
-    "Crescent|Close|Gardens|Mews|Grove"
+    "Crescent|Close|Gardens|Mews|Grove|Way|Circle|Cir|Square|Sq|Trail|Trl|Alley|Loop|Pike|Turnpike|Plaza|Parade|Esplanade|"
+    "Quay|Walk|Row|Rise|Crossing|Path|Freeway|Expressway|Bypass|Causeway|Wharf|Terr|Cres|Pde"
 )
 _TYPE = f"(?:{'|'.join(_TYPES)})"
 _ROMANCE_TAIL = r"(?:ue|venue|oulevard|hemin|ll\xe9e|mpasse|uai)"
 _OF = r"(?: (?:de la|de l'|des|du|de|d'|la|le|les|del|della|dei|da|do|di|los|las))?"
+
+
+_POST_OFFICE = re2.compile(r"(?i)\bp\.?\s?o\.?\s{0,2}$")
+
+
+def find_box(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """The match with its number; ``box`` only behind ``P.O.``."""
+    if text[end - 1].isdigit() and (text[start] not in "bB" or _POST_OFFICE.search(before(text, start)) is not None):
+        yield start, end
 
 
 def complete(line: str) -> bool:
@@ -81,6 +96,16 @@ DETECTORS = (
         base_score=0.75,
         glue="-",
         open_ended_chars=12,
+    ),
+    Detector(
+        name="po-box",
+        kind="pii.address.street",
+        pattern=r"(?i)\b(?:box|postfach|postbus|casella postale|apartado)(?: ([0-9]{1,6})\b)?",
+        trigger=r"(?i)\b(?:box|postfach|postbus|casella|apartado)",
+        find=find_box,
+        base_score=0.7,
+        glue="-",
+        open_ended_chars=8,
     ),
     # A stream holds a number and a blank anyway; from the next letter on the match does.
     Detector(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from control_plane.api.outpost import tls_peer_certificate
 from control_plane.app import Opened, Server
 from control_plane.config import Config
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from pki.keys import private_key_to_pem
 from pki.pem import certificates_to_pem
 from tests.fakes.installation import FIRST, Installed, OutpostKeys, installed

@@ -10,7 +10,7 @@ from hashlib import sha256
 import pytest
 
 from control_plane.defaults import default_routing
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from outpost.cache.db import open_database
 from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected, Rejected

@@ -12,7 +12,7 @@ from cryptography import x509
 from tuf.api.metadata import Metadata, Root, Targets
 
 from control_plane.defaults import default_routing
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from control_plane.secrets import PEPPER_PREFIX
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.sealing import open_secrets, secrets_info

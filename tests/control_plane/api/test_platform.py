@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
-from control_plane.operations import utc_now
+from control_plane.operations_core import utc_now
 from control_plane.tokens import parse_token
 from pki.keys import generate_private_key
 from tests.fakes.installation import OutpostKeys, recover_message

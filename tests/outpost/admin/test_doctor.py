@@ -12,6 +12,7 @@ from outpost.audit.log import open_log
 from outpost.config import Config
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.enrolled import enrol, fill_cache
+from tests.fakes.model_pack import write_pack
 from tests.fakes.rotating_plane import RotatingPlane
 
 DAY = timedelta(days=1)
@@ -62,6 +63,7 @@ def doctor(plane, clock, data_dir, monkeypatch):
             listen_host="127.0.0.1",
             listen_port=0,
             admin_port=changes.pop("admin_port", 0),
+            models_pack=changes.pop("models_pack", None),
         )
         checks = asyncio.run(examine(config, replace(around, **changes)))
         assert all(check.fix for check in checks if check.status is Status.FAIL)
@@ -81,6 +83,14 @@ def test_nothing_is_wrong(doctor):
     assert found.by["audit log"].detail == "1 events verify"
     assert "fresh" in found.by["policy"].detail
     assert found.by["clock"].detail == "+0 s from the control plane's"
+
+
+def test_a_model_pack_is_verified(doctor, tmp_path):
+    folder = write_pack(tmp_path / "pack")
+    assert doctor(models_pack=folder).by["models"].detail.startswith("tiny 1.0 (")
+    (folder / "model.onnx").write_bytes(b"altered")
+    assert doctor(models_pack=folder).failed == {"models"}
+    assert "models" not in doctor().by
 
 
 def test_an_outpost_that_is_not_running_is_examined_all_the_same(doctor):

@@ -5,35 +5,19 @@ Delivery of an undamaged log is in test_log.
 
 import asyncio
 import shutil
-import sqlite3
-from contextlib import closing
 
 import pytest
 
 from outpost.audit.tree import leaf_hash
 from outpost.audit.verify import verify_log
 from outpost.errors import AuditCorrupt
-from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, event, open_test_log
-
-
-async def _append(log, first, count):
-    return await asyncio.gather(*(log.append(event(first + i)) for i in range(count)))
-
-
-async def _build(path):
-    """25 events in commits of 10, 1 x 5 and 10."""
-    log = open_test_log(path)
-    await _append(log, 0, 10)
-    for number in range(10, 15):
-        await _append(log, number, 1)
-    await _append(log, 15, 10)
-    log.close()
+from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, build_log, change, event, open_test_log
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "audit.db"
-    asyncio.run(_build(path))
+    asyncio.run(build_log(path))
     return path
 
 
@@ -42,19 +26,12 @@ def path(original, tmp_path):
     return shutil.copy(original, tmp_path / "audit.db")
 
 
-def _change(path, *statements):
-    with closing(sqlite3.connect(path)) as connection:
-        for statement, *parameters in statements:
-            connection.execute(statement, parameters)
-        connection.commit()
-
-
 @pytest.mark.parametrize("copies", ["kept", "lost"])
 @pytest.mark.parametrize("seq", [0, 7, 13, 24])
 def test_a_damaged_event_is_delivered_as_an_exact_gap(path, seq, copies):
-    _change(path, ("UPDATE events SET event = x'00' WHERE seq = ?", seq))
+    change(path, ("UPDATE events SET event = x'00' WHERE seq = ?", seq))
     if copies == "lost":
-        _change(path, ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",))
+        change(path, ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",))
     log = open_test_log(path)
     receiver = Receiver()
     receiver.drain(log, 6)
@@ -66,7 +43,7 @@ def test_a_damaged_event_is_delivered_as_an_exact_gap(path, seq, copies):
 @pytest.mark.parametrize("limit", [4, 500])
 @pytest.mark.parametrize("span", [(0, 0), (3, 11), (24, 24)])
 def test_missing_events_are_delivered_as_an_exact_gap(path, span, limit):
-    _change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
+    change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
     log = open_test_log(path)
     receiver = Receiver()
     receiver.drain(log, limit)
@@ -78,7 +55,7 @@ def test_missing_events_are_delivered_as_an_exact_gap(path, span, limit):
 
 
 def test_a_forged_event_is_delivered_as_a_gap_never_as_itself(path):
-    _change(path, ("UPDATE events SET event = x'7b7d', leaf_hash = ? WHERE seq = 5", leaf_hash(b"{}")))
+    change(path, ("UPDATE events SET event = x'7b7d', leaf_hash = ? WHERE seq = 5", leaf_hash(b"{}")))
     log = open_test_log(path)
     receiver = Receiver()
     receiver.drain(log)
@@ -91,7 +68,7 @@ def test_a_damaged_receipt_only_makes_events_be_delivered_again(path):
     log = open_test_log(path)
     Receiver().drain(log)
     log.close()
-    _change(path, ("UPDATE receipts SET note = 'x'",))
+    change(path, ("UPDATE receipts SET note = 'x'",))
     again = open_test_log(path)
     assert again.delivered == 0
     receiver = Receiver()
@@ -105,7 +82,7 @@ def test_a_damaged_receipt_only_makes_events_be_delivered_again(path):
 
 
 def test_a_damaged_checkpoint_in_the_middle_does_not_stop_the_delivery(path):
-    _change(path, ("UPDATE checkpoints SET note = 'x' WHERE size IN (10, 12, 13)",))
+    change(path, ("UPDATE checkpoints SET note = 'x' WHERE size IN (10, 12, 13)",))
     log = open_test_log(path)
     receiver = Receiver()
     receiver.drain(log, 3)
@@ -115,7 +92,7 @@ def test_a_damaged_checkpoint_in_the_middle_does_not_stop_the_delivery(path):
 
 
 def test_what_cannot_be_proven_at_all_is_an_error_of_delivery_not_of_the_log(path):
-    _change(
+    change(
         path,
         ("DELETE FROM events WHERE seq = 3",),
         ("UPDATE checkpoints SET leaves = zeroblob(length(leaves))",),

@@ -10,40 +10,19 @@ import pytest
 from outpost.audit.read import read_events
 from outpost.audit.verify import verify_log
 from outpost.errors import AuditCorrupt
-from tests.fakes.audit import SIGNER, Receiver, event, open_test_log
-
-
-async def _append(log, first, count):
-    return await asyncio.gather(*(log.append(event(first + i)) for i in range(count)))
-
-
-async def _build(path):
-    """25 events in commits of 10, 1 x 5 and 10."""
-    log = open_test_log(path)
-    await _append(log, 0, 10)
-    for number in range(10, 15):
-        await _append(log, number, 1)
-    await _append(log, 15, 10)
-    log.close()
+from tests.fakes.audit import SIGNER, Receiver, build_log, change, event, open_test_log
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "audit.db"
-    asyncio.run(_build(path))
+    asyncio.run(build_log(path))
     return path
 
 
 @pytest.fixture
 def path(original, tmp_path):
     return shutil.copy(original, tmp_path / "audit.db")
-
-
-def _change(path, *statements):
-    with closing(sqlite3.connect(path)) as connection:
-        for statement, *parameters in statements:
-            connection.execute(statement, parameters)
-        connection.commit()
 
 
 def _rows(path, query):
@@ -80,7 +59,7 @@ def test_an_undamaged_log_gets_no_notice(path):
 
 
 def test_a_damaged_event_of_the_last_commit_is_named_once(path):
-    _change(path, ("UPDATE events SET event = x'00' WHERE seq = 22",))
+    change(path, ("UPDATE events SET event = x'00' WHERE seq = 22",))
     assert _reopen(path) == 26  # 25 is the notice
     assert _notices(path) == [("audit_quarantined", "events 22 to 22: the row is not what was hashed")]
     assert _reopen(path) == 27
@@ -92,7 +71,7 @@ def test_a_damaged_event_of_the_last_commit_is_named_once(path):
 
 @pytest.mark.parametrize("span", [(17, 17), (15, 24), (23, 24), (24, 24)])
 def test_missing_rows_of_the_last_commit_are_an_exact_gap(path, span):
-    _change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
+    change(path, ("DELETE FROM events WHERE seq BETWEEN ? AND ?", *span))
     assert _reopen(path) == 26
     assert _notices(path) == [("audit_quarantined", f"events {span[0]} to {span[1]}: rows are missing")]
     report = verify_log(path, SIGNER.verifier)
@@ -100,7 +79,7 @@ def test_missing_rows_of_the_last_commit_are_an_exact_gap(path, span):
 
 
 def test_a_log_without_its_tail_never_signs_a_second_history(path):
-    _change(path, ("DELETE FROM events WHERE seq >= 12",))
+    change(path, ("DELETE FROM events WHERE seq >= 12",))
     assert _reopen(path) == 26
     assert _notices(path) == [("audit_quarantined", "events 12 to 24: rows are missing")]
 
@@ -115,21 +94,21 @@ BAD_HEADS = {
 
 @pytest.mark.parametrize("case", BAD_HEADS)
 def test_a_lost_frontier_is_computed_again_from_what_was_signed(path, case):
-    _change(path, (BAD_HEADS[case],))
+    change(path, (BAD_HEADS[case],))
     assert _reopen(path) == 25
     assert _notices(path) == []
     assert verify_log(path, SIGNER.verifier).ok
 
 
 def test_a_lost_frontier_and_a_lost_row(path):
-    _change(path, (BAD_HEADS["frontier"],), ("DELETE FROM events WHERE seq = 20",))
+    change(path, (BAD_HEADS["frontier"],), ("DELETE FROM events WHERE seq = 20",))
     assert _reopen(path) == 26
     assert _notices(path) == [("audit_quarantined", "events 20 to 20: rows are missing")]
 
 
 def test_an_unreadable_newest_checkpoint_is_kept_aside_and_its_events_signed_again(path):
     (note,) = _rows(path, f"SELECT note FROM checkpoints {NEWEST}")[0]
-    _change(path, (f"UPDATE checkpoints SET note = 'damaged' {NEWEST}",))
+    change(path, (f"UPDATE checkpoints SET note = 'damaged' {NEWEST}",))
     assert _reopen(path) == 26
     assert _notices(path) == [
         ("audit_quarantined", "events 15 to 24: the checkpoint of size 25 is not proven by its events")
@@ -144,7 +123,7 @@ def test_an_unreadable_newest_checkpoint_is_kept_aside_and_its_events_signed_aga
 
 
 def test_rows_that_follow_no_checkpoint_and_are_not_whole_are_moved_not_deleted(path):
-    _change(
+    change(
         path,
         (f"UPDATE checkpoints SET note = 'damaged' {NEWEST}",),
         ("UPDATE events SET event = x'6261' WHERE seq = 20",),

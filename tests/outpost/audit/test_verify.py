@@ -11,7 +11,7 @@ from outpost.audit.event import encode
 from outpost.audit.tree import leaf_hash
 from outpost.audit.verify import verify_log
 from outpost.errors import AuditCorrupt
-from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, event, open_test_log, signer
+from tests.fakes.audit import RECEIPTS, SIGNER, Receiver, change, event, open_test_log, signer
 
 
 async def _build(path):
@@ -42,13 +42,6 @@ def original(tmp_path_factory):
 @pytest.fixture
 def path(original, tmp_path):
     return shutil.copy(original, tmp_path / "audit.db")
-
-
-def _change(path, *statements):
-    with closing(sqlite3.connect(path)) as connection:
-        for statement, *parameters in statements:
-            connection.execute(statement, parameters)
-        connection.commit()
 
 
 def _verify(path, **options):
@@ -155,7 +148,7 @@ def test_an_honest_log(original):
 @pytest.mark.parametrize("case", TAMPERING)
 def test_tampering_is_found_and_named(path, case):
     statements, expected = TAMPERING[case]
-    _change(path, *statements)
+    change(path, *statements)
     report = _verify(path)
     assert not report.ok
     assert report.problems
@@ -164,7 +157,7 @@ def test_tampering_is_found_and_named(path, case):
 
 
 def test_one_altered_event_is_exactly_one_problem(path):
-    _change(path, (*EDIT, 17))
+    change(path, (*EDIT, 17))
     (problem,) = _verify(path).problems
     assert (problem.first_seq, problem.last_seq) == (17, 17)
 
@@ -174,9 +167,9 @@ def test_every_event_altered_alone_is_named_alone(path):
         with closing(sqlite3.connect(path)) as connection:
             original = connection.execute("SELECT event, leaf_hash FROM events WHERE seq = ?", (seq,)).fetchone()
         for edit in (EDIT, EDIT_BOTH):
-            _change(path, (*edit, seq))
+            change(path, (*edit, seq))
             assert _named(_verify(path)) == {seq}
-            _change(path, ("UPDATE events SET event = ?, leaf_hash = ? WHERE seq = ?", *original, seq))
+            change(path, ("UPDATE events SET event = ?, leaf_hash = ? WHERE seq = ?", *original, seq))
     assert _verify(path).ok
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from outpost.models.inspector import Inspector
+from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
-from outpost.models.session import Session, SessionOptions
+from outpost.models.session import Session
 from tests.fakes.model_pack import write_pack
 
 

@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from outpost.errors import ModelUnavailable
+from outpost.models.options import WorkerSettings
 from outpost.models.process import ModelProcess, Pace, _environment
-from outpost.models.worker import WorkerSettings
 from tests.fakes.model_pack import BOOM, SLOW, heads, write_card, write_pack
 
 PATIENCE_S = 60.0

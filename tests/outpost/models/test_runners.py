@@ -4,10 +4,10 @@ import time
 import pytest
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import SessionOptions
 from outpost.models.queue import Limits
 from outpost.models.results import TextResult
 from outpost.models.runners import Job, Loaded, Runners
-from outpost.models.session import SessionOptions
 from tests.fakes.model_pack import BOOM, SLOW, write_card, write_pack
 
 LONG_S = 60.0

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
-from outpost.models.session import HALF_PRECISION_FILE, Provider, Session, SessionOptions, choose
+from outpost.models.session import HALF_PRECISION_FILE, Session, choose
+from outpost.protocol.model_provider import Provider
 from tests.fakes.model_pack import BOOM, VOCABULARY, graph, heads, write_card, write_pack
 
 

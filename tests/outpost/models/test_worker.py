@@ -9,8 +9,7 @@ import pytest
 
 from outpost.errors import ModelUnavailable
 from outpost.models.connection import Connection
-from outpost.models.session import Provider
-from outpost.models.worker import WorkerSettings
+from outpost.models.options import WorkerSettings
 from tests.fakes.model_pack import BOOM
 
 
@@ -33,11 +32,6 @@ async def born(folder, count=1, **settings):
             client.close()
         await asyncio.wait({client.closed for client in clients})
         await asyncio.wait_for(process.wait(), 30)
-
-
-def test_settings_come_back():
-    settings = WorkerSettings((3, 4), "/pack", Provider.CPU, 2, 1, 5, 6, 7, 0.5)
-    assert WorkerSettings.from_json(settings.to_json()) == settings
 
 
 async def test_one_process_serves_several_proxies_and_ends_with_the_last(tiny):

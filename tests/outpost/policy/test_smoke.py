@@ -55,3 +55,8 @@ def test_a_text_that_cannot_be_inspected_fails_its_case():
 def test_a_fact_that_is_absent_is_one_that_no_rule_names():
     assert failed(CARD, "ALLOW") == []
     assert failed("hello", "ALLOW", model="big") == []
+
+
+def test_a_case_that_needs_a_model_is_passed_over():
+    assert failed("Ana Silva", "BLOCK", ["pii.person"]) == []
+    assert failed("Ana Silva", "BLOCK", ["pci.pan", "attack.jailbreak"]) == []

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -9,11 +10,13 @@ from outpost.dlp.engine import MAX_FINDINGS, default_engine
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.findings import Finding
 from outpost.proxy import sse, stream
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.stream import MAX_CHANNELS, MAX_HELD_BYTES, MAX_HELD_EVENTS
 from outpost.proxy.surfaces.openai_chat import ChatStream
 from outpost.proxy.unescape import Unescaper
+from outpost.proxy.whole import Texts
 
 ENGINE = default_engine()
 CARD = "4111 1111 1111 1111"
@@ -54,6 +57,19 @@ def blocks(kinds):
 
 def StreamInspector(engine, decide):  # noqa: N802 - what the tests were written for: a stream of chat completions
     return stream.StreamInspector(engine, decide, ChatStream())
+
+
+def looked_at(chunks, kinds, words):
+    """The chunks through an inspector whose models find ``words``, and the questions they were asked."""
+    texts = Texts(ENGINE.scan)
+    run(stream.StreamInspector(ENGINE, redacts(set()), ChatStream(), texts=texts), chunks)
+    questions = list(texts.questions.values())
+    texts.answered(
+        [*q.patterns, *(Finding("pii.person", *m.span(), 0.9, "m", 2) for m in re.finditer(words, q.text))]
+        for q in questions
+    )
+    inspector = stream.StreamInspector(ENGINE, redacts(kinds), ChatStream(), texts=texts)
+    return run(inspector, chunks), [question.text for question in questions]
 
 
 EVERYTHING = {detector.kind for detector in ENGINE.detectors}
@@ -419,3 +435,31 @@ def test_usage_is_taken_from_the_stream_if_it_can_be():
     inspector.feed(event({"choices": [], "usage": {"completion_tokens": 2**60}}))
 
     assert (inspector.prompt_tokens, inspector.completion_tokens) == (7, None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHANNELS, st.integers(0, 2**32))
+def test_with_models_everything_waits_and_says_the_same(texts, seed):
+    chunks = [*interleaved(texts, random.Random(seed)), finish(0), finish(1)]
+    out, _ = looked_at(chunks, EVERYTHING, "nothing that is there")
+    said = texts_of(out)
+    for name, text in texts.items():
+        assert said.get(name, "") == redacted(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_models_find_is_redacted_wherever_it_was_cut(seed):
+    texts = {
+        (0, "content"): f"a Ana Silva b {CARD}",
+        (1, "content"): "Ana Silva",
+        (0, 0): '{"name": "Ana\\u0020Silva"}',
+    }
+    chunks = [*interleaved(texts, random.Random(seed)), finish(0), finish(1)]
+    out, asked = looked_at(chunks, {"pii.person", "pci.pan"}, "Ana Silva")
+    assert texts_of(out) == {
+        (0, "content"): "a [REDACTED:pii.person] b [REDACTED:pci.pan]",
+        (1, "content"): "[REDACTED:pii.person]",
+        (0, 0): '{"name": "[REDACTED:pii.person]"}',
+    }
+    assert sorted(asked) == sorted([texts[0, "content"], "Ana Silva", '{"name": "Ana Silva"}'])

@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
+from outpost.models.options import SessionOptions
+from outpost.models.runners import Loaded
 from outpost.scan import inspect as module
 from outpost.scan.inspect import Task, inspect, inspect_path
 from outpost.scan.results import Unscannable
 from outpost.scan.select import Selection
+from tests.fakes.model_pack import BOOM, write_pack
 
 TASK = Task(default_engine())
 CARD = "4111 1111 1111 1111"
@@ -113,3 +116,20 @@ def test_a_damaged_member_in_a_tar_ends_it():
 def test_a_file_that_cannot_be_read(tmp_path):
     result = inspect_path(TASK, tmp_path, "d")
     assert [(p.path, p.kind, p.message) for p in result.problems] == [("d", Unscannable.UNREADABLE, "Is a directory")]
+
+
+def test_models_look_at_files_of_any_length(tmp_path):
+    task = Task(default_engine(), models=Loaded(write_pack(tmp_path / "tiny"), SessionOptions()), explain=True)
+    text = "the note\n" * 9000 + "Ana Silva\n" + "the note\n" * 9000 + f"card {CARD}\nAna Silva"
+    result = inspect(task, io.BytesIO(text.encode()), "f", len(text))
+    people = [hit for hit in result.files[0].hits if hit.kind == "pii.person"]
+    assert [text[hit.start : hit.end] for hit in people] == ["Ana Silva"] * 2
+    assert [hit.line for hit in people] == [9001, 18003]
+    assert people[0].explanation.label == "PERSON"
+    assert [hit.kind for hit in result.files[0].hits if hit.tier == 1] == ["pci.pan"]
+
+
+def test_a_text_that_models_cannot_look_at_is_a_problem(tmp_path):
+    task = Task(default_engine(), models=Loaded(write_pack(tmp_path / "tiny"), SessionOptions()))
+    (problem,) = inspect(task, io.BytesIO(BOOM.encode()), "f", 4).problems
+    assert problem.kind is Unscannable.TEXT

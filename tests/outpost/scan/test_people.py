@@ -1,6 +1,6 @@
 from outpost.protocol.decisions import Action
 from outpost.scan.people import Painter, Summary, explained, printable
-from outpost.scan.results import Explanation, FileResult, Hit, Problem, Result, Unscannable, Verdict
+from outpost.scan.results import Explanation, FileResult, Hit, ModelExplanation, Problem, Result, Unscannable, Verdict
 
 HIT = Hit("pci.pan", "card/luhn", 0.99, 1, 0, 19, 2, 9, 2, 28, "card ", " x\x1b[2J")
 
@@ -53,3 +53,8 @@ def test_an_explanation_says_what_made_the_score():
 
 def test_printable():
     assert printable("a\tb\n\u202e\ud800é") == "a b⏎··é"
+
+
+def test_an_explanation_of_a_model_says_what_else_it_might_be():
+    line = explained(0.9, ModelExplanation("PERSON", 0.8, 0.7, 120, (("ORG", 0.1), ("O", 0.05))))
+    assert line == "PERSON 0.80, counts from 0.70; read 120 characters at once; else ORG 0.10, O 0.05"

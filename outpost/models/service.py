@@ -1,0 +1,127 @@
+"""What the proxy asks: the inference process behind a memory of what was said, counted for operators.
+
+Nothing is answered that the models did not say about this very text; who is refused is told why, without the text.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from outpost.errors import ModelUnavailable
+from outpost.models.cache import SegmentCache
+from outpost.models.options import WorkerSettings
+from outpost.models.process import ModelProcess, Pace
+from outpost.models.results import TextResult
+from outpost.protocol.findings import Finding
+
+# Seconds: one short window takes a millisecond, a long document seconds.
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Everything a service is made from; see the settings ``models_*``."""
+
+    pack: Path
+    worker: WorkerSettings
+    pace: Pace
+    cache_entries: int
+
+
+class ModelMetrics:
+    """Counters of one service."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.texts = Counter(
+            "outpost_models_texts_total",
+            "Texts that models were asked about, by outcome: answered, remembered, refused",
+            ["outcome"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "outpost_models_text_duration_seconds",
+            "From a question to its answer, of texts that were not remembered",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.tokens = Counter("outpost_models_tokens_total", "Tokens of texts that were answered", registry=registry)
+        self.starts = Gauge("outpost_models_process_starts", "Starts of the inference process", registry=registry)
+        self.up = Gauge("outpost_models_up", "1 while texts can be inspected", registry=registry)
+
+
+class ModelService:
+    """One pack for one event loop. ``run`` keeps it alive."""
+
+    def __init__(self, options: ModelOptions, registry: CollectorRegistry) -> None:
+        self._process = ModelProcess(options.pack, options.worker, options.pace)
+        self._cache = SegmentCache(options.cache_entries)
+        self._metrics = ModelMetrics(registry)
+        self._metrics.up.set_function(lambda: float(self.problem is None))
+        self._metrics.starts.set_function(lambda: float(self._process.starts))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the inference process alive until ``stop`` is set."""
+        await self._process.run(stop)
+
+    @property
+    def problem(self) -> str | None:
+        """Why no text can be inspected now; None if it can."""
+        return self._process.problem
+
+    @property
+    def warning(self) -> str | None:
+        """Why the pack on disk is not the one that answers."""
+        return self._process.warning
+
+    @property
+    def kinds(self) -> frozenset[str] | None:
+        """What the pack that answers can find; None while none ever has."""
+        backing = self._process.backing
+        return None if backing is None else backing.pack.card.kinds
+
+    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
+        """What the models say about ``text``.
+
+        Raises:
+            ModelUnavailable: They say nothing.
+        """
+        backing = self._process.backing
+        if backing is None or self.problem is not None:
+            # What was said before still holds, but nobody could say that the models are well.
+            self._metrics.texts.labels("refused").inc()
+            raise ModelUnavailable(self.problem or "the models are starting")
+        key = self._cache.key(backing.pack.digest, text, weak)
+        known = self._cache.get(key)
+        if known is not None:
+            self._metrics.texts.labels("remembered").inc()
+            return known
+        began_s = time.perf_counter()
+        try:
+            result = await self._process.inspect(text, weak, priority=priority)
+        except ModelUnavailable:
+            self._metrics.texts.labels("refused").inc()
+            raise
+        self._metrics.texts.labels("answered").inc()
+        self._metrics.tokens.inc(result.tokens)
+        self._metrics.seconds.observe(time.perf_counter() - began_s)
+        if self._process.backing is backing:  # another pack may have answered
+            self._cache.put(key, result)
+        return result
+
+    def report(self) -> dict[str, Any]:
+        """For ``/health``."""
+        backing = self._process.backing
+        card = None if backing is None else backing.pack.card
+        return {
+            "problem": self.problem,
+            "pack": None if card is None else f"{card.name} {card.version}",
+            "digest": None if backing is None else backing.pack.digest,
+            "provider": None if backing is None else backing.provider,
+            "remembered": len(self._cache),
+            "starts": self._process.starts,
+        }

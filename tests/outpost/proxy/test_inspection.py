@@ -1,0 +1,151 @@
+import json
+
+import pytest
+
+from outpost.errors import CouldNotInspect
+from outpost.policy.evaluate import Facts
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Direction
+from outpost.protocol.findings import Finding
+from outpost.proxy.decide import Question
+from outpost.proxy.inspection import look_for
+from tests.fakes.models import NAME, FakeModels
+from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, chat, error_of, policy
+
+PEOPLE = ("pii.person",)
+FACTS = Facts("openai.chat_completions", "m", "everyone", Direction.INPUT)
+
+
+@pytest.fixture
+def begin(start, client_of):
+    """An outpost with models, and a client of it."""
+
+    def make(chosen, models, **more):
+        return start(chosen, models=models, offered=models.kinds, **more)
+
+    return make
+
+
+def said(response):
+    return response.json()["choices"][0]["message"]["content"]
+
+
+def events_of(response):
+    lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def streamed(response):
+    deltas = [choice["delta"] for event in events_of(response) for choice in event["choices"]]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
+async def test_what_a_model_finds_in_a_prompt_blocks_it(begin, client_of, upstream):
+    models = FakeModels()
+    async with begin(policy("BLOCK", PEOPLE), models) as running, client_of(running) as client:
+        error_of(await client.post(CHAT, json=chat(f"hello {NAME}")), 403, ErrorCode.POLICY_BLOCKED)
+        assert (await client.post(CHAT, json=chat("hello"))).status_code == 200
+        assert len(upstream.requests) == 1
+        (finding,) = running.events()[0].findings
+        assert (finding.kind, finding.detector, finding.tier) == ("pii.person", "fake/head", 2)
+
+
+async def test_a_redaction_is_looked_at_again(begin, client_of, upstream):
+    models = FakeModels()
+    async with begin(policy("REDACT", ("pii.*",)), models) as running, client_of(running) as client:
+        response = await client.post(CHAT, json=chat(f"mail {EMAIL} to {NAME}"))
+        assert response.status_code == 200
+        sent = json.loads(upstream.requests[0].body)["messages"][0]["content"]
+        assert sent == "mail [REDACTED:pii.email] to [REDACTED:pii.person]"
+        assert any("[REDACTED:pii.person]" in text for text in models.asked)
+
+
+async def test_an_answer_is_looked_at_too(begin, client_of):
+    chosen = policy("REDACT", PEOPLE, directions=["output"])
+    async with begin(chosen, FakeModels()) as running, client_of(running) as client:
+        assert said(await client.post(CHAT, json=chat(f"SAY:I am {NAME}."))) == "I am [REDACTED:pii.person]."
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_without_models_that_answer_nothing_passes(begin, client_of, upstream, stream):
+    models = FakeModels()
+    async with begin(policy("BLOCK", PEOPLE), models) as running, client_of(running) as client:
+        models.down = True
+        response = await client.post(CHAT, json=chat("hello") | {"stream": stream})
+        error_of(response, 503, ErrorCode.INSPECTION_UNAVAILABLE)
+        assert not upstream.requests
+        assert running.events()[-1].code == "inspection_unavailable"
+
+
+async def test_models_that_fail_between_prompt_and_answer_let_no_answer_out(begin, client_of):
+    models = FakeModels()
+    chosen = policy("BLOCK", PEOPLE, directions=["output"])
+    async with begin(chosen, models) as running, client_of(running) as client:
+        models.down = True
+        for stream in (False, True):
+            response = await client.post(CHAT, json=chat("SAY:hello") | {"stream": stream})
+            error_of(response, 503, ErrorCode.INSPECTION_UNAVAILABLE)
+
+
+async def test_a_stream_is_held_until_models_have_looked_at_the_whole(begin, client_of):
+    text = f"I am {NAME}, mail {EMAIL}, and {NAME} again."
+    models = FakeModels()
+    chosen = policy("REDACT", ("pii.*",), directions=["output"])
+    async with begin(chosen, models) as running, client_of(running) as client:
+        response = await client.post(CHAT, json=chat(f"SAY:{text}") | {"stream": True})
+        assert streamed(response) == text.replace(NAME, "[REDACTED:pii.person]").replace(EMAIL, "[REDACTED:pii.email]")
+        assert models.asked == [text]
+        last = running.events()[-1]
+        assert sorted(finding.kind for finding in last.findings) == ["pii.email", "pii.person", "pii.person"]
+
+
+async def test_a_stream_that_models_object_to_is_an_error_and_not_half_an_answer(begin, client_of):
+    chosen = policy("BLOCK", PEOPLE, directions=["output"])
+    async with begin(chosen, FakeModels()) as running, client_of(running) as client:
+        response = await client.post(CHAT, json=chat(f"SAY:long {'words ' * 50} {NAME}") | {"stream": True})
+        error_of(response, 403, ErrorCode.POLICY_BLOCKED)
+
+
+async def test_a_clean_stream_goes_out_as_it_came(begin, client_of):
+    chosen = policy("BLOCK", PEOPLE, directions=["output"])
+    async with begin(chosen, FakeModels()) as running, client_of(running) as client:
+        assert streamed(await client.post(CHAT, json=chat("SAY:nothing here") | {"stream": True})) == "nothing here"
+
+
+async def test_models_are_not_asked_where_no_rule_could_care(begin, client_of):
+    models = FakeModels()
+    async with begin(policy("BLOCK", ("pci.*",)), models) as running, client_of(running) as client:
+        models.down = True
+        assert (await client.post(CHAT, json=chat(f"hello {NAME}"))).status_code == 200
+        error_of(await client.post(CHAT, json=chat(CARD)), 403, ErrorCode.POLICY_BLOCKED)
+    assert models.asked == []
+
+
+async def test_a_pack_that_was_never_there_refuses_everything(begin, client_of):
+    models = FakeModels(kinds=None)
+    async with begin(policy("BLOCK", ("pci.*",)), models) as running, client_of(running) as client:
+        error_of(await client.post(CHAT, json=chat("hello")), 503, ErrorCode.INSPECTION_UNAVAILABLE)
+
+
+async def test_a_pack_that_finds_less_than_is_demanded_refuses(begin, client_of):
+    models = FakeModels()
+    async with begin(policy("BLOCK", PEOPLE), models) as running, client_of(running) as client:
+        models.kinds = frozenset({"attack.jailbreak"})  # replaced by another
+        error_of(await client.post(CHAT, json=chat("hello")), 503, ErrorCode.INSPECTION_UNAVAILABLE)
+
+
+async def test_weak_findings_are_dropped_where_the_models_doubt_them(begin):
+    weak, strong = Finding("pii.phone", 0, 3, 0.5, "phone"), Finding("pii.phone", 4, 7, 0.9, "phone")
+    async with begin(policy("BLOCK", PEOPLE), FakeModels()) as running:
+        look = look_for(FakeModels(), running.admission.enforcement, FACTS)
+        answers = await look.answer([Question("not real", [weak, strong]), Question("real", [weak])])
+        assert answers == [[strong], [weak]]
+
+
+async def test_one_text_without_answer_is_none_for_all(begin):
+    async with begin(policy("BLOCK", PEOPLE), FakeModels()) as running:
+        models = FakeModels()
+        look = look_for(models, running.admission.enforcement, FACTS)
+        models.down = True
+        with pytest.raises(CouldNotInspect):
+            await look.answer([Question("one", []), Question("two", [])])
