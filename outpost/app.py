@@ -258,6 +258,7 @@ async def _listening(
             audit=outpost.audit,
             forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
+            document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
             models=models,
