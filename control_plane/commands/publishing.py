@@ -134,8 +134,8 @@ def roll_forward(
         operations = installation.operations
         org_id = org_or_only(operations, org)
         version = operations.policy.roll_forward(org_id, copies)
-    sentence = (
-        f"The canary of org {org_id} is over; everybody is shown bundle {version}, with the content from before it."
+    sentence = f"The canary of org {org_id} is over; everybody is shown bundle {version}, " + (
+        "with what the officers signed." if copies else "with the content from before it."
     )
     print_done({"org": org_id, "snapshot_version": version}, sentence, as_json=as_json)
 
