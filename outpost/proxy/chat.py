@@ -26,7 +26,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
-from outpost.proxy.attachments import read_attachments, with_attachments
+from outpost.proxy.attachments import Read, read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
@@ -78,6 +78,8 @@ class ProxyParts:
     limits: BodyLimits
     metrics: ProxyMetrics
     clock: Callable[[], datetime]
+    document_limits: BodyLimits | None = None
+    """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
 
@@ -118,11 +120,11 @@ class SurfaceServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         caller = enforcement.keys.authenticate(presented_key, at=at, address=exchange.address)
         exchange.caller = caller
-        raw = await read_body(request, self._parts.limits)
+        parse = self._parser(surface, request)
+        raw = await read_body(request, self._limits(surface))
         exchange.input_bytes = len(raw)
-        parsed = await _off_loop(len(raw), partial(surface.parse_request, raw))
-        parse: Callable[[bytes], Request] = surface.parse_request
-        if not caller.may_use(parsed.model):
+        parsed = await _off_loop(len(raw), partial(parse, raw))
+        if parsed.model and not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
@@ -131,16 +133,13 @@ class SurfaceServer:
         if parsed.attachments:
             read = await read_attachments(parsed, self._parts.documents)
             parsed = with_attachments(parsed, read)
-
-            def parse(body: bytes) -> Request:
-                return with_attachments(surface.parse_request(body), read)
-
+            parse = partial(_parse_with, parse, read)
         key = redaction_key(enforcement.peppers, self._fallback_key)
         redactor = Redactor(key, raw)
         verdict = await self._judge(enforcement, facts, parsed, parse, redactor)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
-            exchange.model = parsed.model
+            exchange.model = parsed.model or None
         self._count(verdict, Direction.INPUT)
         event = exchange.decision_event(at, verdict.decision, verdict.located)
         # A plain answer is released together with its own event, which a fast provider brings within the moment.
@@ -164,6 +163,15 @@ class SurfaceServer:
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
+
+    def _limits(self, surface: Surface) -> BodyLimits:
+        return (surface.parse_form and self._parts.document_limits) or self._parts.limits
+
+    @staticmethod
+    def _parser(surface: Surface, request: web.BaseRequest) -> Callable[[bytes], Request]:
+        if surface.parse_form is None:
+            return surface.parse_request
+        return partial(surface.parse_form, request.headers.get("Content-Type", ""))
 
     async def _whole(
         self, call: _Call, answer: aiohttp.ClientResponse, durable: "asyncio.Future[int]"
@@ -381,10 +389,16 @@ def _inspected_headers(surface: Surface, request: web.BaseRequest, enforcement: 
         Rejected: ``invalid_request``: one of them is malformed, or holds what a detector finds.
     """
     headers = dict(surface.dialect.request_headers(request.headers))
+    if surface.parse_form is not None:
+        headers["Content-Type"] = request.headers["Content-Type"]  # which has been read as a form's
     for name, value in headers.items():
         if enforcement.engine.scan(value):
             raise Rejected(ErrorCode.INVALID_REQUEST, f"the header '{name}' holds something confidential")
     return headers
+
+
+def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:
+    return with_attachments(parse(body), read)
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:

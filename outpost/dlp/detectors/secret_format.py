@@ -149,6 +149,7 @@ def _named(what: str, vendor: str, pattern: str) -> Detector:
         pattern=_with_rest(what, pattern),
         group=1,
         trigger=rf"(?i){vendor}",
+        named=True,
         find=_behind_name(vendor, pattern),
         doubts=looks_typed,
         base_score=NAMED_SCORE,
