@@ -98,6 +98,7 @@ DETECTORS = prefixed(
         ("teams_webhook", r"https://[0-9A-Za-z-]{1,60}\.webhook\.office\.com/webhookb2/[0-9a-f@-]{73}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
         ("teams_old_webhook", r"https://outlook\.office(?:365)?\.com/webhook/[0-9a-f@-]{73}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
         ("trello_token", r"ATTA[0-9A-Za-z]{72}"),
+        ("twitch_chat_token", r"oauth:[0-9a-z]{30}"),
         ("typeform_token", r"tfp_[0-9A-Za-z_.=-]{44,59}"),
         ("twilio_key", r"SK[0-9a-f]{32}", None, r"SK[0-9a-f]{6}"),
         ("voiceflow_key", r"VF\.(?:DM|WS)\.[0-9A-Za-z]{24}\.[0-9A-Za-z]{16}"),
