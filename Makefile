@@ -60,6 +60,13 @@ eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: e
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 
 # Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
+.PHONY: fuzz
+fuzz: $(VENV)/.installed ## Fuzz tier 1 for SECONDS=60: any bytes, any cuts (ARGS="FILE ..." runs found inputs again)
+	@test -e build/fuzz/lib/.installed || { mkdir -p build/fuzz && $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --require-hashes --upgrade --target build/fuzz/lib \
+		-r bench/fuzz/requirements.txt && touch build/fuzz/lib/.installed; } || echo "atheris is not to be had here: random inputs"
+	@PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.dlp --seconds $(or $(SECONDS),60) $(ARGS)
+
 .PHONY: peers
 peers: $(VENV)/.installed ## Install what detection is compared with, in an environment of its own
 	@$(MAKE) --silent $(PEERS)/.installed \
@@ -69,6 +76,10 @@ peers: $(VENV)/.installed ## Install what detection is compared with, in an envi
 bench-dlp: $(VENV)/.installed ## Measure speed and memory of tier 1, and what it finds of disguised values
 	@$(BIN)/python -m bench.dlp $(ARGS)
 	@$(BIN)/python -m bench.disguises
+
+.PHONY: bench-lists
+bench-lists: $(VENV)/.installed ## Measure an org's lists of a million entries: making, loading, searching, memory
+	@$(BIN)/python -m bench.lists $(ARGS)
 
 .PHONY: image
 image: ## Build both container images (BASE_IMAGE=name@sha256:... to choose the base)
@@ -91,6 +102,8 @@ lock: $(VENV)/.installed ## Resolve dependencies again and export requirements/*
 	$(BIN)/uv export --quiet --frozen --no-emit-project --all-extras -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(ARGS) \
 		bench/peers/requirements.in -o bench/peers/requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(ARGS) \
+		bench/fuzz/requirements.in -o bench/fuzz/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv included)

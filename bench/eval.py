@@ -25,6 +25,7 @@ examples:
   make eval ARGS="--only types"                      only the labelled sentences
   make eval ARGS="--only secrets,false --no-peers"   ours alone
   make eval ARGS="--markdown eval.md"                the tables as Markdown, too
+  make eval ARGS="--update docs/evaluation.md"       put them into the document
   make eval ARGS="--failures failures.jsonl"         each miss and each false finding of ours, to read
 
 Sets that are not in --data are left out, and a line says so.
@@ -68,6 +69,9 @@ def arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
         "--per-type", type=int, default=40, metavar="N", help="held-out values of each type and disguise (default 40)"
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
+    parser.add_argument(
+        "--update", type=Path, metavar="FILE", help="replace the tables of this document (docs/evaluation.md)"
+    )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="write our misses and false findings there")
     return parser.parse_args(args)
 
@@ -131,6 +135,11 @@ def main(args: Sequence[str] | None = None) -> None:
         console.print(table.rich())
     if options.markdown:
         options.markdown.write_text("\n".join(map(Table.markdown, tables)), "utf-8")
+    if options.update:
+        document = options.update.read_text("utf-8")
+        for table in tables:
+            document = table.put_into(document)
+        options.update.write_text(document, "utf-8")
     if options.failures:
         options.failures.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), "utf-8")
 

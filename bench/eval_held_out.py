@@ -34,11 +34,13 @@ def measure(seed: int, per_type: int, console: Console) -> tuple[list[Table], li
     groups = {**held_out.placeholders, **held_out.numbers, "ordinary prompts": held_out.prompts}
     negatives = {name: (samples, find(name, samples)) for name, samples in groups.items()}
     disguised = find("disguises", [Sample(one.text) for one in held_out.disguised])
+    types, ways = _types(held_out, positives, negatives), _disguises(held_out.disguised, disguised)
+    hit = list(_across(held_out, random.Random(seed)))
     tables = [
-        _types(held_out, positives, negatives),
+        _bars(held_out, positives, types, negatives, ways, hit),
+        types,
         _negatives(held_out, negatives),
-        _disguises(held_out.disguised, disguised),
-        _segments(held_out, random.Random(seed)),
+        ways,
     ]
     return tables, [
         *_misses(held_out, positives),
@@ -133,24 +135,94 @@ def _disguises(disguised: Sequence[Disguised], found: Sequence[Sequence[Found]])
     return Table("Held-out disguises", ("way", "caught", f"bar: ≥ {DISGUISES}"), tuple(rows))
 
 
-def _segments(held_out: HeldOut, rng: random.Random) -> Table:
-    """Each value cut into two segments of one request."""
+def _across(held_out: HeldOut, rng: random.Random) -> Iterator[bool]:
+    """Whether each value with a checksum or prefix is found when it is cut into two segments of one request."""
     scan = default_engine().scan_segments
-    hit = total = 0
     for sample in held_out.positives.samples:
-        label = sample.labels[0]
-        if label.label not in held_out.strict:
-            continue
-        first, second = segments(rng, sample)
-        wanted = held_out.positives.kinds[label.label]
-        pieces = [piece for piece in scan((first, second)) if is_kind(piece[0][1].kind, wanted)]
-        hit += any({index for index, _ in piece} == {0, 1} for piece in pieces)
-        total += 1
-    return Table(
-        "Held-out values over two segments",
-        ("values", "found in both", f"bar: ≥ {DISGUISES}"),
-        ((str(total), share(hit, total), "met" if hit >= DISGUISES * total else "**missed**"),),
+        label = sample.labels[0].label
+        if label in held_out.strict:
+            wanted = held_out.positives.kinds[label]
+            found = [pieces for pieces in scan(segments(rng, sample)) if is_kind(pieces[0][1].kind, wanted)]
+            yield any({index for index, _ in pieces} == {0, 1} for pieces in found)
+
+
+def _bars(
+    held_out: HeldOut,
+    positives: Sequence[Sequence[Found]],
+    types: Table,
+    negatives: Negatives,
+    ways: Table,
+    across: Sequence[bool],
+) -> Table:
+    """What was asked for, what came out, in a few lines."""
+    *each, together, every = types.rows
+    asked = [row for row in each if row[3] != "-"]
+    missed = [row[0] for row in asked if row[3] != "met"]
+    never = [one for name in held_out.placeholders for found in negatives[name][1] for one in found]
+    texts = sum(len(samples) for samples in held_out.placeholders.values())
+    prompts = rates(negatives["ordinary prompts"][1])[""]
+    low = [row[0] for row in ways.rows[:-1] if row[2] != "met"]
+    rows = (
+        (
+            "values with a checksum or prefix, together: recall",
+            together[1],
+            f"≥ {RECALL}",
+            _verdict(together[3], "recall"),
+        ),
+        ("the same: precision", together[2], f"≥ {PRECISION}", _verdict(together[3], "precision")),
+        (
+            "types of these that meet both by themselves",
+            f"{len(asked) - len(missed)} of {len(asked)}",
+            "all",
+            f"**missed: {', '.join(missed)}**" if missed else "met",
+        ),
+        ("secrets with a prefix: recall", _recall(held_out, positives, "secret: "), f"≥ {RECALL}", ""),
+        ("secrets by the name before them: recall", _recall(held_out, positives, "secret named: "), "none", ""),
+        ("findings of any kind in all these texts: right", every[2], "none", ""),
+        (
+            "placeholders, samples, UUIDs, hashes, digests, public keys: findings",
+            f"{len(never)} in {texts}",
+            "never",
+            "**missed**" if never else "met",
+        ),
+        (
+            "ordinary prompts: findings of 1,000",
+            per_1000(prompts),
+            f"≤ {PROMPTS_PER_1000}",
+            "met" if prompts.per_1000 <= PROMPTS_PER_1000 else "**missed**",
+        ),
+        (
+            f"disguised values, {len(ways.rows) - 1} ways",
+            ways.rows[-1][1],
+            f"≥ {DISGUISES} each",
+            f"**missed: {', '.join(low)}**" if low else "met",
+        ),
+        (
+            "values cut over two segments",
+            share(sum(across), len(across)),
+            f"≥ {DISGUISES}",
+            "met" if sum(across) >= DISGUISES * len(across) else "**missed**",
+        ),
     )
+    return Table("Held-out bars", ("held-out", "result", "bar", ""), rows)
+
+
+def _verdict(text: str, name: str) -> str:
+    return "**missed**" if name in text else "met"
+
+
+def _recall(held_out: HeldOut, positives: Sequence[Sequence[Found]], prefix: str) -> str:
+    """Of the types whose label begins so."""
+    kinds = held_out.positives.kinds
+    hits = [
+        overlaps(
+            (label.start, label.end), [(one.start, one.end) for one in found if is_kind(one.kind, kinds[label.label])]
+        )
+        for sample, found in zip(held_out.positives.samples, positives, strict=True)
+        for label in sample.labels
+        if label.label.startswith(prefix)
+    ]
+    return share(sum(hits), len(hits))
 
 
 def _misses(held_out: HeldOut, positives: Sequence[Sequence[Found]]) -> Iterator[dict]:

@@ -1,5 +1,6 @@
 """Tables of an evaluation, for a terminal and as Markdown. Pure: counts in, rows of words out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,20 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        lines = [f"### {self.title}", "", _row(self.columns), _row(["---"] * len(self.columns)), *map(_row, self.rows)]
-        return "\n".join([*lines, "", self.note]).rstrip() + "\n"
+        return f"### {self.title}\n\n{self._body()}\n{self.note}".rstrip() + "\n"
+
+    def put_into(self, document: str) -> str:
+        """The document with this table below its mark: ``<!-- make eval: `` and the title up to its colon.
+
+        What stood there is replaced; a document without the mark is as it was.
+        """
+        mark = f"<!-- make eval: {self.title.partition(':')[0]} -->\n"
+        before, found, after = document.partition(mark)
+        return before + found + self._body() + re.sub(r"\A(?:\|.*\n)*", "", after) if found else document
+
+    def _body(self) -> str:
+        lines = (self.columns, ["---"] * len(self.columns), *self.rows)
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
     def rich(self) -> RichTable:
         table = RichTable(title=self.title, caption=self.note or None, title_justify="left", caption_justify="left")
@@ -39,10 +52,6 @@ def output() -> Console:
     """Standard output; what is no terminal is as wide as the widest table."""
     console = Console()
     return console if console.is_terminal else Console(width=_WIDTH)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def share(successes: int, trials: int) -> str:

@@ -41,14 +41,23 @@ from outpost.errors import BundleRejected
 from outpost.policy.bundle import SIGNED_AT_FIELD
 from outpost.policy.compile import require_usable
 from outpost.protocol.bundle_file import TARGETS, TUF
-from outpost.protocol.document_set import MODELS
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.document_set import MODELS, NO_DETECTORS, require_lists, unnamed_lists
 from outpost.protocol.documents import (
+    DETECTORS_TARGET,
     KEYS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
     DocumentError,
     PolicyDocument,
     parse_document,
+)
+from outpost.protocol.list_file import (
+    MAX_LISTS_BYTES,
+    ListFileInvalid,
+    list_of_target,
+    list_target,
+    read_list_file,
 )
 
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
@@ -69,20 +78,53 @@ class Head:
 
 
 def check_document(name: str, content: bytes) -> None:
-    """Refuse a document that an outpost would refuse.
+    """Refuse a document, or a list, that an outpost would refuse.
 
     Raises:
         DocumentRejected: It is malformed, does not compile, or is nothing that a bundle may hold; lists every problem
             with its path.
     """
+    list_id = list_of_target(name)
+    if list_id is not None:
+        _check_list(list_id, content)
+        return
     if name not in MODELS:
-        raise DocumentRejected(f"a bundle has no {name}; it may have {', '.join(MODELS)}", [(name, "unknown")])
+        known = f"{', '.join(MODELS)} and lists of its detectors"
+        raise DocumentRejected(f"a bundle has no {name}; it may have {known}", [(name, "unknown")])
     try:
         require_usable(parse_document(MODELS[name], name, content))
     except DocumentError as err:
         raise DocumentRejected(str(err), err.problems) from err
     except BundleRejected as err:
         raise DocumentRejected(str(err), [("", str(err))]) from err
+
+
+def _check_list(list_id: str, content: bytes) -> None:
+    try:
+        found = read_list_file(content).header.list_id
+    except ListFileInvalid as err:
+        raise DocumentRejected(f"{list_target(list_id)}: {err}", [("", str(err))]) from err
+    if found != list_id:
+        raise DocumentRejected(f"{list_target(list_id)} is of list {found}", [("", f"it is of list {found}")])
+
+
+def with_its_lists(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``documents`` without lists that their detectors do not name.
+
+    Raises:
+        DocumentRejected: One that they name is missing, or together they are more than an outpost takes.
+    """
+    content = documents.get(DETECTORS_TARGET)
+    detectors = NO_DETECTORS if content is None else parse_document(DetectorsDocument, DETECTORS_TARGET, content)
+    try:
+        require_lists(detectors, documents)
+    except DocumentError as err:
+        raise DocumentRejected(str(err), err.problems) from err
+    unnamed = unnamed_lists(detectors, documents)
+    kept = {name: content for name, content in documents.items() if name not in unnamed}
+    if sum(len(content) for name, content in kept.items() if list_of_target(name) is not None) > MAX_LISTS_BYTES:
+        raise DocumentRejected(f"the lists have more than {MAX_LISTS_BYTES} bytes together", [("lists", "too large")])
+    return kept
 
 
 def create_repository(store: BundleStore, org_id: str, signers: RoleSigners, at: datetime) -> None:
@@ -166,6 +208,17 @@ def current_documents(store: BundleStore, org_id: str) -> dict[str, bytes]:
     """The documents that every outpost is shown, by name; empty before the first publication."""
     head = load_head(store, org_id, STABLE)
     return {} if head is None else dict(head.documents)
+
+
+def published_lists(store: BundleStore, org_id: str) -> dict[str, set[str]]:
+    """The lists that any audience is shown, by the id of the key they were made with."""
+    found: dict[str, set[str]] = {}
+    for head in load_heads(store, org_id):
+        for name, content in head.documents.items():
+            if list_of_target(name) is not None:
+                header = read_list_file(content).header
+                found.setdefault(header.key_id, set()).add(header.list_id)
+    return found
 
 
 def renew(
@@ -285,7 +338,7 @@ def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:
 def _lay_over(
     release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners, audience: str
 ) -> int:
-    documents = {**(head.documents if head else {}), **changes}
+    documents = with_its_lists({**(head.documents if head else {}), **changes})
     missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
     if missing:
         raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])

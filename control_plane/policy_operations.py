@@ -7,6 +7,7 @@ be signed again.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -107,17 +108,22 @@ class PolicyOperations:
         return self._propose(org_id, roles=roles, delegate_to=new if role == VIRTUAL_KEYS else None)
 
     def publish_proposal(
-        self, org_id: str, copies: Sequence[Proposal], selection: Selection | None = None
+        self,
+        org_id: str,
+        copies: Sequence[Proposal],
+        selection: Selection | None = None,
+        lists: Mapping[str, bytes] = MappingProxyType({}),
     ) -> tuple[int, list[str]]:
         """Publish what enough officers signed (as a canary); returns the snapshot version and the canary's members.
 
-        Keys that the new root takes from this control plane are destroyed. See ``proposals.accept``.
+        Keys that the new root takes from this control plane are destroyed. ``lists`` are those that are new in it. See
+        ``proposals.accept``.
         """
         signers = self._signers(org_id)
         audience = STABLE if selection is None else CANARY
 
         def work(release: Release, store: CanaryStore) -> tuple[int, list[str]]:
-            version = accept(release, copies, signers, audience=audience)
+            version = accept(release, copies, signers, audience=audience, lists=lists)
             return version, [] if selection is None else begin(store, org_id, version, selection, self._clock())
 
         return self._publish(org_id, signers, work)

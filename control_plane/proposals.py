@@ -7,6 +7,7 @@ timestamp, virtual-keys. Nothing here reads a clock, a key file or the database.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.metadata import Metadata, Root, Targets
 
-from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary
+from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary, with_its_lists
 from control_plane.errors import InvalidRequest, NotFound
 from control_plane.release import CANARY, STABLE, BundleStore, Release, current_root, stored_file
 from control_plane.signing import (
@@ -27,8 +28,10 @@ from control_plane.signing import (
     verified,
 )
 from outpost.errors import BundleRejected
-from outpost.policy.proposal import ORG_FIELD, merge, review
+from outpost.policy.proposal import ORG_FIELD, merge, readable, review
+from outpost.policy.trusted_metadata import check_target
 from outpost.protocol.documents import KEYS_TARGET
+from outpost.protocol.list_file import list_of_target
 from outpost.protocol.proposal import Proposal
 
 OFFICERS_LIFETIME = timedelta(
@@ -85,7 +88,7 @@ def propose(
     head, root = _head(store, org_id), current_root(store, org_id)
     newest = _newest_head(store, org_id)
     delegations = head.delegations if delegate_to is None else delegation_to(delegate_to)
-    documents = listed({**head.documents, **changes}, delegations)
+    documents = listed(with_its_lists({**head.documents, **changes}), delegations)
     number = store.latest_version(org_id, "targets") + 1
     targets = targets_metadata(number, documents, at, delegations=delegations, lifetime=OFFICERS_LIFETIME)
     targets.unrecognized_fields[ORG_FIELD] = org_id
@@ -96,10 +99,10 @@ def propose(
         org_id=org_id,
         root=None if new_root is None else Metadata(new_root).to_bytes(),
         targets=Metadata(targets).to_bytes(),
-        documents=documents,
+        documents=readable(documents),
         current_root=stored_file(store, org_id, "root", root.version).content,
         current_targets=newest.targets.content,
-        current_documents=listed(newest.documents, newest.delegations),
+        current_documents=readable(listed(newest.documents, newest.delegations)),
     )
 
 
@@ -110,6 +113,7 @@ def accept(
     *,
     audience: str = STABLE,
     ends_canary: bool = False,
+    lists: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
     """Publish a proposal once its signatures suffice; returns the snapshot version. Keys held here sign along.
 
@@ -119,6 +123,7 @@ def accept(
         signers: The keys held here.
         audience: Who is shown it.
         ends_canary: It takes the place of a canary that is under way.
+        lists: Contents of new lists by target name; a proposal carries digests of them only.
 
     Raises:
         CanaryUnderWay: It would have to.
@@ -141,7 +146,8 @@ def accept(
         release.adopt_root(verified("root", root, [release.root, root.signed]))
     targets = Metadata[Targets].from_bytes(proposal.targets)
     _sign_along("targets", targets, [release.root], signers)
-    file = release.adopt_targets(verified("targets", targets, [release.root]), proposal.documents)
+    documents = {**proposal.documents, **_lists(targets.signed, {**head.documents, **lists})}
+    file = release.adopt_targets(verified("targets", targets, [release.root]), documents)
     same = head.keys is not None and head.delegations == targets.signed.delegations
     keys = head.keys if same else release.new_keys(file, head.documents[KEYS_TARGET])
     version = release.show(audience, file, keys)
@@ -149,6 +155,22 @@ def accept(
         release.forget(CANARY)
     release.publish()
     return version
+
+
+def _lists(targets: Targets, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    found = {}
+    for name, target in targets.targets.items():
+        if list_of_target(name) is None:
+            continue
+        try:
+            check_target(target, contents[name])
+        except (KeyError, BundleRejected) as err:
+            message = (
+                f"the officers signed another {name} than is here; give the signed one with --document {name}=FILE"
+            )
+            raise InvalidRequest(message) from err
+        found[name] = contents[name]
+    return found
 
 
 def _require_fresh(release: Release, proposal: Proposal, newest: Head) -> None:

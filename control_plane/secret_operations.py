@@ -18,15 +18,25 @@ from control_plane.keyring import Keyring
 from control_plane.keys import keys_document, revoke_key
 from control_plane.orgs import require_org
 from control_plane.policy_operations import publishing
-from control_plane.secrets import add_pepper, retire_pepper, rewrap
+from control_plane.secrets import add_list_key, add_pepper, list_keys, retire_list_key, retire_pepper, rewrap
 from control_plane.store.bundles import SqlBundleStore
 from control_plane.store.engine import Database
 from control_plane.store.keys import SqlKeyStore
 from control_plane.store.orgs import SqlOrgStore, SqlSecretStore
 from control_plane.wrapping import KEK_BYTES
 from outpost.protocol.documents import KEYS_TARGET
+from outpost.protocol.list_file import ListKey
 from outpost.protocol.sealing import PEPPER_PREFIX
 from pki.files import write_private
+
+
+@dataclass(frozen=True, slots=True)
+class UsedListKey:
+    """One list key, without its value."""
+
+    id: str
+    lists: tuple[str, ...]
+    """Published lists that need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,27 @@ class SecretOperations:
             return len(mine)
 
         return publishing(self._database, work)
+
+    def add_list_key(self, org_id: str, key: ListKey) -> bool:
+        """Give the org's outposts a list key; False if they have it already. See ``secrets.add_list_key``."""
+        with self._database.write() as connection:
+            require_org(SqlOrgStore(connection), org_id)
+            return add_list_key(SqlSecretStore(connection), self._keyring.wrapper, org_id, key, self._clock())
+
+    def list_keys(self, org_id: str) -> list[UsedListKey]:
+        """The org's list keys, oldest first."""
+        with self._database.read() as connection:
+            require_org(SqlOrgStore(connection), org_id)
+            used = bundles.published_lists(SqlBundleStore(connection), org_id)
+            ids = list_keys(SqlSecretStore(connection), org_id)
+        return [UsedListKey(key_id, tuple(sorted(used.get(key_id, ())))) for key_id in ids]
+
+    def retire_list_key(self, org_id: str, key_id: str) -> None:
+        """Take away a list key that no published list needs. See ``secrets.retire_list_key``."""
+        with self._database.write() as connection:
+            require_org(SqlOrgStore(connection), org_id)
+            used = bundles.published_lists(SqlBundleStore(connection), org_id)
+            retire_list_key(SqlSecretStore(connection), org_id, key_id, used.get(key_id, ()))
 
     def rewrap(self) -> int:
         """Replace the wrapping key and wrap every secret under the new one; returns how many.

@@ -1,12 +1,13 @@
-"""The secrets of an org: its pepper and its providers' keys, wrapped at rest and sealed on the way out.
+"""The secrets of an org: its peppers, list keys and providers' keys, wrapped at rest and sealed on the way out.
 
 They leave the control plane only sealed to the key of one outpost of that org (``outpost.protocol.sealing``). The
 version counts changes; an outpost that has the newest version has every secret.
 """
 
 import base64
+import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -15,8 +16,9 @@ from control_plane.keys import PEPPER_BYTES
 from control_plane.outposts import OutpostRecord
 from control_plane.wrapping import Wrapper
 from outpost.protocol.ids import ID_PATTERN
+from outpost.protocol.list_file import ListKey
 from outpost.protocol.messages import SealedSecrets
-from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX, seal_secrets, secrets_info
+from outpost.protocol.sealing import LIST_KEY_PREFIX, PEPPER_PREFIX, PROVIDER_PREFIX, seal_secrets, secrets_info
 
 _PROVIDER_NAME = re.compile(f"{PROVIDER_PREFIX}{ID_PATTERN}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")  # it becomes an HTTP header value: no white space, no control characters
@@ -72,6 +74,43 @@ def retire_pepper(store: SecretStore, org_id: str, pepper_id: str, used_by: int)
     if used_by:
         raise InvalidRequest(f"{used_by} active keys need this pepper: replace and revoke them, or use --revoke-keys")
     store.delete_secret(org_id, PEPPER_PREFIX + pepper_id)
+
+
+def add_list_key(store: SecretStore, wrapper: Wrapper, org_id: str, key: ListKey, at: datetime) -> bool:
+    """Give the org's outposts a list key that its owner made; False if they have it already.
+
+    Raises:
+        InvalidRequest: Another key has this id: a list made with that one would not be found any more.
+    """
+    name = LIST_KEY_PREFIX + key.id
+    value = base64.b64encode(key.value)
+    wrapped = store.wrapped_secrets(org_id).get(name)
+    if wrapped is None:
+        _put(store, wrapper, org_id, name, value, at)
+        return True
+    if not hmac.compare_digest(wrapper.unwrap(wrapped, _context(org_id, name)), value):
+        raise InvalidRequest(f"org {org_id} has another list key {key.id}; make one with `outpost lists keygen`")
+    return False
+
+
+def list_keys(store: SecretStore, org_id: str) -> list[str]:
+    """The ids of the org's list keys, oldest first."""
+    names = store.wrapped_secrets(org_id)
+    return [name.removeprefix(LIST_KEY_PREFIX) for name in names if name.startswith(LIST_KEY_PREFIX)]
+
+
+def retire_list_key(store: SecretStore, org_id: str, key_id: str, used_by: Collection[str]) -> None:
+    """Take away a list key that no published list needs.
+
+    Raises:
+        NotFound: The org has none of this id.
+        InvalidRequest: The lists ``used_by`` need it: outposts would refuse the bundle.
+    """
+    if key_id not in list_keys(store, org_id):
+        raise NotFound(f"org {org_id} has no list key {key_id}; see `control-plane secret list-keys`")
+    if used_by:
+        raise InvalidRequest(f"published lists need this key: {', '.join(sorted(used_by))}; make them with another one")
+    store.delete_secret(org_id, LIST_KEY_PREFIX + key_id)
 
 
 def rewrap(store: SecretStore, wrapper: Wrapper) -> int:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.admin.server import make_admin_app
+from outpost.admin.status import sync_report
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
@@ -48,6 +50,7 @@ from outpost.models.pack import open_pack
 from outpost.models.process import Pace
 from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
+from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -109,7 +112,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         ConfigError: A provider key file cannot be read.
     """
     identity = load_identity(config.data_dir, clock())
-    local_keys = local_provider_keys(config)
+    local_keys, list_keys = local_provider_keys(config), local_list_keys(config)
     database = open_database(config.data_dir / DATABASE_FILE)
     try:
         audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
@@ -119,7 +122,8 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    in_force = InForce(identity, admission, local_keys, clock, lambda: offered_kinds(config.models_pack))
+    offered = partial(offered_kinds, config.models_pack)
+    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -172,6 +176,27 @@ def local_provider_keys(config: Config) -> dict[str, str]:
             reason = err.strerror if isinstance(err, OSError) else "not text"
             problems.append(f"provider_key_files.{provider}: {path} cannot be read ({reason})")
     problems += [f"provider key for {provider} is empty" for provider, key in keys.items() if not key]
+    if problems:
+        raise ConfigError(problems)
+    return keys
+
+
+def local_list_keys(config: Config) -> dict[str, bytes]:
+    """List keys from files, by id.
+
+    Raises:
+        ConfigError: A file cannot be read or is no key file.
+    """
+    keys, problems = {}, []
+    for path in config.list_key_files:
+        try:
+            key = parse_list_key(path.read_bytes())
+        except OSError as err:
+            problems.append(f"list_key_files: {path} cannot be read ({err.strerror})")
+        except ListKeyInvalid:
+            problems.append(f"list_key_files: {path} is not a list key file")
+        else:
+            keys[key.id] = key.value
     if problems:
         raise ConfigError(problems)
     return keys
@@ -413,13 +438,8 @@ def _system_event(outpost: Outpost, outcome: str, detail: str | None = None) -> 
 
 
 def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
-    state = outpost.stores.state
-    times = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
-    report: dict[str, Any] = {key.value: state.get_time(key) for key in times}
-    report["refused_version"] = state.get(StateKey.REFUSED_VERSION)
-    report["refused_reason"] = state.get(StateKey.REFUSED_REASON)
-    report["failing"] = {task.value: reason for task, reason in sync.errors.items()}
-    return report
+    failing = {task.value: reason for task, reason in sync.errors.items()}
+    return {**sync_report(outpost.stores.state), "failing": failing}
 
 
 def _address(address: Any) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections import deque
@@ -29,14 +28,16 @@ from outpost.audit.event import AuditEvent, encode
 from outpost.audit.read import read_events
 from outpost.audit.verify import VerificationReport, verify_log
 from outpost.config import Config, load_config
+from outpost.console import run
 from outpost.demo import story
-from outpost.errors import AlreadyEnrolled, AuditCorrupt, ConfigError, InputUnusable, OutpostError
+from outpost.errors import AlreadyEnrolled, AuditCorrupt, InputUnusable
 from outpost.first_start import make_data_dir
+from outpost.lists.command import lists_cli
 from outpost.models.command import models_cli
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
-from outpost.scan.command import scan_command
+from outpost.scan.command import SCAN_EPILOG, scan_command
 from outpost.sync.enrol import MAX_ANSWER_BYTES, register
 from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import Identity, load_identity
@@ -76,8 +77,9 @@ bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost
     air_gap_commands.import_command
 )
 cli.add_typer(policy_cli, name="policy")
+cli.add_typer(lists_cli, name="lists")
 cli.add_typer(models_cli, name="models")
-cli.command("scan", epilog="Example: git diff | outpost scan - --fail-on secret")(scan_command)
+cli.command("scan", epilog=SCAN_EPILOG)(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)
 policy_cli.command("sign", epilog="Example: outpost policy sign PROPOSAL.json --key officer1.key")(officer.sign)
@@ -92,20 +94,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    configure_logs("warning", sys.stderr)
-    try:
-        cli()
-    except ConfigError as err:
-        _fail("the settings are not valid:", *err.problems)
-    except OutpostError as err:
-        _fail(str(err))
-    except BrokenPipeError:
-        # The reader of our output has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as err:
-        _fail(": ".join(str(part) for part in (err.filename, err.strerror or type(err).__name__) if part))
+    """Run the command that the arguments name."""
+    run(cli)
 
 
 @cli.callback(invoke_without_command=True)
@@ -381,9 +371,3 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield advance
-
-
-def _fail(*lines: str) -> None:
-    for number, line in enumerate(lines):
-        print(f"outpost: {line}" if number == 0 else f"  - {line}", file=sys.stderr)
-    sys.exit(1)

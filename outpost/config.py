@@ -53,6 +53,10 @@ class Config(ProgramSettings):
     provider_key_files: dict[str, Path] = Field(
         default={}, description="File with the API key per provider id. Wins over provider_keys."
     )
+    list_key_files: list[Path] = Field(
+        default=[],
+        description="List key files (`outpost lists keygen`) that the control plane shall not have. Win over its own.",
+    )
     clock_tolerance_s: Seconds = Field(
         default=300, description="How far this machine's clock may be off before it is not trusted, in seconds."
     )

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.document_set import Parsed
-from outpost.protocol.sealing import PEPPER_PREFIX, PROVIDER_PREFIX
-from outpost.proxy.enforcement import Admission, Enforcement, compile_bundle, with_peppers
+from outpost.protocol.sealing import LIST_KEY_PREFIX, PEPPER_PREFIX, PROVIDER_PREFIX
+from outpost.proxy.enforcement import NO_LIST_KEYS, Admission, Enforcement, compile_bundle, with_peppers
 from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 
@@ -36,16 +37,20 @@ class InForce:
         self,
         identity: Identity,
         admission: Admission,
-        local_keys: dict[str, str],
+        local_keys: Mapping[str, str],
         clock: Clock,
+        local_list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
         offered: Offered = no_models,
     ) -> None:
+        """``local_keys`` are of providers; both kinds of local keys win over those from the control plane."""
+        self._local_list_keys = local_list_keys
         self._identity = identity
         self._admission = admission
         self._local_keys = local_keys
         self._clock = clock
         self._offered = offered
         self._peppers: Mapping[str, bytes] = {}
+        self._list_keys: Mapping[str, bytes] = local_list_keys
         self._provider_keys: Mapping[str, str] = {}
         self._parsed: Parsed | None = None
         self._accelerates = False
@@ -57,7 +62,9 @@ class InForce:
         Raises:
             BundleRejected: As ``prepare``; what was in force stays.
         """
-        self._put(stored, self._ready(stored))
+        with collector.held(self._news_bytes(stored)):
+            enforcement = self._ready(stored)
+        self._put(stored, enforcement)
 
     async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
         """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
@@ -68,7 +75,8 @@ class InForce:
         Raises:
             BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
         """
-        enforcement = await asyncio.to_thread(self._ready, stored)
+        with collector.held(self._news_bytes(stored)):
+            enforcement = await asyncio.to_thread(self._ready, stored)
         return lambda: self._put(stored, enforcement)
 
     def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
@@ -99,26 +107,44 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._offered())
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, self._offered())
+
+    def _news_bytes(self, stored: StoredBundle) -> int:
+        """How large the documents are that will be read anew."""
+        known = {} if self._parsed is None else self._parsed.contents
+        return sum(len(content) for name, content in stored.documents.items() if known.get(name) != content)
 
     def apply_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put opened secrets in force, at the start; keys whose pepper has come or gone change at once."""
-        peppers = _peppers(secrets)
-        self._put_secrets(secrets, peppers, self._again(peppers))
+        keys = self._keys(secrets)
+        self._put_secrets(secrets, *keys, self._again(*keys))
 
     async def change_secrets(self, secrets: Mapping[str, str]) -> None:
         """``apply_secrets`` while requests are served: what takes long runs in a thread."""
-        peppers = _peppers(secrets)
-        self._put_secrets(secrets, peppers, await asyncio.to_thread(self._again, peppers))
+        keys = self._keys(secrets)
+        self._put_secrets(secrets, *keys, await asyncio.to_thread(self._again, *keys))
 
-    def _again(self, peppers: Mapping[str, bytes]) -> Enforcement | None:
+    def _keys(self, secrets: Mapping[str, str]) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+        """Peppers and list keys."""
+        return _digest_keys(secrets, PEPPER_PREFIX), {
+            **_digest_keys(secrets, LIST_KEY_PREFIX),
+            **self._local_list_keys,
+        }
+
+    def _again(self, peppers: Mapping[str, bytes], list_keys: Mapping[str, bytes]) -> Enforcement | None:
         now = self._admission.enforcement
-        return None if now is None else with_peppers(now, peppers)
+        return None if now is None else with_peppers(now, peppers, list_keys)
 
     def _put_secrets(
-        self, secrets: Mapping[str, str], peppers: Mapping[str, bytes], enforcement: Enforcement | None
+        self,
+        secrets: Mapping[str, str],
+        peppers: Mapping[str, bytes],
+        list_keys: Mapping[str, bytes],
+        enforcement: Enforcement | None,
     ) -> None:
         self._peppers = peppers
+        # A bundle in force keeps the keys it was made ready with; the next one has to do with these.
+        self._list_keys = list_keys
         self._provider_keys = {
             name.removeprefix(PROVIDER_PREFIX): value
             for name, value in secrets.items()
@@ -135,9 +161,7 @@ class InForce:
         return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
 
 
-def _peppers(secrets: Mapping[str, str]) -> dict[str, bytes]:
+def _digest_keys(secrets: Mapping[str, str], prefix: str) -> dict[str, bytes]:
     return {
-        name.removeprefix(PEPPER_PREFIX): base64.b64decode(value)
-        for name, value in secrets.items()
-        if name.startswith(PEPPER_PREFIX)
+        name.removeprefix(prefix): base64.b64decode(value) for name, value in secrets.items() if name.startswith(prefix)
     }

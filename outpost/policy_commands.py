@@ -19,9 +19,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from outpost.errors import BundleRejected, CouldNotInspect, ModelUnavailable, PackInvalid
+from outpost.given_lists import lists_beside
 from outpost.models.options import SessionOptions
 from outpost.models.tiers import TieredScanner
-from outpost.policy.compile import Compiled, compile_documents
+from outpost.policy.compile import Compiled, Lists, compile_documents
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.evaluate import Facts
 from outpost.policy.lint import Linted, Problem, Severity, lint_documents
@@ -30,7 +31,14 @@ from outpost.policy.simulate import Scan, Simulation, simulate
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import MODELS, NO_BUDGETS, NO_DETECTORS
-from outpost.protocol.documents import DETECTORS_TARGET, POLICY_TARGET, Document, PolicyDocument
+from outpost.protocol.documents import (
+    DETECTORS_TARGET,
+    POLICY_TARGET,
+    Document,
+    DocumentError,
+    PolicyDocument,
+    parse_document,
+)
 from outpost.protocol.findings import Finding
 from outpost.protocol.smoke import SmokeCase
 
@@ -66,6 +74,10 @@ policy_cli = typer.Typer(
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+ListKeyOption = Annotated[
+    list[Path] | None,
+    typer.Option("--list-key", help="Key file for the lists that detectors.json names; they lie beside it."),
+]
 Files = Annotated[list[Path], typer.Argument(help="Documents, or directories that hold them.")]
 DocumentsOption = Annotated[
     list[Path] | None,
@@ -86,6 +98,7 @@ def lint_command(
     files: Files,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors, too.")] = False,
+    list_key: ListKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what an outpost would refuse and what is probably a mistake, with line and column.
@@ -95,7 +108,7 @@ def lint_command(
     all. Exit code 1 if there are errors.
     """
     loaded = _load(files)
-    linted = lint_documents(loaded.contents)
+    linted = lint_documents(loaded.contents, _lists(loaded, list_key))
     if as_json:
         problems = [asdict(problem) | {"file": str(loaded.paths[problem.document])} for problem in linted.problems]
         typer.echo(json.dumps(problems, indent=2))
@@ -131,6 +144,7 @@ def simulate_command(  # noqa: PLR0913 - a command line
     file: Annotated[Path, typer.Argument(help="The text; '-' reads standard input.")] = Path("-"),
     *,
     documents: DocumentsOption = None,
+    list_key: ListKeyOption = None,
     direction: Annotated[Direction, typer.Option(help="A prompt is input, a completion is output.")] = Direction.INPUT,
     model: Annotated[str, typer.Option(help="The model that is asked.")] = "",
     group: Annotated[str, typer.Option(help="The group of the virtual key.")] = "",
@@ -147,7 +161,8 @@ def simulate_command(  # noqa: PLR0913 - a command line
 
     Calls the code that enforces. Values that are allowed by digest are found here, because their key is secret.
     """
-    compiled = _compiled(_parsed(_load(documents or [Path()])))
+    loaded = _load(documents or [Path()])
+    compiled = _compiled(_parsed(loaded), _lists(loaded, list_key))
     tiered = None if models is None else _tiered(compiled, models)
     scan = None if tiered is None else tiered.scan
     if cases is not None:
@@ -255,12 +270,22 @@ def _parsed(loaded: _Loaded) -> dict[str, Document]:
     return linted.documents
 
 
-def _compiled(documents: Mapping[str, Document]) -> Compiled:
+def _lists(loaded: _Loaded, key_files: list[Path] | None) -> Lists:
+    """The lists beside detectors.json, and keys; none if there is no such document or it cannot be read."""
+    content = loaded.contents.get(DETECTORS_TARGET)
+    try:
+        detectors = NO_DETECTORS if content is None else parse_document(DetectorsDocument, DETECTORS_TARGET, content)
+    except DocumentError:
+        detectors = NO_DETECTORS
+    return lists_beside(detectors, loaded.paths.get(DETECTORS_TARGET, Path()), key_files or [])
+
+
+def _compiled(documents: Mapping[str, Document], lists: Lists) -> Compiled:
     policy, detectors = documents.get(POLICY_TARGET), documents.get(DETECTORS_TARGET, NO_DETECTORS)
     if not isinstance(policy, PolicyDocument) or not isinstance(detectors, DetectorsDocument):
         raise typer.BadParameter("there is no policy.json among the documents")
     try:
-        return compile_documents(policy, detectors, NO_BUDGETS, {})
+        return compile_documents(policy, detectors, NO_BUDGETS, {}, lists)
     except BundleRejected as err:
         _refuse(str(err))
 

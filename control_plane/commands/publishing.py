@@ -17,6 +17,7 @@ from control_plane.commands.shared import (
     print_done,
     print_table,
 )
+from outpost.protocol.list_file import list_of_target
 
 
 def publish_policy(  # noqa: PLR0913 - the options of one command
@@ -24,7 +25,8 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     *,
     routing: Annotated[Path | None, typer.Option("--routing", help="Also publish this routing.json.")] = None,
     document: Annotated[
-        list[str] | None, typer.Option("--document", help="Also publish NAME=FILE, for example smoke.json=FILE.")
+        list[str] | None,
+        typer.Option("--document", help="Also publish NAME=FILE: smoke.json=FILE, customers.list=FILE."),
     ] = None,
     proposal: Annotated[
         list[Path] | None, typer.Option("--proposal", help="Instead: what officers signed; repeated for each copy.")
@@ -47,19 +49,21 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     selection = _selection(canary_percent, canary_label)
     changes = documents_given(file, routing, document)
     copies = read_proposals(proposal or [])
-    if bool(changes) == bool(copies):
-        raise typer.BadParameter("give a policy FILE, --routing FILE, or both; or --proposal FILE alone")
+    only_lists = all(list_of_target(name) is not None for name in changes)
+    if not (changes or copies) or (copies and not only_lists):
+        message = "give a policy FILE, --routing FILE, or both; or --proposal FILE, with --document for its lists alone"
+        raise typer.BadParameter(message)
     with opened(config, data_dir) as (_, installation):
         operations = installation.operations
         org_id = org_or_only(operations, org)
         members: list[str] = []
         if copies:
-            version, members = operations.policy.publish_proposal(org_id, copies, selection)
+            version, members = operations.policy.publish_proposal(org_id, copies, selection, changes)
         elif selection is not None:
             version, members = operations.policy.begin_canary(org_id, changes, selection)
         else:
             version = operations.publish(org_id, changes)
-    what = " and ".join(sorted(changes)) or "what the officers signed"
+    what = "what the officers signed" if copies else " and ".join(sorted(changes))
     whom = (
         f"org {org_id}"
         if selection is None

@@ -22,11 +22,14 @@ from control_plane.commands.shared import (
 from control_plane.defaults import DEFAULT_PROVIDER_URL
 from control_plane.errors import InvalidRequest
 from control_plane.keys import KeyRequest
+from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
+
+_MAX_LIST_KEY_BYTES = 4096  # a key file has some 150
 
 org_commands = typer.Typer(no_args_is_help=True, help="Orgs (tenants).")
 user_commands = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 key_commands = typer.Typer(no_args_is_help=True, help="Virtual keys of callers.")
-secret_commands = typer.Typer(no_args_is_help=True, help="Provider keys, sealed to outposts.")
+secret_commands = typer.Typer(no_args_is_help=True, help="Provider keys, peppers and list keys, sealed to outposts.")
 
 
 @org_commands.command("create")
@@ -258,6 +261,75 @@ def retire_pepper(
         f"Pepper {pepper_id} of org {org_id} is gone; {count} keys were revoked with it.",
         as_json=as_json,
     )
+
+
+@secret_commands.command("add-list-key")
+def add_list_key(
+    file: Annotated[Path, typer.Argument(help="The key file, from `outpost lists keygen`.")],
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Seal a list key to the org's outposts, so that they can read lists made with it.
+
+    Whoever holds the key and a list can try whether a name is in it. Where this control plane must not be able to, put
+    the file on the outposts instead: setting list_key_files.
+
+    Example: control-plane secret add-list-key list-key.json
+    """
+    with file.open("rb") as opened_file:
+        content = opened_file.read(_MAX_LIST_KEY_BYTES)
+    try:
+        key = parse_list_key(content)
+    except ListKeyInvalid as err:
+        raise InvalidRequest(f"{file}: {err}") from err
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        added = operations.secrets.add_list_key(org_id, key)
+    sentence = f"Outposts of org {org_id} get list key {key.id}." if added else f"They have list key {key.id} already."
+    print_done({"org": org_id, "list_key_id": key.id, "added": added}, sentence, as_json=as_json)
+
+
+@secret_commands.command("list-keys")
+def show_list_keys(
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the org's list keys with the published lists that need each; their values are shown nowhere.
+
+    Example: control-plane secret list-keys
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        found = operations.secrets.list_keys(org_or_only(operations, org))
+    rows = [{"id": one.id, "lists": ",".join(one.lists)} for one in found]
+    print_table(rows, "There are no list keys.", as_json=as_json)
+
+
+@secret_commands.command("retire-list-key")
+def retire_list_key(
+    key_id: Annotated[str, typer.Argument(help="See `secret list-keys`.")],
+    *,
+    org: OrgOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a list key that no published list needs, here and on every outpost.
+
+    Example: control-plane secret retire-list-key list-0a1b2c3d
+    """
+    with opened(config, data_dir) as (_, installation):
+        operations = installation.operations
+        org_id = org_or_only(operations, org)
+        operations.secrets.retire_list_key(org_id, key_id)
+    print_done({"org": org_id, "list_key_id": key_id}, f"List key {key_id} of org {org_id} is gone.", as_json=as_json)
 
 
 @secret_commands.command("rewrap")

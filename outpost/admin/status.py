@@ -48,6 +48,15 @@ def running_report(config: Config) -> dict[str, Any] | None:
     return report if isinstance(report, dict) and "outpost_id" in report else None
 
 
+def sync_report(state: StateStore) -> dict[str, Any]:
+    """When the outpost last asked, downloaded and applied (ISO 8601), and what it refused last and why."""
+    moments = {key.value: state.get_time(key) for key in _TIMES}
+    return {name: None if moment is None else moment.isoformat() for name, moment in moments.items()} | {
+        "refused_version": state.get(StateKey.REFUSED_VERSION),
+        "refused_reason": state.get(StateKey.REFUSED_REASON),
+    }
+
+
 def _on_disk(config: Config, identity: Identity, at: datetime) -> dict[str, Any]:
     status: dict[str, Any] = {
         "org_id": identity.org_id,
@@ -77,10 +86,7 @@ def _on_disk(config: Config, identity: Identity, at: datetime) -> dict[str, Any]
 def _read_database(config: Config, identity: Identity, at: datetime, status: dict[str, Any]) -> None:
     with open_read_only(config.data_dir / DATABASE_FILE) as database:
         state = StateStore(database)
-        status["sync"] = {key.value: state.get_time(key) for key in _TIMES} | {
-            "refused_version": state.get(StateKey.REFUSED_VERSION),
-            "refused_reason": state.get(StateKey.REFUSED_REASON),
-        }
+        status["sync"] = sync_report(state)
         if state.get(StateKey.REVOKED):
             status["problems"].append("outpost_revoked: this outpost has been revoked by its control plane")
         floor_at = state.get_time(StateKey.CLOCK_FLOOR_AT)

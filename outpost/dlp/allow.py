@@ -53,6 +53,15 @@ def allow_tests(
     return [(entry, _test(entry, peppers)) for entry in entries]
 
 
+def allowed_values(
+    kind: str, entries: Sequence[AllowEntry], peppers: Mapping[str, bytes]
+) -> Callable[[str], bool] | None:
+    """Whether a matched text of ``kind`` is allowed; None if nothing of the kind is."""
+    given = allow_tests(entries, peppers)
+    tests = [test for entry, test in given if any(kind_matches(wanted, kind) for wanted in entry.kinds)]
+    return (lambda matched: any(test(matched) for test in tests)) if tests else None
+
+
 def _overlooking(detector: Detector, tests: Sequence[Callable[[str], bool]]) -> tuple[Detector, ...]:
     def allowed(matched: str) -> bool:
         return any(test(matched) for test in tests)

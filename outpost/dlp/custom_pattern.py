@@ -7,6 +7,7 @@ length of the longest match, and a pattern must mean the same wherever the text 
 
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final, NoReturn
 
 import re2
@@ -44,12 +45,37 @@ class CustomPattern:
         min_chars: The shortest match.
         max_chars: The longest match.
         is_word: Every match is one run of letters, digits and the signs ``_-./@``.
+        fixed_chars: Every match holds a fixed text of so many characters.
     """
 
     re2: str
     min_chars: int
     max_chars: int
     is_word: bool
+    fixed_chars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """Fixed text of a part: how long it is at the start, at the end, anywhere; and whether it is all of the part."""
+
+    head: int = 0
+    tail: int = 0
+    longest: int = 0
+    whole: bool = False
+
+    def then(self, other: "_Fixed") -> "_Fixed":
+        return _Fixed(
+            self.head + (other.head if self.whole else 0),
+            other.tail + (self.tail if other.whole else 0),
+            max(self.longest, other.longest, self.tail + other.head),
+            self.whole and other.whole,
+        )
+
+
+_FREE: Final = _Fixed()
+_EMPTY: Final = _Fixed(whole=True)
+_ONE: Final = _Fixed(1, 1, 1, whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +84,10 @@ class _Part:
     least: int
     most: int
     is_word: bool
+    fixed: _Fixed = _FREE
 
 
-_NOTHING = _Part("", 0, 0, is_word=True)
+_NOTHING = _Part("", 0, 0, is_word=True, fixed=_EMPTY)
 
 
 def parse_pattern(pattern: str, *, ignore_case: bool = False) -> CustomPattern:
@@ -88,7 +115,7 @@ def parse_pattern(pattern: str, *, ignore_case: bool = False) -> CustomPattern:
         re2.compile(text.encode("latin-1"), options)
     except re2.error as err:  # counted repetitions within each other
         raise PatternInvalid(0, "it is too large") from err
-    return CustomPattern(text, part.least, part.most, part.is_word)
+    return CustomPattern(text, part.least, part.most, part.is_word, part.fixed.longest)
 
 
 class _Reader:
@@ -114,6 +141,7 @@ class _Reader:
             min(part.least for part in parts),
             max(part.most for part in parts),
             all(part.is_word for part in parts),
+            _Fixed(longest=min(part.fixed.longest for part in parts)),
         )
 
     def _sequence(self, depth: int) -> _Part:
@@ -125,6 +153,7 @@ class _Reader:
                 whole.least + part.least,
                 whole.most + part.most,
                 whole.is_word and part.is_word,
+                whole.fixed.then(part.fixed),
             )
         return whole
 
@@ -152,13 +181,13 @@ class _Reader:
         inner = self.alternatives(depth + 1)
         if not self._take(")"):
             self.refuse("this group is not closed", start)
-        return _Part(f"(?:{inner.text})", inner.least, inner.most, inner.is_word)
+        return _Part(f"(?:{inner.text})", inner.least, inner.most, inner.is_word, inner.fixed)
 
     def _escape(self) -> _Part:
         start = self.at - 1
         sign = self._next(start)
         if sign == "b":
-            return _Part(r"\b", 0, 0, is_word=True)
+            return _Part(r"\b", 0, 0, is_word=True, fixed=_EMPTY)
         if sign in _CLASSES:
             return _Part(_CLASSES[sign], 1, 1, is_word=sign != "s")
         if sign in _NEGATED:
@@ -173,7 +202,7 @@ class _Reader:
         return sign
 
     def _literal(self, sign: str, start: int) -> _Part:
-        return _Part(self._byte(sign, start), 1, 1, sign in _WORD)
+        return _Part(self._byte(sign, start), 1, 1, sign in _WORD, _ONE)
 
     def _byte(self, sign: str, start: int) -> str:
         if ord(sign) > 0xFF or sign in _STAND_INS:  # noqa: PLR2004 - the end of Latin-1
@@ -222,7 +251,10 @@ class _Reader:
             self.refuse("one repetition is enough; put a group around it")
         if part.most == 0:
             self.refuse("there is nothing to repeat", start)
-        return _Part(f"(?:{part.text}){text}", part.least * least, part.most * most, part.is_word)
+        fixed = _FREE if least == 0 else reduce(_Fixed.then, [part.fixed] * least)
+        if most > least:
+            fixed = _Fixed(fixed.head, 0, fixed.longest)
+        return _Part(f"(?:{part.text}){text}", part.least * least, part.most * most, part.is_word, fixed)
 
     def _quantifier(self) -> tuple[int, int, str]:
         """Least and most repetitions, and RE2's words for it; empty without one."""

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
+from outpost.dlp.finder import SpanFinder
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
@@ -25,6 +26,7 @@ from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is
 from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
+from outpost.dlp.tokens import Words as TextWords
 from outpost.dlp.words import Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
@@ -50,9 +52,15 @@ LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
 class Engine:
     """All detectors compiled together; one serves all requests and threads. Scanning is a pure function."""
 
-    def __init__(self, detectors: Sequence[Detector], rewriters: Sequence[Rewriter] = REWRITERS) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        rewriters: Sequence[Rewriter] = REWRITERS,
+        finders: Sequence[SpanFinder] = (),
+    ) -> None:
         self.detectors = tuple(detectors)
         self.rewriters = tuple(rewriters)
+        self.finders = tuple(finders)
         # By index of the prefilter: detectors that share a pattern share its spans. Rewriters come after them.
         self._compiled: list[tuple[Pattern, list[tuple[Detector, Words]]]] = []
         triggers: list[str] = []
@@ -247,7 +255,10 @@ class Engine:
 class Reading:
     """One text and, below it, its other readings. What it needs is computed once, when it is first asked for."""
 
-    __slots__ = ("_closed", "_engine", "_others", "_spans", "begin", "depth", "patterns", "raw", "rewriters", "text")
+    __slots__ = (
+        "_closed", "_engine", "_listed", "_others", "_spans", "_words",
+        "begin", "depth", "patterns", "raw", "rewriters", "text",
+    )  # fmt: skip
 
     def __init__(self, engine: Engine, text: str, begin: int, depth: int) -> None:
         self._engine = engine
@@ -257,6 +268,25 @@ class Reading:
         self._others: list[tuple[View, Sequence[Token], Reading]] | None = None
         self._spans: list[tuple[int, int]] | None = None
         self._closed: list[tuple[int, int]] = []
+        self._words: TextWords | None = None
+        self._listed: list[Finding] | None = None
+
+    def words(self) -> TextWords:
+        """The text's words, for finders."""
+        if self._words is None:
+            self._words = TextWords(self.text)
+        return self._words
+
+    def listed(self) -> list[Finding]:
+        """What finders find."""
+        if self._listed is None:
+            self._listed = [
+                finding
+                for finder in self._engine.finders
+                for finding in finder.find(self.words(), self.begin, rewritten=self.depth > 0)
+            ]
+            check_count(self._listed)
+        return self._listed
 
     def each(self, index: int) -> Iterator[Spans]:
         """The matches of the pattern ``index``."""
@@ -284,6 +314,7 @@ class Reading:
         findings: list[Finding] = []
         for index in self.patterns:
             self._engine.matches(index, self, findings)
+        findings += self.listed()
         for view, _, other in self.others():
             findings += (
                 Finding(f.kind, *view.original_span(f.start, f.end), f.score, f.detector)
@@ -307,6 +338,7 @@ class Reading:
     def undecided(self, *, settled: bool = False) -> int:
         """Where what more text could change begins, in the text or in another reading of it."""
         cut = self._engine.unfinished(self.raw, self.begin)
+        cut = min((cut, *(finder.undecided(self.words()) for finder in self._engine.finders)))
         end = len(self.text) if settled else self._engine.unjoined(self.raw, self.begin)
         if end < len(self.text):  # what it will say is not known, so the text before it has no end yet
             cut = min(cut, Reading(self._engine, self.text[:end], self.begin, self.depth).undecided(settled=True))
@@ -320,6 +352,7 @@ class Reading:
         """The largest position up to ``cut`` that no match or token crosses, in the text or in another reading."""
         if self._spans is None:
             self._spans = [span for index in self.patterns for span in self._engine.claims(index, self)]
+            self._spans += [(finding.start, finding.end) for finding in self.listed()]
             self._spans += (
                 span
                 for rewriter in self.rewriters

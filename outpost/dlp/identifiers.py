@@ -16,7 +16,9 @@ from typing import Any
 
 import re2
 
-from outpost.dlp.detector import Detector
+from outpost.dlp.before import before
+from outpost.dlp.detector import REPORT_SCORE, Detector
+from outpost.dlp.nations import ADJECTIVES, is_general, is_of_another
 from outpost.dlp.normalise import normalise
 
 
@@ -180,12 +182,12 @@ def _detectors(identifier: Identifier) -> Iterator[Detector]:
     printed = [form for form in identifier.forms if not _is_bare(form) and form not in spaced]
     for form in digits:
         suffix = "" if form is digits[0] else f"-{_places(form)}"
-        yield _detector(identifier, suffix, (form,), identifier.bare or _shape(form))
+        yield _of_its_nation(identifier, _detector(identifier, suffix, (form,), identifier.bare or _shape(form)))
     if letters:
         yield _detector(identifier, "-letters" if digits else "", letters, identifier.bare or Shape.RARE)
     if printed:
         shape = identifier.printed or min(map(_shape, printed), key=lambda s: s.value)
-        yield _detector(identifier, "-printed" if digits or letters else "", printed, shape)
+        yield _of_its_nation(identifier, _detector(identifier, "-printed" if digits or letters else "", printed, shape))
     for count, form in enumerate(spaced, 1):
         suffix = "-spaced" if count == 1 else f"-spaced-{count}"
         detector = _detector(identifier, suffix, (form,), identifier.printed or Shape.RARE)
@@ -213,7 +215,8 @@ def growing(detector: Detector, form: str) -> Detector:
         return written.count(" ") == blanks and (validate is None or validate(written))
 
     longest = max(map(_places, words))
-    start = f"[0-9] {next(_pieces(words[lead]))}" if lead else rf"\b{_one_pattern(words[0])}\b"
+    before = "".join(f"{_one_pattern(word)} " for word in words[:lead])
+    start = rf"\b{before}{next(_pieces(words[lead]))}" if lead else rf"\b{_one_pattern(words[0])}\b"
     return replace(detector, pattern=rf"\b{pattern}\b", trigger=start, validate=complete, open_ended_chars=longest + 2)
 
 
@@ -231,6 +234,25 @@ def _detector(identifier: Identifier, suffix: str, forms: Iterable[str], shape: 
         context_score=score(_ODDS_IN_CONTEXT * identifier.one_in),
         glue="-.+" if shape is Shape.COMMON else "-.+/",
     )
+
+
+def _of_its_nation(identifier: Identifier, detector: Detector) -> Detector:
+    """``detector`` that leaves a number to another nation if the text names that, and no word of its own is there."""
+    country = identifier.kind.rpartition(".")[2]
+    if country not in ADJECTIVES or detector.base_score >= REPORT_SCORE:
+        return detector
+    own = [re2.escape(word) for word in identifier.words if not is_general(word) and not word.startswith(country)]
+    names = re2.compile(rf"(?i)(?:^|[^a-z])(?:{'|'.join(own)})") if own else None
+    validate = detector.validate
+
+    def find(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        if validate is not None and not validate(text[start:end]):
+            return
+        window = before(text, start)
+        if not is_of_another(window, country) or (names is not None and names.search(window) is not None):
+            yield start, end
+
+    return replace(detector, validate=None, find=find)
 
 
 def _without_separators(validate: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -65,3 +65,19 @@ def longest(pattern: str) -> float:
         elif piece[0] == "{":
             total += last * max(int(piece.strip("{}").rpartition(",")[2]) - 1, 0)
     return max(best, total)
+
+
+def alternatives(pattern: str) -> list[str]:
+    r"""The patterns of which ``pattern`` is one or another, if it is ``\b(?:one|another)\b``; else itself."""
+    opening, closing = r"\b(?:", r")\b"
+    if not (pattern.startswith(opening) and pattern.endswith(closing)):
+        return [pattern]
+    parts = [""]
+    for piece, is_sign in pieces(pattern[len(opening) : -len(closing)]):
+        if not is_sign and piece[0] in "()":
+            return [pattern]
+        if piece == "|":
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [rf"\b{part}\b" for part in parts]

@@ -12,12 +12,15 @@ from typing import Any, Protocol
 import re2
 
 from outpost.dlp.one_byte import options
+from outpost.dlp.pieces import alternatives, longest, members, pieces
 from outpost.dlp.shapes import shape_of, shaped
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 
 _WORD_BOUNDARY = re.compile(r"(?<!\\)((?:\\\\)*)\\b")
 _LONG_WORD = re.compile(r"\\b[A-Za-z]?(?:\[[^]\\]+\])+\{(?:1[6-9]|[2-9][0-9])")
+_SHORT_WORD_CHARS = 4
+_FIRST_FOREIGN = 0x80
 # Most memory for the automaton of all patterns together.
 _SET_MEMORY_BYTES = 32 * 1024 * 1024
 # Patterns of one set: measured (docs/evaluation.md), fewer cost passes, more cost states.
@@ -44,13 +47,14 @@ class _Groups:
 
     __slots__ = ("shapes", "written")
 
-    def __init__(self, patterns: Sequence[str], indices: Iterable[int]) -> None:
+    def __init__(self, patterns: Sequence[str]) -> None:
         self.written: dict[str, list[int]] = {}
         self.shapes: dict[str, list[int]] = {}
-        for index in indices:
-            shape = shape_of(patterns[index])
-            group = self.written if shape is None else self.shapes
-            group.setdefault(shape or patterns[index], []).append(index)
+        for index, whole in enumerate(patterns):
+            for pattern in alternatives(whole):
+                shape = shape_of(pattern)
+                group = self.written if shape is None else self.shapes
+                group.setdefault(shape or pattern, []).append(index)
 
 
 class Re2Prefilter:
@@ -61,7 +65,7 @@ class Re2Prefilter:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        groups = _Groups(patterns, range(len(patterns)))
+        groups = _Groups(patterns)
         companies: dict[str, list[str]] = {}
         for pattern in groups.written:
             companies.setdefault(_company(pattern), []).append(pattern)
@@ -76,7 +80,7 @@ class Re2Prefilter:
         if self._shapes:
             shape = shaped(raw)
             found += [index for patterns in self._shapes for index in patterns.present(shape)]
-        return sorted(found)
+        return sorted(set(found))
 
 
 def _parts(companies: Iterable[list[str]]) -> list[list[str]]:
@@ -133,15 +137,13 @@ class VectorscanPrefilter:
         Raises:
             PrefilterUnavailable: The library is not installed here, or cannot work on this processor.
         """
-        # Without its Unicode tables the library folds the case of ASCII only, RE2 that of Latin-1: never miss one.
-        self._always = [i for i, pattern in enumerate(patterns) if "(?i" in pattern and not pattern.isascii()]
-        groups = _Groups(patterns, (index for index in range(len(patterns)) if index not in self._always))
-        self._written = _Database([_loosened(pattern) for pattern in groups.written], groups.written.values())
+        groups = _Groups(patterns)
+        self._written = _Database([_loosened(_folded(pattern)) for pattern in groups.written], groups.written.values())
         self._shapes = _Database(groups.shapes, groups.shapes.values())
 
     def present(self, raw: bytes) -> list[int]:
         """See ``Prefilter``."""
-        return sorted((*self._always, *self._written.present(raw), *self._shapes.present(shaped(raw))))
+        return sorted({*self._written.present(raw), *self._shapes.present(shaped(raw))})
 
 
 class _Database:
@@ -183,12 +185,33 @@ class _Database:
         return [index for at in found if at != self._sentinel for index in self._indices[at]]
 
 
+def _folded(pattern: str) -> str:
+    """``pattern`` with any sign for those that are not ASCII, if it is of any case.
+
+    Without its Unicode tables the library folds the case of ASCII only, RE2 that of Latin-1.
+    """
+    if "(?i" not in pattern:
+        return pattern
+    written = []
+    for piece, is_sign in pieces(pattern):
+        codes = members(piece) if is_sign else frozenset()
+        if max(codes, default=0) < _FIRST_FOREIGN:
+            written.append(piece)
+        else:
+            signs = "".join(f"\\x{code:02x}" for code in sorted(codes) if code < _FIRST_FOREIGN)
+            written.append(rf"[{signs}\x80-\xff]")
+    return "".join(written)
+
+
 def _loosened(pattern: str) -> str:
     r"""``pattern`` without ``\b``: it occurs wherever ``pattern`` does, and is found ten times faster.
 
-    Not for long runs of one class, such as base58: without their beginning they could begin at every sign.
+    Not for long runs of one class, such as base58: without their beginning they could begin at every sign. Nor for the
+    shortest words, such as the codes of countries and states: those are in many others.
     """
-    return pattern if _LONG_WORD.match(pattern) else _WORD_BOUNDARY.sub(r"\1", pattern)
+    if _LONG_WORD.match(pattern) or longest(pattern) <= _SHORT_WORD_CHARS:
+        return pattern
+    return _WORD_BOUNDARY.sub(r"\1", pattern)
 
 
 def _note(index: int, _start: int, _end: int, _flags: int, note: Any) -> None:

@@ -25,9 +25,6 @@ def _sign(character: str) -> int:
 # Signs of words become signs of words, so \b keeps its sense.
 _SIGNS = bytes(_sign(chr(code)) for code in range(256))
 _FLAGS = re.compile(r"\(\?(?!:|P?<)")
-# Two letters in a row, such as a country's, are a literal already, and one that says more than its shape would.
-_CLASS = re.compile(r"\[(?:[^]\\]{2,}|[^]A-Z])\]|\\.")
-_LITERAL = re.compile(r"(?:\[?[A-Z]\]?){2}")
 
 
 def shaped(raw: bytes) -> bytes:
@@ -37,10 +34,14 @@ def shaped(raw: bytes) -> bytes:
 
 def shape_of(pattern: str) -> str | None:
     """The shape of ``pattern`` (RE2, one byte per code point); ``None`` if it has none, or letters that say more."""
-    if _FLAGS.search(pattern) or _LITERAL.search(_CLASS.sub("[]", pattern)):
+    if _FLAGS.search(pattern):
         return None
     written = []
+    known = 0  # letters and digits in a row that stand for themselves
     for piece, is_sign in pieces(pattern):
+        known = known + 1 if is_sign and len(members(piece)) == 1 and piece.strip("[]").isalnum() else 0
+        if known > 1:
+            return None  # a literal already, and one that says more than its shape would
         if is_sign:
             image = _image(piece)
             if not image:

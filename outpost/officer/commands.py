@@ -168,6 +168,7 @@ def _plain(found: Review) -> dict[str, Any]:
             for one in found.documents
         ],
         "changes": [asdict(one) for one in found.changes],
+        "lists": [asdict(one) for one in found.lists],
         "keys": list(found.keys),
         "signatures": [asdict(one) | {"enough": one.enough} for one in found.signatures],
         "complete": found.complete,
@@ -185,13 +186,21 @@ def _lines(found: Review) -> Iterator[str]:
     for one in found.signatures:
         who = ", ".join(keyid[:16] for keyid in one.signed) or "nobody"
         yield f"  signed    {one.role} by {one.by}: {len(one.signed)} of {one.threshold} ({who})"
-    if not found.documents:
+    for one_list in found.lists:
+        yield f"  {one_list.name} (a list: nobody can read it; compare with what made it)"
+        yield f"    before {_stated(one_list.before)}"
+        yield f"    after  {_stated(one_list.after)}"
+    if not found.documents and not found.lists:
         yield "  documents stay as they are"
     for change in found.changes:
         place = change.where if change.document == POLICY_TARGET else f"{change.document}: {change.where}"
         yield f"  {change.effect.upper():<9} {_printable(place)}: {_printable(change.what)}"
     for document in found.documents:
         yield from _document(document)
+
+
+def _stated(one: tuple[int, str] | None) -> str:
+    return "(none)" if one is None else f"{one[0]} bytes, sha256 {one[1]}"
 
 
 def _document(change: DocumentChange) -> Iterator[str]:

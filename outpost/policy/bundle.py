@@ -7,7 +7,7 @@ expiry, still enforced; *expired*, older than the policy's ``max_offline_s``, no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -20,7 +20,15 @@ from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, ch
 from outpost.policy.workflow import Flow, Limits, Recall, find_target
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument
-from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS, NO_SMOKE, DocumentSet, Parsed, parse_set
+from outpost.protocol.document_set import (
+    NO_BUDGETS,
+    NO_DETECTORS,
+    NO_SMOKE,
+    DocumentSet,
+    Parsed,
+    parse_set,
+    require_lists,
+)
 from outpost.protocol.documents import (
     KEYS_TARGET,
     OPTIONAL_DOCUMENTS,
@@ -30,6 +38,7 @@ from outpost.protocol.documents import (
     PolicyDocument,
     RoutingDocument,
 )
+from outpost.protocol.list_file import MAX_LISTS, MAX_LISTS_BYTES, list_of_target, list_target
 from outpost.protocol.smoke import SmokeDocument
 
 SIGNED_AT_FIELD = "x-outpost-signed-at"
@@ -71,6 +80,8 @@ class Bundle:
     detectors: DetectorsDocument = NO_DETECTORS
     budgets: BudgetsDocument = NO_BUDGETS
     smoke: SmokeDocument = NO_SMOKE
+    lists: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """The org's lists by id, as files."""
 
     @property
     def enforceable_until(self) -> datetime:
@@ -108,7 +119,7 @@ def load_bundle(  # noqa: PLR0913 - the parts of a bundle
         timestamp: Timestamp metadata as received.
         snapshot: Snapshot metadata as received.
         targets: Top-level targets metadata as received.
-        documents: Content of each required target, and of each optional one that the targets list, by name.
+        documents: Content of each required target, and of each optional one and list that the targets list, by name.
         delegated: Metadata as received of each delegated role on the way to a document, by the role's name.
         before: Documents that were read before; the same bytes are not read again, but checked again.
 
@@ -135,10 +146,12 @@ def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits
     """Find what the trusted targets say of each document; an optional one that they do not list is left out.
 
     Digests of virtual keys may be delegated (they change daily and loosen nothing). Everything else must be signed by
-    the top-level targets' keys, however far a delegation might reach.
+    the top-level targets' keys, however far a delegation might reach. An org's lists are every target that is named
+    like one; ``read_documents`` holds them against the document that names them.
 
     Raises:
-        BundleRejected: A required document is not listed, or a delegated role does not check out.
+        BundleRejected: A required document is not listed, a delegated role does not check out, or the lists are too
+            many or too large.
     """
     if not trusted.complete or trusted.targets is None:
         raise RuntimeError("documents come after targets")
@@ -152,7 +165,12 @@ def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits
             found[name] = target
         elif name in REQUIRED_DOCUMENTS:
             raise MetadataInvalid(f"the bundle has no {name}")
-    return found
+    lists = {name: target for name, target in trusted.targets.targets.items() if list_of_target(name) is not None}
+    if len(lists) > MAX_LISTS or sum(target.length for target in lists.values()) > MAX_LISTS_BYTES:
+        raise MetadataInvalid(
+            f"the bundle has more than {MAX_LISTS} lists, or more than {MAX_LISTS_BYTES} bytes of them"
+        )
+    return found | lists
 
 
 def read_documents(
@@ -174,6 +192,7 @@ def read_documents(
         check_target(target, documents[name])
     try:
         parsed = parse_set({name: documents[name] for name in targets}, before)
+        require_lists(parsed.detectors, targets)
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
     signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets, *trusted.delegated.values())
@@ -189,6 +208,7 @@ def read_documents(
         detectors=parsed.detectors,
         budgets=parsed.budgets,
         smoke=parsed.smoke,
+        lists=MappingProxyType({rule.id: documents[list_target(rule.id)] for rule in parsed.detectors.lists}),
     )
 
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from outpost.dlp.allow import allowing
+from outpost.dlp.allow import allowed_values, allowing
 from outpost.dlp.custom import CustomRuleInvalid, custom_detectors
 from outpost.dlp.detector import Detector
 from outpost.dlp.engine import Engine, default_engine
+from outpost.dlp.finder import SpanFinder
+from outpost.dlp.lists import list_finder, list_name
 from outpost.dlp.redact import MARKER_PREFIX
 from outpost.dlp.registry import ALL
 from outpost.errors import BundleRejected, CouldNotInspect
@@ -20,8 +22,9 @@ from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.model_rules import ModelRules, model_rules
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
-from outpost.protocol.detectors import DetectorsDocument, DetectorSetting
+from outpost.protocol.detectors import DetectorsDocument, DetectorSetting, ListRule
 from outpost.protocol.documents import Document, PolicyDocument, kind_matches
+from outpost.protocol.list_file import ListFileInvalid, list_target
 from outpost.protocol.smoke import SmokeDocument
 
 # Something of everything that makes the automaton of all patterns grow: groups of digits, words, addresses, scripts.
@@ -30,6 +33,17 @@ _PROBE: Final = (
     "The quick brown fox jumps over the lazy dog; schöne Mädchen, ça va? привет мир, 你好世界. -----BEGIN \n\t{}[]\n"
 ) * 8
 _MAX_FAILURES_TOLD: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The org's lists by id, as files, and the keys they were made with by key id."""
+
+    contents: Mapping[str, bytes] = field(repr=False)
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+NO_LISTS: Final = Lists({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,7 @@ def compile_documents(
     detectors: DetectorsDocument,
     budgets: BudgetsDocument,
     peppers: Mapping[str, bytes],
+    lists: Lists | None,
 ) -> Compiled:
     """Compile.
 
@@ -55,12 +70,14 @@ def compile_documents(
         detectors: What is looked for.
         budgets: Must be empty: see ADR 0004.
         peppers: Keys of the digests in the allow-list, by pepper id.
+        lists: The lists that ``detectors`` name and the org's list keys, which serve the allow-list too;
+            None to leave lists aside, which nobody who enforces may do.
 
     Raises:
         BundleRejected: Something in the documents cannot be used.
     """
     require_usable(budgets)
-    return Compiled(compile_policy(policy), compile_engine(detectors, peppers), model_rules(detectors, peppers))
+    return Compiled(compile_policy(policy), compile_engine(detectors, peppers, lists), model_rules(detectors, peppers))
 
 
 def require_usable(document: Document) -> None:
@@ -75,21 +92,24 @@ def require_usable(document: Document) -> None:
             "publish a bundle without them"
         )
     if isinstance(document, DetectorsDocument):
-        compile_engine(document, {})
+        compile_engine(document, {}, None)
 
 
-def compile_engine(document: DetectorsDocument, peppers: Mapping[str, bytes]) -> Engine:
+def compile_engine(document: DetectorsDocument, peppers: Mapping[str, bytes], lists: Lists | None) -> Engine:
     """The engine that ``document`` asks for; the one of all detectors that ship if it asks for nothing.
 
     Raises:
-        BundleRejected: A custom rule is invalid, too large, or finds something in a redaction label.
+        BundleRejected: A custom rule is invalid, too large, or finds something in a redaction label; a list is not
+            whole, not the one that is named, made with a key that is not here, or likewise finds something in a label.
     """
-    if not (document.settings or document.allow or document.custom):
+    if not (document.settings or document.allow or document.custom or (document.lists and lists)):
         return default_engine()
     try:
         custom, hold = custom_detectors(document.custom)
-        detectors = allowing(_configured((*ALL, *custom), document), document.allow, peppers)
-        engine = Engine((*detectors, *hold))
+        digest_keys = {**lists.keys, **peppers} if lists else peppers
+        detectors = allowing(_configured((*ALL, *custom), document), document.allow, digest_keys)
+        finders = _finders(document, digest_keys, lists) if lists else ()
+        engine = Engine((*detectors, *hold), finders=finders)
         _probe(engine, custom)
     except (CustomRuleInvalid, CouldNotInspect) as err:
         raise BundleRejected(f"detectors.json: {err}") from err
@@ -107,6 +127,29 @@ def check_smoke(document: SmokeDocument, compiled: Compiled) -> None:
         more = f" and {len(failed) - _MAX_FAILURES_TOLD} more" if len(failed) > _MAX_FAILURES_TOLD else ""
         told = "; ".join(str(failure) for failure in failed[:_MAX_FAILURES_TOLD])
         raise BundleRejected(f"smoke.json: {told}{more}")
+
+
+def _finders(document: DetectorsDocument, digest_keys: Mapping[str, bytes], lists: Lists) -> tuple[SpanFinder, ...]:
+    found = []
+    for rule in document.lists:
+        if rule.id not in lists.contents:
+            raise BundleRejected(f"detectors.json: there is no {list_target(rule.id)}")
+        allowed = allowed_values(rule.kind, document.allow, digest_keys)
+        try:
+            finder = list_finder(rule, lists.contents[rule.id], lists.keys, allowed)
+        except ListFileInvalid as err:
+            raise BundleRejected(f"{list_target(rule.id)}: {err}") from err
+        if all(setting.enabled and rule.score >= (setting.min_score or 0) for setting in _settings(document, rule)):
+            found.append(finder)
+    return tuple(found)
+
+
+def _settings(document: DetectorsDocument, rule: ListRule) -> list[DetectorSetting]:
+    return [
+        setting
+        for setting in document.settings
+        if (setting.detector == list_name(rule) if setting.kind is None else kind_matches(setting.kind, rule.kind))
+    ]
 
 
 def _configured(detectors: tuple[Detector, ...], document: DetectorsDocument) -> tuple[Detector, ...]:
@@ -137,10 +180,11 @@ def _at_least(detector: Detector, score: float) -> Detector:
 def _probe(engine: Engine, custom: tuple[Detector, ...]) -> None:
     """Refuse what would refuse every request: too large an automaton, or labels that are findings themselves."""
     engine.scan(_PROBE)
-    if not custom:
+    if not custom and not engine.finders:
         return
-    own = Engine(custom)
-    for kind in sorted({detector.kind for detector in engine.detectors} | {"unscannable.image"}):
+    own = Engine(custom, finders=engine.finders)
+    kinds = {detector.kind for detector in engine.detectors} | {finder.report.kind for finder in engine.finders}
+    for kind in sorted(kinds | {"unscannable.image"}):
         found = own.scan(f"{MARKER_PREFIX}{kind}]")
         if found:
             raise BundleRejected(

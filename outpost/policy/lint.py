@@ -11,15 +11,18 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from outpost.dlp.custom import CustomRuleInvalid, custom_detectors
+from outpost.dlp.custom import MAX_VARIABLE_CHARS_TOGETHER, CustomRuleInvalid, custom_detectors
+from outpost.dlp.custom_pattern import parse_pattern
+from outpost.dlp.lists import checked_list, list_finder, list_name
+from outpost.dlp.pattern_cost import estimate_cost
 from outpost.errors import BundleRejected
-from outpost.policy.compile import compile_engine
+from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.covers import covers
 from outpost.policy.evaluate import compile_policy
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.decisions import Action
-from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.detectors import DetectorsDocument, ListRule
 from outpost.protocol.document_set import MODELS, NO_DETECTORS
 from outpost.protocol.documents import (
     BUDGETS_TARGET,
@@ -41,6 +44,7 @@ from outpost.protocol.documents import (
     parse_document,
 )
 from outpost.protocol.json_tokens import Path, Place, Places
+from outpost.protocol.list_file import ListFileInvalid, list_target
 from outpost.protocol.smoke import SmokeDocument
 
 _CONFIDENTIAL: Final = ("secret.", "pci.", "pii.national_id", "health.")
@@ -88,8 +92,11 @@ class Linted:
     documents: dict[str, Document]
 
 
-def lint_documents(contents: Mapping[str, bytes]) -> Linted:
-    """Look at documents given by target name; any may be absent, then nothing is said about what depends on it."""
+def lint_documents(contents: Mapping[str, bytes], lists: Lists = NO_LISTS) -> Linted:
+    """Look at documents given by target name; any may be absent, then nothing is said about what depends on it.
+
+    Lists that are not among ``lists``, or whose key is not, are not tried, and neither are smoke cases then.
+    """
     found: list[_Found] = []
     documents: dict[str, Document] = {}
     problems: list[Problem] = []
@@ -104,7 +111,7 @@ def lint_documents(contents: Mapping[str, bytes]) -> Linted:
             documents[name] = parse_document(model, name, contents[name])
         except DocumentError as err:
             found += _malformed(name, contents[name], err)
-    found += _look(documents)
+    found += _look(documents, lists)
     for name in MODELS:
         here = [item for item in found if item.document == name]
         places = Places(contents[name]) if here else None
@@ -157,21 +164,26 @@ def _all_models() -> tuple[type[Document], ...]:
     return (*MODELS.values(), Pack, Rule, Conditions)
 
 
-def _look(documents: Mapping[str, Document]) -> Iterator[_Found]:
+def _look(documents: Mapping[str, Document], lists: Lists) -> Iterator[_Found]:
     policy = _get(documents, POLICY_TARGET, PolicyDocument)
     detectors = _get(documents, DETECTORS_TARGET, DetectorsDocument)
     budgets = _get(documents, BUDGETS_TARGET, BudgetsDocument)
     if budgets is not None and budgets.budgets:
         message = "this version cannot enforce budgets, so an outpost refuses the bundle"
         yield _Found(BUDGETS_TARGET, ("budgets",), Severity.ERROR, "unenforced", message)
+    said = list(_lists((detectors or NO_DETECTORS).lists, lists))
+    yield from said
+    if any(one.severity is Severity.ERROR for one in said):
+        return
     try:
-        engine = compile_engine(detectors or NO_DETECTORS, {})
+        engine = compile_engine(detectors or NO_DETECTORS, {}, None if said else lists)
     except BundleRejected as err:
         yield _uncompiled(detectors or NO_DETECTORS, err)
         return
     kinds = sorted({d.kind for d in engine.detectors if max(d.base_score, d.context_score) > 0})
+    kinds = sorted({*kinds, *(rule.kind for rule in (detectors or NO_DETECTORS).lists)})
     if detectors is not None:
-        yield from _detectors(detectors, compile_engine(_custom_only(detectors), {}).detectors, kinds)
+        yield from _detectors(detectors, compile_engine(_custom_only(detectors), {}, None).detectors, kinds)
     if policy is None:
         return
     yield from _policy(policy, kinds)
@@ -179,11 +191,32 @@ def _look(documents: Mapping[str, Document]) -> Iterator[_Found]:
         policy, _get(documents, KEYS_TARGET, KeysDocument), _get(documents, ROUTING_TARGET, RoutingDocument)
     )
     smoke = _get(documents, SMOKE_TARGET, SmokeDocument)
-    if smoke is None:
+    if smoke is None or said:
         return
     numbers = {case.id: number for number, case in enumerate(smoke.cases)}
     for failure in failures(smoke, engine, compile_policy(policy)):
         yield _Found(SMOKE_TARGET, ("cases", numbers[failure.case_id]), Severity.ERROR, "smoke", str(failure))
+
+
+def _lists(rules: Sequence[ListRule], lists: Lists) -> Iterator[_Found]:
+    """A note for each list that cannot be tried here, an error for each that an outpost would refuse."""
+    for number, rule in enumerate(rules):
+        path: Path = ("lists", number)
+        content = lists.contents.get(rule.id)
+        if content is None:
+            message = f"not tried: there is no {list_target(rule.id)} beside this document"
+            yield _Found(DETECTORS_TARGET, path, Severity.NOTE, "list-untried", message)
+            continue
+        try:
+            key_id = checked_list(rule, content).header.key_id
+            if key_id in lists.keys:
+                list_finder(rule, content, lists.keys)
+                continue
+        except ListFileInvalid as err:
+            yield _Found(DETECTORS_TARGET, path, Severity.ERROR, "list", str(err))
+        else:
+            message = f"not tried: it was made with list key {key_id}; give its file with --list-key"
+            yield _Found(DETECTORS_TARGET, path, Severity.NOTE, "list-untried", message)
 
 
 def _get(documents: Mapping[str, Document], name: str, model: type[D]) -> D | None:
@@ -291,6 +324,8 @@ def _strangers(named: Sequence[str] | None, known: Iterable[str], path: Path, co
 def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kinds: Sequence[str]) -> Iterator[_Found]:
     names = {str(getattr(detector, "name", "")) for detector in all_detectors}
     every_kind = {str(getattr(detector, "kind", "")) for detector in all_detectors}
+    names |= {list_name(rule) for rule in document.lists}
+    every_kind |= {rule.kind for rule in document.lists}
     for number, setting in enumerate(document.settings):
         path: Path = ("settings", number)
         if setting.detector is not None and setting.detector not in names:
@@ -299,6 +334,7 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
         elif setting.kind is not None and not any(kind_matches(setting.kind, kind) for kind in every_kind):
             message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
             yield _Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
+    yield from _costs(document)
     for number, entry in enumerate(document.allow):
         path = ("allow", number)
         for at, kind in enumerate(entry.kinds):
@@ -308,6 +344,20 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
         if entry.values is not None and any(kind.startswith(_CONFIDENTIAL) for kind in entry.kinds):
             message = "these values are published in clear; unless they are examples, list their digests"
             yield _Found(DETECTORS_TARGET, (*path, "values"), Severity.NOTE, "clear-values", message)
+
+
+def _costs(document: DetectorsDocument) -> Iterator[_Found]:
+    varies = 0
+    for number, rule in enumerate(document.custom):
+        if rule.pattern is None:
+            continue
+        cost = estimate_cost(parse_pattern(rule.pattern, ignore_case=rule.ignore_case))
+        varies += cost.variable_chars
+        path: Path = ("custom", number, "pattern")
+        budget = f"the patterns so far vary by {varies} of {MAX_VARIABLE_CHARS_TOGETHER} characters together"
+        yield _Found(DETECTORS_TARGET, path, Severity.NOTE, "cost", f"cost: {cost}; {budget}")
+        for reason in cost.reasons:
+            yield _Found(DETECTORS_TARGET, path, Severity.WARNING, "costly", f"this pattern is dear: {reason}")
 
 
 def _with_domains(kinds: Iterable[str]) -> set[str]:

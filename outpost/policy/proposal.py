@@ -17,14 +17,15 @@ from typing import TypeVar
 from pydantic import ValidationError
 from securesystemslib.signer import Signer  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.exceptions import UnsignedMetadataError
-from tuf.api.metadata import Metadata, Role, Root, Targets
+from tuf.api.metadata import Metadata, Role, Root, TargetFile, Targets
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from outpost.errors import BundleRejected
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.trusted_metadata import check_target
-from outpost.protocol.document_set import MODELS, parse_set
+from outpost.protocol.document_set import MODELS, parse_set, require_lists
 from outpost.protocol.documents import KEYS_TARGET, Document, DocumentError, parse_document
+from outpost.protocol.list_file import list_of_target
 from outpost.protocol.messages import MAX_INTEGER
 from outpost.protocol.proposal import Proposal
 
@@ -77,6 +78,16 @@ class DocumentChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ListChange:
+    """One list that differs, appears or disappears, as its targets state it: nobody can read it here."""
+
+    name: str
+    before: tuple[int, str] | None
+    """Bytes, and SHA-256 in hex."""
+    after: tuple[int, str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """What signing would mean. Lines are for people, complete: what is not listed does not change."""
 
@@ -89,6 +100,7 @@ class Review:
     documents: tuple[DocumentChange, ...]
     changes: tuple[Change, ...]
     """The same rule by rule, and what lets more pass: as ``outpost policy diff`` tells it."""
+    lists: tuple[ListChange, ...]
     keys: tuple[str, ...]
     """Changes of keys, thresholds and delegations."""
     signatures: tuple[Signatures, ...]
@@ -130,7 +142,7 @@ def review(proposal: Proposal, seen: Seen = Seen()) -> Review:
     _check_org(proposal, [one for one in (current.signed,) if ORG_FIELD in one.unrecognized_fields])
     _check_documents(current.signed, proposal.current_documents)
     _check_documents(new.signed, proposal.documents)
-    _check_readable(proposal.documents)
+    _check_readable(proposal.documents, new.signed)
     _check_keys(new_root.signed)
     return Review(
         org_id=proposal.org_id,
@@ -139,6 +151,7 @@ def review(proposal: Proposal, seen: Seen = Seen()) -> Review:
         expires_at=new.signed.expires,
         documents=tuple(_document_changes(proposal)),
         changes=tuple(_changes(proposal)),
+        lists=tuple(_list_changes(current.signed, new.signed)),
         keys=tuple(_key_changes(current_root.signed, new_root.signed, current.signed, new.signed)),
         signatures=tuple(_signatures(proposal, current_root.signed, new_root, new)),
     )
@@ -187,6 +200,15 @@ def seen_by(proposal: Proposal) -> Seen:
     root = _read(proposal.current_root if proposal.root is None else proposal.root, Root)
     targets = _read(proposal.targets, Targets)
     return Seen(root.signed.version, targets.signed.version, digest(root.signed_bytes + targets.signed_bytes))
+
+
+def readable(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What a proposal carries of a bundle's targets: documents, and no lists.
+
+    A list is megabytes of digests that nobody can read. What officers sign is the digest of its file, which whoever
+    made it knows.
+    """
+    return {name: content for name, content in documents.items() if list_of_target(name) is None}
 
 
 def digest(content: bytes) -> str:
@@ -245,7 +267,7 @@ def _check_org(proposal: Proposal, parts: Iterable[Root | Targets]) -> None:
 
 
 def _check_documents(targets: Targets, documents: Mapping[str, bytes]) -> None:
-    if set(targets.targets) != set(documents):
+    if {name for name in targets.targets if list_of_target(name) is None} != set(documents):
         raise ProposalInvalid("its documents are not those that its targets list")
     for name, content in documents.items():
         try:
@@ -254,9 +276,9 @@ def _check_documents(targets: Targets, documents: Mapping[str, bytes]) -> None:
             raise ProposalInvalid(f"{name} is not the document that its targets list") from err
 
 
-def _check_readable(documents: Mapping[str, bytes]) -> None:
+def _check_readable(documents: Mapping[str, bytes], targets: Targets) -> None:
     try:
-        parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents))
+        require_lists(parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents)).detectors, targets.targets)
     except DocumentError as err:
         raise ProposalInvalid(f"an outpost would refuse it: {err}") from err
 
@@ -272,6 +294,17 @@ def _document_changes(proposal: Proposal) -> Iterable[DocumentChange]:
         before, after = proposal.current_documents.get(name), proposal.documents.get(name)
         if before != after:
             yield DocumentChange(name, before, after)
+
+
+def _list_changes(current: Targets, new: Targets) -> Iterable[ListChange]:
+    for name in sorted(name for name in {*current.targets, *new.targets} if list_of_target(name) is not None):
+        before, after = (_stated(one.targets.get(name)) for one in (current, new))
+        if before != after:
+            yield ListChange(name, before, after)
+
+
+def _stated(target: TargetFile | None) -> tuple[int, str] | None:
+    return None if target is None else (target.length, target.hashes.get("sha256", ""))
 
 
 def _changes(proposal: Proposal) -> Iterable[Change]:

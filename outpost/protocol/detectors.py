@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from outpost.protocol.documents import Document, Kind, Name, SchemaVersion, require_unique
+from outpost.protocol.list_file import MAX_COLUMNS, MAX_LISTS, ListForm, ListId
 
 MIN_REPORTED_SCORE = 0.5
 """Below it a finding is wrong more often than right and is never reported (``outpost/dlp/detector.py``)."""
@@ -27,6 +28,8 @@ MAX_CONTEXT_WORDS = 50
 CustomKind = Annotated[str, Field(pattern=r"^custom(?:\.[a-z][a-z0-9_]*)+$", max_length=48)]
 """``custom.`` and a name; 48 characters are what a redaction label holds."""
 DetectorName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_./-]*$", max_length=64)]
+ListKind = Annotated[str, Field(pattern=r"^org(?:\.[a-z][a-z0-9_]*)+$", max_length=48)]
+"""``org.`` and a name; 48 characters are what a redaction label holds."""
 EmailDomain = Annotated[
     str,
     Field(pattern=r"^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253),
@@ -70,9 +73,10 @@ class DetectorSetting(Document):
 
 
 class KeyedDigests(Document):
-    """Values that must not stand in the policy in clear, as digests under one of the org's peppers."""
+    """Values that must not stand in the policy in clear, as digests under one of the org's list keys or peppers."""
 
     pepper_id: Name
+    """The id of the list key (`outpost lists allow` makes such an entry) or pepper."""
     hmac_sha256: list[Digest] = Field(min_length=1, max_length=MAX_ALLOWED_VALUES)
     """Of the value in its plain form: ``outpost.dlp.allow.plain_form``."""
 
@@ -129,6 +133,28 @@ class CustomRule(Document):
         return self
 
 
+class ListRule(Document):
+    """A list of the org's own that comes with the bundle as ``<id>.list``, made by ``outpost lists``."""
+
+    id: ListId
+    kind: ListKind
+    form: Annotated[ListForm, Field(strict=False)]
+    """What the file must be: ``words``, ``records`` or ``passages``."""
+    score: float = Field(default=0.9, ge=MIN_REPORTED_SCORE, le=1)
+    min_columns: int | None = Field(default=None, ge=2, le=MAX_COLUMNS)
+    """For ``records``: how many values of one row must stand together; 2 unless it is said."""
+    min_shared: int | None = Field(default=None, ge=1, le=20)
+    """For ``passages``: how many fingerprints of one document must stand together; 2 unless it is said."""
+
+    @model_validator(mode="after")
+    def _fits_its_form(self) -> "ListRule":
+        if self.min_columns is not None and self.form is not ListForm.RECORDS:
+            raise ValueError("min_columns is for lists of records")
+        if self.min_shared is not None and self.form is not ListForm.PASSAGES:
+            raise ValueError("min_shared is for lists of passages")
+        return self
+
+
 class DetectorsDocument(Document):
     """``detectors.json``."""
 
@@ -136,9 +162,11 @@ class DetectorsDocument(Document):
     settings: list[DetectorSetting] = Field(default=[], max_length=MAX_SETTINGS)
     allow: list[AllowEntry] = Field(default=[], max_length=MAX_ALLOW_ENTRIES)
     custom: list[CustomRule] = Field(default=[], max_length=MAX_CUSTOM_RULES)
+    lists: list[ListRule] = Field(default=[], max_length=MAX_LISTS)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> "DetectorsDocument":
         require_unique("allow id", [entry.id for entry in self.allow])
         require_unique("custom rule id", [rule.id for rule in self.custom])
+        require_unique("list id", [rule.id for rule in self.lists])
         return self

@@ -1,6 +1,6 @@
 """All documents of one bundle together, and by which name each is published."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from outpost.protocol.documents import (
     RoutingDocument,
     parse_document,
 )
+from outpost.protocol.list_file import list_of_target, list_target
 from outpost.protocol.smoke import SmokeDocument
 
 MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
@@ -61,6 +62,32 @@ class Parsed:
 
     contents: Mapping[str, bytes]
     documents: DocumentSet
+
+
+def is_bundle_target(name: str) -> bool:
+    """Whether a bundle may hold a target of this name: a document, or a list."""
+    return name in MODELS or list_of_target(name) is not None
+
+
+def require_lists(detectors: DetectorsDocument, names: Collection[str]) -> None:
+    """Return only if every list that ``detectors`` name is among the targets ``names``.
+
+    Raises:
+        DocumentError: One is missing.
+    """
+    missing = [
+        (f"lists.{number}", f"the bundle lacks {list_target(rule.id)}")
+        for number, rule in enumerate(detectors.lists)
+        if list_target(rule.id) not in names
+    ]
+    if missing:
+        raise DocumentError(DETECTORS_TARGET, missing)
+
+
+def unnamed_lists(detectors: DetectorsDocument, names: Collection[str]) -> list[str]:
+    """The list targets among ``names`` that ``detectors`` do not name, and that so mean nothing."""
+    named = {list_target(rule.id) for rule in detectors.lists}
+    return sorted(name for name in names if list_of_target(name) is not None and name not in named)
 
 
 def parse_set(contents: Mapping[str, bytes], before: Parsed | None = None) -> DocumentSet:

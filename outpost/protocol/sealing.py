@@ -2,7 +2,8 @@
 
 Suite: KEM MLKEM768-X25519 (hybrid, draft-ietf-hpke-pq), HKDF-SHA256, AES-256-GCM. ``info`` binds org, outpost and
 version, so a sealed message opens for nobody else and cannot be passed off as another version. The plaintext is a
-JSON object ``{name: value}`` with names ``pepper/<pepper id>`` (base64) and ``provider/<provider id>`` (text).
+JSON object ``{name: value}`` with names ``pepper/<pepper id>`` and ``list/<list key id>`` (base64), and
+``provider/<provider id>`` (text).
 """
 
 import json
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.hpke import (
 
 PEPPER_PREFIX = "pepper/"
 PROVIDER_PREFIX = "provider/"
+LIST_KEY_PREFIX = "list/"
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _MLKEM768_PUBLIC_BYTES = 1184  # FIPS 203 table 3

@@ -10,7 +10,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -19,12 +19,14 @@ import aiohttp
 from aiohttp import web
 
 from outpost.audit.event import AuditEvent
+from outpost.documents.reader import DocumentReader
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
 from outpost.policy.evaluate import Facts, evaluate
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.attachments import read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
@@ -36,7 +38,7 @@ from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
 from outpost.proxy.segments import touches
 from outpost.proxy.stream import StreamInspector
-from outpost.proxy.surfaces.surface import Answer, Stream, Surface
+from outpost.proxy.surfaces.surface import Answer, Request, Stream, Surface
 from outpost.proxy.whole import Collected, Texts
 
 T = TypeVar("T")
@@ -76,6 +78,7 @@ class ProxyParts:
     limits: BodyLimits
     metrics: ProxyMetrics
     clock: Callable[[], datetime]
+    documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
 
 
@@ -118,15 +121,23 @@ class SurfaceServer:
         raw = await read_body(request, self._parts.limits)
         exchange.input_bytes = len(raw)
         parsed = await _off_loop(len(raw), partial(surface.parse_request, raw))
+        parse: Callable[[bytes], Request] = surface.parse_request
         if not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
         headers = _inspected_headers(surface, request, enforcement)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+        if parsed.attachments:
+            read = await read_attachments(parsed, self._parts.documents)
+            parsed = with_attachments(parsed, read)
+
+            def parse(body: bytes) -> Request:
+                return with_attachments(surface.parse_request(body), read)
+
         key = redaction_key(enforcement.peppers, self._fallback_key)
         redactor = Redactor(key, raw)
-        verdict = await self._judge(enforcement, facts, parsed, surface.parse_request, redactor)
+        verdict = await self._judge(enforcement, facts, parsed, parse, redactor)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
             exchange.model = parsed.model

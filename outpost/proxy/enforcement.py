@@ -8,13 +8,14 @@ depend on a request. Pure: time is passed in.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from outpost.budget.keys import KeyIndex
 from outpost.dlp.engine import Engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle, Freshness
-from outpost.policy.compile import Compiled, check_smoke, compile_documents
+from outpost.policy.compile import Compiled, Lists, check_smoke, compile_documents
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.model_rules import ModelRules, require_offered
 from outpost.protocol.codes import ErrorCode
@@ -22,6 +23,7 @@ from outpost.protocol.documents import Provider
 
 # NTP steps a clock by less than this once it runs; a larger step back means that expiries cannot be judged.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+NO_LIST_KEYS: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Enforcement:
     """By dialect and model name; ``*`` serves the models nobody names."""
     peppers: Mapping[str, bytes] = field(repr=False)
     """With which keys and allow-list were made ready."""
+    list_keys: Mapping[str, bytes] = field(repr=False)
+    """With which lists were made ready."""
     models: ModelRules = field(default_factory=ModelRules)
     """What of the models' findings counts."""
 
@@ -56,6 +60,7 @@ def compile_bundle(
     bundle: Bundle,
     peppers: Mapping[str, bytes],
     before: Enforcement | None = None,
+    list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
     offered: Collection[str] | None = (),
 ) -> Enforcement:
     """Make a verified bundle ready for use, and try its smoke cases. Takes up to seconds for 100,000 keys.
@@ -64,34 +69,53 @@ def compile_bundle(
         bundle: The documents.
         peppers: By id.
         before: What is in force now; parts that did not change are taken from it.
+        list_keys: By id.
         offered: The kinds that the models here find; None if that is not known yet, and each request will be asked.
 
     Raises:
         BundleRejected: It does not compile, demands what no model here finds, or a smoke case comes out differently.
     """
-    enforcement = _compile(bundle, peppers, before)
+    enforcement = _compile(bundle, peppers, list_keys, before)
     if offered is not None:
         require_offered(enforcement.policy, offered)
     check_smoke(bundle.smoke, Compiled(enforcement.policy, enforcement.engine))
     return enforcement
 
 
-def with_peppers(enforcement: Enforcement, peppers: Mapping[str, bytes]) -> Enforcement:
-    """The same bundle with other peppers. Fewer of them only take away: callers' keys, values of the allow-list."""
-    return _compile(enforcement.bundle, peppers, enforcement)
+def with_peppers(
+    enforcement: Enforcement, peppers: Mapping[str, bytes], list_keys: Mapping[str, bytes] = NO_LIST_KEYS
+) -> Enforcement:
+    """The same bundle with other peppers. Fewer of them only take away: callers' keys, values of the allow-list.
+
+    List keys are only added: without theirs, lists that are in force would find nothing any more.
+    """
+    return _compile(enforcement.bundle, peppers, {**list_keys, **enforcement.list_keys}, enforcement)
 
 
-def _compile(bundle: Bundle, peppers: Mapping[str, bytes], before: Enforcement | None) -> Enforcement:
+def _compile(
+    bundle: Bundle, peppers: Mapping[str, bytes], list_keys: Mapping[str, bytes], before: Enforcement | None
+) -> Enforcement:
     same = before if before is not None and before.peppers == peppers else None
-    if same is not None and same.bundle.detectors == bundle.detectors and not bundle.budgets.budgets:
+    if same is not None and _same_engine(same, bundle, list_keys) and not bundle.budgets.budgets:
         compiled = Compiled(compile_policy(bundle.policy), same.engine, same.models)
     else:
-        compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers)
+        lists = Lists(bundle.lists, list_keys)
+        compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers, lists)
     keys = same.keys if same and same.bundle.keys == bundle.keys else KeyIndex(bundle.keys.keys, peppers)
     providers: dict[tuple[str, str], Provider] = {
         (provider.surface, model): provider for provider in bundle.routing.providers for model in provider.models
     }
-    return Enforcement(bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), compiled.models)
+    return Enforcement(
+        bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), dict(list_keys), compiled.models
+    )
+
+
+def _same_engine(before: Enforcement, bundle: Bundle, list_keys: Mapping[str, bytes]) -> bool:
+    return (
+        before.list_keys == list_keys
+        and before.bundle.detectors == bundle.detectors
+        and before.bundle.lists == bundle.lists
+    )
 
 
 @dataclass(slots=True)

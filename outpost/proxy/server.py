@@ -100,7 +100,7 @@ class ProxyServer:
         try:
             return await self._route(request, exchange)
         except Rejected as err:
-            refusal = err
+            refusal = err.with_traceback(None)  # frames hold it, and would stay with their bodies for the collector
         except AuditUnavailable:
             refusal = Rejected(ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be written; nothing can pass")
         except Unavailable:

@@ -4,11 +4,13 @@ Exit codes: 0 nothing found, or nothing that counts; 1 findings that count, a fi
 that could not be inspected; 2 usage. Matched text is printed with ``--show`` only.
 """
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -16,14 +18,18 @@ from typing import Annotated, Any, BinaryIO, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from outpost.errors import BundleRejected, ModelUnavailable, PackInvalid
+from outpost.given_lists import lists_beside
 from outpost.models.pack import open_pack
+from outpost.policy.compile import NO_LISTS, Lists
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Direction
-from outpost.protocol.documents import DocumentError
+from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.documents import DETECTORS_TARGET, DocumentError, parse_document
 from outpost.scan.inspect import Task, inspect
-from outpost.scan.jsonl import answer_lines
+from outpost.scan.jsonl import answer_lines, scan_each
 from outpost.scan.people import Painter, Summary
 from outpost.scan.pool import Plan, default_jobs, inspect_all
 from outpost.scan.results import BINARY, Problem, Result, Unscannable
@@ -31,6 +37,7 @@ from outpost.scan.sarif import SarifLog
 from outpost.scan.select import NONE, KindUnknown, Selection, fails, parse_kinds
 from outpost.scan.walk import Found, Walk
 
+SCAN_EPILOG: Final = "Example: git diff | outpost scan - --fail-on secret"
 _STDIN: Final = "-"
 _STDIN_SHOWN: Final = "<stdin>"
 
@@ -59,6 +66,10 @@ def scan_command(  # noqa: PLR0913 - a command line
     models: Annotated[
         Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
     ] = None,
+    list_key: Annotated[
+        list[Path] | None,
+        typer.Option("--list-key", help="Key file for lists that --detectors names; they lie beside it."),
+    ] = None,
     kinds: KindsOption = None,
     min_score: Annotated[float, typer.Option("--min-score", min=0, max=1, help="List only findings as sure.")] = 0.0,
     fail_on: Annotated[
@@ -86,16 +97,20 @@ def scan_command(  # noqa: PLR0913 - a command line
     unscannable.binary. Exit code 1 if something was found, is blocked by --policy, or could not be inspected.
     """
     facts = Facts(surface, model, group, direction) if policy else None
-    plan = Plan(Selection(), _content(policy), _content(detectors), facts, show, explain, models)
+    content = _content(detectors)
+    lists = _lists(detectors, content, list_key or [])
+    plan = Plan(Selection(), _content(policy), content, facts, show, explain, models, lists)
     task = _compiled(plan)
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
+    known |= {finder.report.kind for finder in task.engine.finders}
     if models is not None:
         known |= open_pack(models).card.kinds
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:
         if paths or policy or sarif:
-            raise typer.BadParameter("--jsonl goes with --kinds, --min-score, --detectors, --models and --explain only")
+            options = "--kinds, --min-score, --detectors, --list-key, --models and --explain"
+            raise typer.BadParameter(f"--jsonl goes with {options} only")
         raise typer.Exit(_answer(task, jsonl))
     counts = () if fail_on == [NONE] else _kinds(fail_on, known, "--fail-on")
     outputs = _Outputs(as_json=as_json, sarif=sarif)
@@ -144,8 +159,9 @@ class _Outputs:
             self._sarif.add(result)
         if str(self._sarif_path) == _STDIN:
             return
-        for line in map(json.dumps, as_rows(result)) if self._as_json else self._painter.lines(result):
-            typer.echo(line)
+        lines = list(map(json.dumps, as_rows(result)) if self._as_json else self._painter.lines(result))
+        if lines:
+            _say("\n".join(lines))
 
     def finish(self, ignored: int) -> None:
         if self._sarif is not None:
@@ -156,6 +172,13 @@ class _Outputs:
                 self._sarif_path.write_text(content + "\n", "utf-8")
         if not self._as_json:
             typer.echo(self._summary.line(ignored), err=True)
+
+
+def _say(lines: str) -> None:
+    """Print where ``sys.stdout`` leads now: above the progress bar, which ``typer.echo`` would overwrite."""
+    encoding = sys.stdout.encoding or "utf-8"
+    # A file's name need not be UTF-8; what cannot be written is escaped.
+    sys.stdout.write(lines.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def as_rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -197,8 +220,8 @@ def _answer(task: Task, path: Path) -> int:
     exit_code = 0
     source = sys.stdin.buffer if str(path) == _STDIN else _opened(path)
     with source:
-        answers = answer_lines(source, lambda texts: [*map(task.scan, texts)], task.selection, explain=task.explain)
-        for answer, good in answers:
+        scan = partial(scan_each, task.scan, task.engine.scan_segments)
+        for answer, good in answer_lines(source, scan, task.selection, explain=task.explain):
             typer.echo(json.dumps(answer, separators=(",", ":")))  # flushes: a program can ask line by line
             exit_code = exit_code if good else 1
     return exit_code
@@ -208,6 +231,15 @@ def _compiled(plan: Plan) -> Task:
     try:
         return plan.compile()
     except (DocumentError, BundleRejected, PackInvalid, ModelUnavailable) as err:
+        raise typer.BadParameter(str(err)) from err
+
+
+def _lists(path: Path | None, content: bytes | None, key_files: list[Path]) -> Lists:
+    if path is None or content is None:
+        return NO_LISTS
+    try:
+        return lists_beside(parse_document(DetectorsDocument, DETECTORS_TARGET, content), path, key_files)
+    except DocumentError as err:
         raise typer.BadParameter(str(err)) from err
 
 
@@ -237,13 +269,30 @@ def _opened(path: Path) -> BinaryIO:
 @contextmanager
 def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("scanning"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console, shown = Console(stderr=True), sys.stderr.isatty()
     # What is printed meanwhile goes above the bar, unless it goes to a file.
-    with Progress(
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
+    above = redirect_stdout(_AboveBar(console)) if shown and sys.stdout.isatty() else nullcontext()
+    with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=False) as bar, above:
         task = bar.add_task("scanning", total=total_bytes or None)
         yield lambda size_bytes: bar.update(task, advance=size_bytes)
+
+
+class _AboveBar(io.TextIOBase):
+    """Standard output while a bar is shown on the same terminal: whole lines, not broken at its width."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._console.encoding
+
+    def write(self, text: str, /) -> int:
+        self._console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+        return len(text)
+
+
+# The command by itself, with the name it has among the others.
+scan_cli = typer.Typer(name="outpost", rich_markup_mode=None, pretty_exceptions_enable=False)
+scan_cli.callback()(lambda: None)
+scan_cli.command("scan", epilog=SCAN_EPILOG)(scan_command)

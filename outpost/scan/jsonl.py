@@ -3,6 +3,7 @@ r"""Texts as JSON lines in, findings as JSON lines out: what a labelled set is s
 In: ``{id, text | segments: [text…], surface?}``. Out, for each line and in order: ``{id, findings: [{kind, start, end,
 score, detector, tier, segment?}], labels: {name: score}}``, offsets in code points of the text or segment; or
 ``{id?, error}``.
+A value that goes over from one segment into the next is found as in the parts of one message: once for each segment.
 Any bytes give a line; blank lines give none. A lone surrogate (``\ud800``), which is no character and which the proxy
 refuses, is read as U+FFFD, so that the rest of the text still counts.
 """
@@ -37,6 +38,39 @@ class _LineInvalid(ValueError):
     def __init__(self, message: str, line_id: object = None) -> None:
         super().__init__(message)
         self.line_id = line_id
+
+
+def scan_each(
+    judge: Callable[[str], Judged],
+    scan_segments: Callable[[Sequence[str]], Sequence[Sequence[tuple[int, Finding]]]],
+    segments: Sequence[str],
+) -> list[Judged]:
+    """What is found in each segment by itself, and its pieces of what patterns find when all are joined.
+
+    What a segment shows by itself is not shown again longer (``x`` before an e-mail address is no part of it), but for
+    secrets, of which one segment may hold only the beginning.
+
+    Raises:
+        CouldNotInspect: A segment, or all together, is beyond the engine's bounds.
+    """
+    judged = [judge(segment) for segment in segments]
+    found = [list(one.findings) for one in judged]
+    for pieces in scan_segments(segments) if len(segments) > 1 else ():
+        if len(pieces) > 1 and (_is_secret(pieces[0][1]) or not any(_shows(found[at], piece) for at, piece in pieces)):
+            for at, piece in pieces:
+                if piece not in found[at]:
+                    judged[at].findings.append(piece)
+    for one in judged:
+        one.findings.sort(key=lambda finding: (finding.start, finding.end))
+    return judged
+
+
+def _is_secret(finding: Finding) -> bool:
+    return finding.kind.startswith("secret.") or finding.kind == "credential_leak"
+
+
+def _shows(found: Sequence[Finding], piece: Finding) -> bool:
+    return any(one.kind == piece.kind and one.start < piece.end and piece.start < one.end for one in found)
 
 
 def answer_lines(

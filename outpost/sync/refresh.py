@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 from tuf.api.metadata import TargetFile
 
+from outpost import collector
 from outpost.cache.bundles import StoredBundle
 from outpost.cache.trusted import TrustedStore
 from outpost.errors import BundleRejected
@@ -35,6 +36,7 @@ from outpost.policy.workflow import (
     fetch_target,
 )
 from outpost.policy.workflow import refresh as refresh_metadata
+from outpost.protocol.list_file import MAX_LIST_BYTES, list_of_target
 from outpost.protocol.messages import MAX_INTEGER
 from outpost.sync.limits import (
     DOCUMENT_BYTES,
@@ -92,16 +94,19 @@ async def refresh(
         _log.warning("nothing_published")
         return None
     targets = await driver.run(find_documents(trusted, at, LIMITS))
-    if current is not None and driver.is_applied(trusted, targets, current):
+    # In a thread: it hashes every document, and lists are up to 128 MiB.
+    if current is not None and await asyncio.to_thread(driver.is_applied, trusted, targets, current):
         return None
     documents: dict[str, bytes] = {}
     for name, target in targets.items():  # 5.7
         stored = current.documents.get(name) if current else None
-        if stored is not None and _matches(target, stored):
+        if stored is not None and await asyncio.to_thread(_matches, target, stored):
             documents[name] = stored
         else:
-            documents[name] = await driver.run(fetch_target(trusted, target, DOCUMENT_BYTES))
-    await asyncio.to_thread(read_documents, trusted, targets, documents)
+            limit_bytes = DOCUMENT_BYTES if list_of_target(name) is None else MAX_LIST_BYTES
+            documents[name] = await driver.run(fetch_target(trusted, target, limit_bytes))
+    with collector.held(sum(map(len, documents.values()))):
+        await asyncio.to_thread(read_documents, trusted, targets, documents)
     return driver.bundle(trusted, documents)
 
 

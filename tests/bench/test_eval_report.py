@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,33 @@ def test_the_command_measures_what_is_there(
     (tmp_path / "dev-xstest").mkdir()
     (tmp_path / "dev-xstest" / "dev.jsonl").write_text(json.dumps({"text": "card 4111 1111 1111 1111"}) + "\n", "utf-8")
     files = ["--markdown", str(tmp_path / "t.md"), "--failures", str(tmp_path / "f.jsonl")]
-    command.main(["--data", str(tmp_path), "--no-peers", *files])
+    command.main(["--data", str(tmp_path), "--no-peers", "--only", "types,secrets,false", *files])
     said = capsys.readouterr()
 
     assert "dev-presidio-synth is not here" in said.err
     assert "False findings by kind" in said.out
     assert "| pci.pan | outpost | 1000.00 in 1000.00" in (tmp_path / "t.md").read_text("utf-8")
     assert json.loads((tmp_path / "f.jsonl").read_text("utf-8"))["value"] == "4111 1111 1111 1111"
+
+
+def test_a_table_is_put_below_its_mark_and_nowhere_else():
+    one = eval_report.tables(SETS, [OURS])[0]
+    document = "# A\n\n<!-- make eval: cards -->\n| old |\n| --- |\n\nafter\n"
+    updated = one.put_into(document)
+
+    assert updated.startswith("# A\n\n<!-- make eval: cards -->\n| type | tool |")
+    assert updated.endswith("|\n\nafter\n")
+    assert "| old |" not in updated
+    assert one.put_into(updated) == updated
+    assert one.put_into("no mark") == "no mark"
+
+
+def test_the_documents_marks_are_titles_of_tables():
+    titles = {"dev-presidio-synth", "dev-datafog-structured", "Held-out bars"}
+    titles |= {table.title for table in eval_report.tables(SETS, [OURS])}
+    marks = re.findall(
+        "<!-- make eval: (.*) -->", (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text("utf-8")
+    )
+
+    assert marks
+    assert set(marks) <= titles

@@ -13,11 +13,13 @@ from control_plane.keys import keys_document
 from control_plane.release import STABLE, Publication
 from control_plane.signing import ROLES, TOP_LEVEL, VIRTUAL_KEYS, RoleSigners, SignedFile
 from control_plane.store.bundles import SqlBundleStore
+from outpost.dlp.dictionary import build_words
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.documents import encode_document
 from tests.fakes.clock import NOON
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.tuf_witness import Witness, served
+from tests.outpost.dlp.org_lists import KEY as LIST_KEY
 from tests.outpost.protocol.samples import DOCUMENTS
 
 NOW = datetime.now(UTC)
@@ -262,3 +264,39 @@ def test_what_is_others_to_sign_is_left_to_them_and_the_rest_goes_on(delegated, 
     at = NOW + timedelta(days=200)
     assert bundles.renew(delegated, "acme", online, at) == (VIRTUAL_KEYS, "snapshot", "timestamp")
     assert _versions(delegated) == {"root": 1, "targets": 1, VIRTUAL_KEYS: 2, "snapshot": 2, "timestamp": 2}
+
+
+LISTING = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+CUSTOMERS = build_words(["Quxley"], "customers", LIST_KEY)
+LISTS = {"detectors.json": json.dumps(LISTING).encode(), "customers.list": CUSTOMERS}
+
+
+def test_lists_are_published_with_the_document_that_names_them_and_go_with_it(store, signers):
+    bundles.publish(store, "acme", LISTS, signers, NOON)
+    assert dict(_load(store).lists) == {"customers": CUSTOMERS}
+    assert bundles.published_lists(store, "acme") == {LIST_KEY.id: {"customers"}}
+    bundles.publish(store, "acme", {"routing.json": default_routing()}, signers, NOON)
+    assert dict(_load(store).lists) == {"customers": CUSTOMERS}
+    bundles.publish(store, "acme", {"detectors.json": b'{"schema_version":"1"}'}, signers, NOON)
+    assert "customers.list" not in bundles.current_documents(store, "acme")
+    assert bundles.published_lists(store, "acme") == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"detectors.json": LISTS["detectors.json"]}, "the bundle lacks customers.list"),
+        (LISTS | {"customers.list": CUSTOMERS[:-1]}, "customers.list: .* cut short"),
+        (LISTS | {"customers.list": build_words(["Quxley"], "others", LIST_KEY)}, "customers.list is of list others"),
+        ({"no-list.bin": b""}, "a bundle has no no-list.bin"),
+    ],
+)
+def test_lists_that_outposts_would_refuse_are_not_published(store, signers, changes, why):
+    with pytest.raises(DocumentRejected, match=why):
+        bundles.publish(store, "acme", changes, signers, NOON)
+
+
+def test_more_lists_than_an_outpost_takes_are_not_published(store, signers, monkeypatch):
+    monkeypatch.setattr(bundles, "MAX_LISTS_BYTES", len(CUSTOMERS) - 1)
+    with pytest.raises(DocumentRejected, match="bytes together"):
+        bundles.publish(store, "acme", LISTS, signers, NOON)

@@ -18,11 +18,13 @@ from control_plane.proposals import OFFICERS_LIFETIME, accept, officers_roles, p
 from control_plane.release import CANARY, STABLE, Release
 from control_plane.role_rotation import named_keyids, repository_status
 from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleKeys, SignedFile, sign, targets_metadata
+from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected
 from outpost.policy.proposal import add_signature, review, seen_by
 from tests.fakes.control_plane import MemoryBundleStore
 from tests.fakes.own_client import OwnClient
 from tests.fakes.tuf_witness import Witness, served
+from tests.outpost.dlp.org_lists import KEY as LIST_KEY
 
 NOW = datetime.now(UTC)  # python-tuf's client reads the real clock
 FIRST = {"policy.json": default_policy(), "keys.json": keys_document([]), "routing.json": default_routing()}
@@ -305,3 +307,31 @@ def test_signing_by_hand_needs_the_threshold_too(handed_over):
     root = Metadata[Root].from_bytes(handed_over.store.files["root", 2]).signed
     with pytest.raises(ThresholdNotHeld):
         sign("targets", targets_metadata(9, {}, NOW), [root], handed_over.keys.load())
+
+
+LISTING = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+CUSTOMERS = build_words(["Quxley"], "customers", LIST_KEY)
+LISTS = {"detectors.json": json.dumps(LISTING).encode(), "customers.list": CUSTOMERS}
+
+
+def test_officers_sign_a_lists_digest_and_only_that_list_is_published(handed_over):
+    world = handed_over
+    proposal = world.signed(world.propose(LISTS), 0, 1)
+    assert "customers.list" not in proposal.documents
+    (change,) = review(proposal).lists
+    assert (change.name, change.before, change.after[0]) == ("customers.list", None, len(CUSTOMERS))
+    held = world.keys.load()
+    for lists in ({}, {"customers.list": build_words(["Quxleyy"], "customers", LIST_KEY)}):
+        release = Release(world.store, "acme", held, NOW, TIMESTAMP_LIFETIME)
+        with pytest.raises(InvalidRequest, match=r"the officers signed another customers.list than is here"):
+            accept(release, [proposal], held, lists=lists)
+    release = Release(world.store, "acme", held, NOW, TIMESTAMP_LIFETIME)
+    accept(release, [proposal], held, lists={"customers.list": CUSTOMERS})
+    assert bundles.current_documents(world.store, "acme")["customers.list"] == CUSTOMERS
+    # Once published, it needs not be given again.
+    later = world.signed(world.propose(ROUTING), 1, 2)
+    assert review(later).lists == ()
+    world.publish(later)
+    assert bundles.current_documents(world.store, "acme")["customers.list"] == CUSTOMERS
+    without = world.signed(world.propose({"detectors.json": b'{"schema_version":"1"}'}), 1, 2)
+    assert review(without).lists[0].after is None

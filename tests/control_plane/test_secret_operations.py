@@ -12,8 +12,12 @@ from tuf.api.metadata import Metadata
 
 from control_plane.errors import InvalidRequest, KeysUnsafe, NotFound
 from control_plane.keys import KeyRequest, key_digest
+from control_plane.secret_operations import UsedListKey
+from outpost.dlp.dictionary import build_words
+from outpost.protocol.list_file import ListKey
 from outpost.protocol.sealing import open_secrets, secrets_info
 from tests.fakes.installation import OutpostKeys
+from tests.outpost.dlp.org_lists import KEY as LIST_KEY
 
 PLANTED = "sk-planted+provider/key=%7E-0123456789abcdef"
 
@@ -156,3 +160,29 @@ def test_neither_the_database_nor_its_log_nor_a_backup_holds_a_secret(operations
     for name, content in files.items():
         for secret in [*planted, *peppers, *keks]:
             assert not [form for form in forms(secret) if len(form) > 8 and form in content], name
+
+
+def test_a_list_key_reaches_outposts_and_stays_while_a_list_needs_it(operations, outpost):
+    assert operations.secrets.list_keys("acme") == []
+    version, _ = outpost()
+    assert operations.secrets.add_list_key("acme", LIST_KEY)
+    assert not operations.secrets.add_list_key("acme", LIST_KEY)
+    after, secrets = outpost()
+    assert after == version + 1
+    assert base64.b64decode(secrets[f"list/{LIST_KEY.id}"]) == LIST_KEY.value
+    with pytest.raises(InvalidRequest, match="has another list key"):
+        operations.secrets.add_list_key("acme", ListKey(LIST_KEY.id, bytes(32)))
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    lists = {
+        "detectors.json": json.dumps(listing).encode(),
+        "customers.list": build_words(["Ana"], "customers", LIST_KEY),
+    }
+    operations.publish("acme", lists)
+    assert operations.secrets.list_keys("acme") == [UsedListKey(LIST_KEY.id, ("customers",))]
+    with pytest.raises(InvalidRequest, match="published lists need this key: customers"):
+        operations.secrets.retire_list_key("acme", LIST_KEY.id)
+    operations.publish("acme", {"detectors.json": b'{"schema_version":"1"}'})
+    operations.secrets.retire_list_key("acme", LIST_KEY.id)
+    assert f"list/{LIST_KEY.id}" not in outpost()[1]
+    with pytest.raises(NotFound):
+        operations.secrets.retire_list_key("acme", LIST_KEY.id)

@@ -118,3 +118,18 @@ def test_nobody_elses_answer_or_bundle_is_taken(run, enrolled, tmp_path):
     assert "for another org, or of another control plane" in refused.stderr
     run("outpost", "register", "--answer", "answer.json", ok=False)  # it is enrolled
     run("outpost", "audit", "import-receipt", "answer.json", ok=False)
+
+
+def test_lists_and_their_key_travel_in_the_file(run, enrolled, tmp_path):
+    (tmp_path / "names.txt").write_text("Quxley Holdings\n", "utf-8")
+    run("outpost", "lists", "keygen", "key.json")
+    made = run("outpost", "lists", "words", "names.txt", "--id", "customers", "--key", "key.json", "--json")
+    document = {"schema_version": "1", "lists": [json.loads(made.stdout)["rule"]]}
+    (tmp_path / "detectors.json").write_text(json.dumps(document), "utf-8")
+    documents = ("--document", "detectors.json=detectors.json", "--document", "customers.list=customers.list")
+    run("control-plane", "policy", "publish", *documents)
+    run("control-plane", "bundle", "export", "keyless.outpost-bundle")
+    assert "which is not here" in run("outpost", "bundle", "import", "keyless.outpost-bundle", ok=False).stderr
+    run("control-plane", "secret", "add-list-key", "key.json")
+    run("control-plane", "bundle", "export", "acme.outpost-bundle")
+    assert imported(run)["snapshot_version"] == 3

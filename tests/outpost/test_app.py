@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import gc
 import json
 import os
 import signal
@@ -12,11 +14,12 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import local_provider_keys, offered_kinds, open_outpost, serve
+from outpost.app import local_list_keys, local_provider_keys, offered_kinds, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
 from outpost.config import Config
+from outpost.dlp.dictionary import build_words
 from outpost.errors import (
     BundleRejected,
     CacheCorrupt,
@@ -27,12 +30,14 @@ from outpost.errors import (
     Unavailable,
 )
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.list_file import encode_list_key
 from outpost.protocol.messages import BundleReport
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
 from tests.fakes.enrolled import enrol, fill_cache, stored_bundle
 from tests.fakes.model_pack import write_pack
+from tests.outpost.dlp.org_lists import KEY
 
 
 @pytest.fixture
@@ -438,9 +443,14 @@ async def test_the_event_loop_goes_on_while_a_large_bundle_is_made_ready(opened,
             turns += 1
             await asyncio.sleep(0.001)
 
+    looked_through = []
+    gc.callbacks.append(lambda phase, about: looked_through.append((phase, about["generation"])))
     counting = asyncio.create_task(count())
     put_in_force = await outpost.in_force.prepare(stored)
     counting.cancel()
+    gc.callbacks.pop()
+    gc.unfreeze()
+    assert looked_through == [("start", 2), ("stop", 2)], "once, before; in between it would hold everything up"
     put_in_force()
     assert turns > 10, "a compilation on the loop would have let it turn once"
 
@@ -451,6 +461,36 @@ def test_a_local_provider_key_wins(identity, config, plane, clock, tmp_path):
     with closing(open_outpost(Config(data_dir=config.data_dir, **keys), clock=clock)) as outpost:
         outpost.in_force.apply_secrets({"provider/openai": "sk-sealed", "provider/c": "sk-c"})
         assert [outpost.in_force.provider_key(name) for name in ("openai", "b", "c")] == ["sk-file", "sk-b", "sk-c"]
+
+
+async def test_lists_need_their_key_sealed_or_from_a_file(identity, config, plane, clock, tmp_path, filled):
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    documents = documents_with(plane, detectors=listing) | {"customers.list": build_words(["Quxley"], "customers", KEY)}
+    stored = with_documents(plane, documents)
+    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
+    with closing(open_outpost(config, clock=clock)) as outpost:
+        with pytest.raises(BundleRejected, match="which is not here"):
+            await outpost.in_force.prepare(stored)
+        outpost.in_force.apply_secrets({f"list/{KEY.id}": base64.b64encode(KEY.value).decode()})
+        (await outpost.in_force.prepare(stored))()
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+        await outpost.in_force.change_secrets({})  # taken away: what is in force goes on, the next bundle is refused
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+        with pytest.raises(BundleRejected, match="which is not here"):
+            await outpost.in_force.prepare(stored)
+    local = Config(data_dir=config.data_dir, list_key_files=[tmp_path / "key.json"])
+    with closing(open_outpost(local, clock=clock)) as outpost:
+        (await outpost.in_force.prepare(stored))()
+        assert outpost.admission.enforcement.engine.scan("Quxley") != []
+
+
+def test_list_key_files_are_read_or_all_named(tmp_path):
+    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
+    (tmp_path / "other").write_text("x", "utf-8")
+    assert local_list_keys(Config(list_key_files=[tmp_path / "key.json"])) == {KEY.id: KEY.value}
+    with pytest.raises(ConfigError) as caught:
+        local_list_keys(Config(list_key_files=[tmp_path / "other", tmp_path / "missing"]))
+    assert len(caught.value.problems) == 2
 
 
 def test_unreadable_provider_keys_are_listed_at_once(tmp_path):

@@ -1,8 +1,9 @@
+import contextlib
 import gc
 
 import pytest
 
-from outpost.collector import YOUNG_OBJECTS, settle
+from outpost.collector import LARGE_BYTES, YOUNG_OBJECTS, held, settle
 
 
 @pytest.fixture
@@ -28,3 +29,27 @@ def test_what_was_there_is_left_alone_and_what_comes_is_still_found(collector):
     assert collector.isenabled()
     Ring()
     assert collector.collect() >= 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_looked_through_while_much_is_made_nor_afterwards(collector, fails):
+    looks, made = [], []
+    collector.callbacks.append(lambda *_: looks.append(1))
+    try:
+        with contextlib.suppress(LookupError), held(LARGE_BYTES):
+            looks.clear()  # one before is wanted
+            made = [Ring() for _ in range(20_000)]
+            if fails:
+                raise LookupError
+        assert not looks
+    finally:
+        collector.callbacks.pop()
+    assert collector.isenabled()
+    assert made[0] not in collector.get_objects()
+
+
+def test_little_is_made_as_ever(collector):
+    with held(LARGE_BYTES - 1):
+        made = Ring()
+        assert collector.isenabled()
+    assert made in collector.get_objects()

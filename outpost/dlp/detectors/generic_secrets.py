@@ -53,6 +53,12 @@ _NAME = rf"((?i:{_PERSONAL})|(?i:{_SECRET}))({_TAIL})"
 _COMMA = re2.compile(rf"{_NAME}({_GAP})({_QUOTED})")
 _SIGNED = re2.compile(rf"{_NAME}{_CLOSE}{_TYPE}({_SIGN}){_OPEN}({_VALUE})")
 _BLANK = re2.compile(rf"{_NAME}{_CLOSE}{_TYPE}({_BLANKS})({_VALUE})")
+# "the password for the staging server is x": a detector of its own, open until the words are no such sentence.
+_FOR = r"\s(?i:for|of|to|on|f\xfcr|vom|von|pour|de|para|per|di)"
+_WORD = r"\s[^\s:=,;]"
+_FOR_VALUE = rf"(?:{_WORD}{{1,24}}){{1,4}}?{_SIGN}{_OPEN}{_VALUE}{_BEHIND}"
+_NAMED_FOR = rf"(?i:{_PERSONAL}|{_SECRET}){_TAIL}{_FOR}(?:{_FOR_VALUE}|(?:{_WORD}{{1,24}}){{0,4}}\s?)"
+_FOR_SIGNED = re2.compile(rf"{_NAME}{_FOR}(?:{_WORD}{{1,24}}){{1,4}}?({_SIGN}){_OPEN}({_VALUE})")
 _IS_PASSWORD = re2.compile(rf"(?i:{_PERSONAL})")
 
 # Names of things that belong to a secret and are none: password_file, token_type, PublicKeyToken, max_tokens.
@@ -83,6 +89,7 @@ _ANY_KEY_BEFORE = re2.compile(r"(?:^|[^0-9A-Za-z])([A-Za-z][0-9A-Za-z]{2,24})(?:
 _KEY_OF_OTHERS = re2.compile(
     r"(?i)(?:gpg|pgp|ssh|apt|rsa|deploy|repo\w*|registry|verif\w*|host|by|with|this|that|its|same|and|for|dedup\w*|idempotency|routing|message|record|document|doc|i18n|react|trace|track\w*)$"
 )
+_CHECKSUM = re2.compile(r"(?i)\b(?:md\d|sha\d{1,3}(?:-\d+)?|blake\w*|rmd160|sm3|whirlpool)\s?\([^)]*$")
 # What stands where a secret would: references, types, nothing.
 _REFERENCE = re2.compile(
     r"(?i)^(?:[$%{<*@&!#~.+,)|]|\[|\\|\.\.|--|/|https?:|process\.|os\.|env[.(]|self\.|this\.|config|settings|args|"
@@ -104,6 +111,8 @@ _OTHER_VALUE = re2.compile(
 _PATH = re2.compile(r"^[A-Za-z_$][0-9A-Za-z_$]*(?:(?:\.|->|::)[A-Za-z_$][0-9A-Za-z_$]*)*[)\]}.,:]*$")
 _CALL = re2.compile(r"^[0-9A-Za-z_$.:>-]*[(\[{]")
 _HEX = re2.compile(r"^[0-9a-fA-F-]+$")
+_UUID = re2.compile(r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_ID_KEY = re2.compile(r"^(?:[_-]|[a-z])?[Kk][Ee][Yy]$")
 _FINGERPRINT = re2.compile(r"^[0-9A-F]+$")
 _PHRASE, _MIN_PHRASE = re2.compile(r"^[0-9A-Za-z]+[#!@%^&*][0-9A-Za-z!#@%^&*]+$"), 12
 _TRAILING = ".,:;?)]}|\\"
@@ -149,7 +158,12 @@ class Assignment:
 def read(text: str, start: int, end: int) -> Assignment | None:
     """The assignment that the match ``text[start:end]`` is; None if it has no value."""
     piece = text[start:end]
-    match = _SIGNED.match(piece) or ("," in piece and _COMMA.match(piece)) or _BLANK.match(piece)
+    match = (
+        _SIGNED.match(piece)
+        or ("," in piece and _COMMA.match(piece))
+        or _FOR_SIGNED.match(piece)
+        or _BLANK.match(piece)
+    )
     if match is None:
         return None
     name, tail, sign, value = match.groups()
@@ -222,6 +236,8 @@ def _plausible_token(a: Assignment) -> bool:
         return False
     if a.sign == "" and not a.quoted and (len(value) < 2 * _MIN_TOKEN or _FINGERPRINT.match(value) is not None):
         return False
+    if _UUID.match(value) is not None and _ID_KEY.match(a.name) is not None:
+        return False  # of a row or an object, as far as anybody can say
     return is_random(value) or _made_up(value) or _pass_phrase(a)
 
 
@@ -233,7 +249,8 @@ def _pass_phrase(a: Assignment) -> bool:
 
 def _surely_key(a: Assignment) -> bool:
     """Whether the value of something called a key can only be a secret: long, mixed, and no number of a public key."""
-    return len(a.value) >= _MIN_BARE and a.tail == "" and not a.value.startswith("AAAA") and a.value != a.value.upper()
+    public = a.value.startswith("AAAA") or a.value == a.value.upper() or _UUID.match(a.value) is not None
+    return len(a.value) >= _MIN_BARE and a.tail == "" and not public
 
 
 def _made_up(value: str) -> bool:
@@ -264,9 +281,12 @@ def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
         return None
     salt = a.quoted and len(a.value) > _MIN_SALT and entropy(a.value) > _SALT_ENTROPY
     formal = _FLAG.search(lead) is not None or _FORMAL.search(lead) is not None
-    if is_placeholder(a.value, short=True, formal=formal):
+    if is_placeholder(a.value, short=True, formal=formal) or _CHECKSUM.search(lead) is not None:
         return None
-    signed = formal and a.value[0] in "#!@" and a.value[1:2].isalnum()
+    if a.password and not formal and looks_typed(a.value) and len(a.value) >= _MIN_BARE:
+        return None
+    strange = a.password and a.quoted and len(a.value) >= _MIN_TOKEN and not a.value[1:].isalnum()
+    signed = (formal or strange) and a.value[0] in "#!@" and a.value[1:2].isalnum()
     if not salt and not signed and _REFERENCE.match(a.value.lstrip("\"'`")) is not None:
         return None
     if not a.quoted and (_CALL.match(a.value) is not None or a.sign in {"(", ","}):
@@ -295,6 +315,17 @@ def _finder(accept: Callable[[str], bool]) -> Spans:
     return find
 
 
+def _finder_for(*, password: bool) -> Spans:
+    """Finds the value behind "for …", of a password or of another secret."""
+
+    def find(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        a = _secret(text, start, end, before(text, start))
+        if a is not None and a.password is password:
+            yield a.start, a.start + len(a.value)
+
+    return find
+
+
 def _any(_: str) -> bool:
     return True
 
@@ -314,6 +345,25 @@ DETECTORS = (
         trigger=rf"(?i:{_PERSONAL})",
         find=_finder(_any),
         base_score=0.75,  # behind a login, the next one has the span
+        open_ended_chars=_OPEN_CHARS,
+    ),
+    Detector(
+        name="password-for/plausible",
+        kind="secret.password",
+        pattern=_NAMED_FOR,
+        trigger=rf"(?i:{_PERSONAL}|{_SECRET})",
+        find=_finder_for(password=True),
+        base_score=0.7,
+        open_ended_chars=_OPEN_CHARS,
+    ),
+    Detector(
+        name="secret-for/rarity",
+        kind="secret.generic",
+        pattern=_NAMED_FOR,
+        trigger=rf"(?i:{_PERSONAL}|{_SECRET})",
+        find=_finder_for(password=False),
+        doubts=looks_typed,
+        base_score=0.65,
         open_ended_chars=_OPEN_CHARS,
     ),
     Detector(

@@ -73,7 +73,7 @@ IDENTIFIERS = (
     _id("is", "kennitala", "is_.kennitala", "9999999999|999999-9999|999999 9999", 680, "kennitala|kennitölu|icelandic id|kt.", "1201743399"),
     _id("it", "cf", "it.codicefiscale", "AAAAAA99A99A999A|AAAAAAXXAXXAXXXA", 57, "codice fiscale|cod. fisc|cod.fisc|c.f.|cf |italian tax", "RCCMNL83S18D969H"),
     _id("li", "peid", "li.peid", "99999999999|9999999", 1, "peid|pid-nummer|personenidentifikationsnummer", "00001234567"),
-    _id("lt", "asmens", "lt.asmens", "99999999999", 65, "asmens koda|asmens kodas|lithuanian personal|a.k.", "33309240064"),
+    _id("lt", "asmens", "lt.asmens", "99999999999", 65, "asmens koda|asmens kodas|lithuanian personal|personal code|a.k.", "33309240064"),
     _id("lu", "matricule", "", "9999999999999|9999 9999 999 99|99999999 99999", 20000, "matricule|numéro d'identification national|luxembourg", "1893120105732",
         validate=valid_luxembourg, check="luhn+verhoeff"),
     _id("lv", "pk", "lv.pvn", "99999999999|999999-99999", 14, "personas kods|personas kodu|latvian personal|p.k.", "16117519997"),

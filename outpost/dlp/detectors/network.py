@@ -17,7 +17,24 @@ from outpost.dlp.detector import Detector, touches_word
 from outpost.dlp.identifiers import Identifier, Shape, detectors_of, split
 
 _IPV6_MAX_CHARS = 45  # INET6_ADDRSTRLEN without its terminator
-_VERSION_WORDS = ("version", "ver", "v", "release", "build", "firmware", "revision", "section", "chapter")
+_VERSION_WORDS = (
+    "upgrade to",
+    "upgraded to",
+    "update to",
+    "updated to",
+    "upgrading to",
+    "bump to",
+    "bumped to",
+    "version",
+    "ver",
+    "v",
+    "release",
+    "build",
+    "firmware",
+    "revision",
+    "section",
+    "chapter",
+)
 
 
 def _names_a_host(written: str) -> bool:
@@ -31,14 +48,15 @@ def _names_a_host(written: str) -> bool:
 
 # Before a version: ``==1.2.3.4``, ``Version>1.2.3.4``, ``"version": "1.2.3.4"``, ``tool@1.2.3.4``.
 _VERSION_BEFORE = re2.compile(
-    r"(?i)(?:[=<>~!]=|~>|\^|[0-9A-Za-z_.]/|(?:version|release|build|revision|rev|ver|tag)[\"'\])]{0,2}\s{0,2}(?:[:=>(,]|=>)\s{0,2}[\"'(v]{0,2})\s?$"
+    r"(?i)(?:[=<>~!]=|~>|\^|[0-9A-Za-z_.]/|(?:version|release|build|revision|(?:^|[^a-z])(?:rev|ver|tag))[\"'\])]{0,2}\s{0,2}(?:[:=>(,]|=>)\s{0,2}[\"'(v]{0,2})\s?$"
 )
 
 
 def _is_versionlike(written: str) -> bool:
     """Four small numbers: addresses so low belong to few, versions are like that."""
     numbers = list(map(int, written.split(".")))
-    return numbers[0] < 10 and max(numbers) < 100  # noqa: PLR2004 - of one and of two digits
+    low = numbers[0] < 10 and max(numbers) < 100  # noqa: PLR2004 - of one and of two digits
+    return low or (numbers[0] != 10 and max(numbers) < 40)  # noqa: PLR2004 - 10.0.0.0/8 is private (RFC 1918)
 
 
 def find_ipv4(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
@@ -58,8 +76,11 @@ def find_ipv6(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     if touches_word(text[end : end + 1]):
         return
     sign = text[max(0, start - 1) : start]
-    if touches_word(sign) or sign == ".":
+    if sign == ".":
         return
+    if touches_word(sign) or (text[start] == ":" and text[start + 1 : start + 2] != ":"):
+        # "address:2a02:…": what the pattern took before the first colon ends a word.
+        start = text.index(":", start, end) + 1
     if end - start > _IPV6_MAX_CHARS + 2:  # two signs of punctuation
         return
     written = text[start:end].rstrip(".")
@@ -75,8 +96,10 @@ def find_ipv6(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
 
 def find_mac(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The match, unless it is a piece of a longer row (a fingerprint) or has hardly any different digits."""
-    sign, after = text[max(0, start - 1) : start], text[end : end + 1]
-    if sign in (":", "-", ".") or (after in (":", "-", ".") and touches_word(text[end + 1 : end + 2])):
+    after = text[end : end + 1]
+    if _PIECE_BEFORE.search(text[max(0, start - 5) : start]) is not None or (
+        after in (":", "-", ".") and touches_word(text[end + 1 : end + 2])
+    ):
         return
     signs = set(text[start:end].lower()) - set(":-.")
     if "." in text[start:end] and not any(map(str.isalpha, signs)):  # a number written with dots
@@ -86,6 +109,7 @@ def find_mac(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
 
 
 _PAIR = "[0-9A-Fa-f]{2}"
+_PIECE_BEFORE = re2.compile(r"(?:(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.|[.-])$")
 IDENTIFIERS = (
     Identifier("imei", "pii.device_id", ("999999999999999", "99-999999-999999-9"), 9, split("imei|device id|handset"), "490154203237518",
                validate=luhn.is_valid, check="luhn", bare=Shape.COMMON),
@@ -97,7 +121,7 @@ DETECTORS = (
         name="mac/ieee802",
         kind="pii.mac",
         pattern=rf"\b(?:{_PAIR}(?::{_PAIR}){{5}}|{_PAIR}(?:-{_PAIR}){{5}}|[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}})\b",
-        trigger=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.",
+        trigger=r"(?:[0-9A-Fa-f]{2}[:-]){5}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.",
         find=find_mac,
         base_score=0.85,
         context_words=("mac", "hardware address", "ethernet", "physical address", "bssid"),

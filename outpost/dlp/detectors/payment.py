@@ -10,6 +10,8 @@ Separators: one space, dash or dot between groups as cards print them.
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
+import re2
+
 from outpost.dlp.detector import Detector, touches_word
 
 _SIXTEEN_TO_NINETEEN = (16, 17, 18, 19)
@@ -123,8 +125,29 @@ def find_cards(
             continue
         if len(group) == 1 and (_one_digit(text[begin - 2 : begin][::-1]) or _one_digit(text[stop : stop + 2])):
             continue  # a row of digits
+        if _within_row(text, begin, stop, len(group)):
+            continue
         yield begin, stop
         position, index = stop + 1, past
+
+
+_ROW_BEFORE, _ROW_AFTER = (
+    re2.compile(r"(?:^|[^0-9])((?:[0-9]{4} ){1,4})$"),
+    re2.compile(r"((?: [0-9]{4}){1,4})(?:[^0-9]|$)"),
+)
+
+
+def _within_row(text: str, begin: int, stop: int, size: int) -> bool:
+    """Whether groups of four digits stand on both sides that are no cards: a table, of which any four may pass a check."""
+    if size != 4:  # noqa: PLR2004 - the groups that cards and tables share
+        return False
+    before, after = _ROW_BEFORE.search(text[max(0, begin - 21) : begin]), _ROW_AFTER.match(text[stop : stop + 21])
+    return before is not None and after is not None and not any(map(_is_card, (before[1], after[1])))
+
+
+def _is_card(groups: str) -> bool:
+    digits = groups.replace(" ", "")
+    return len(digits) in _issued(digits[:4]) and luhn(digits)
 
 
 def _one_digit(neighbour: str) -> bool:

@@ -92,7 +92,7 @@ DETECTORS = (
     Detector(
         name="aws-secret-key",
         kind="secret.aws_secret_key",
-        pattern=r"(?:\b|[/+])[0-9A-Za-z/+]{40,}",
+        pattern=r"[0-9A-Za-z/+]{40,}",
         validate=lambda secret: len(secret) == 40 and valid_aws_secret(secret),  # noqa: PLR2004
         doubts=looks_typed,
         base_score=0.1,

@@ -7,10 +7,16 @@ Line breaks (RFC 2045 6.8) may stand anywhere in a run, in hexadecimal blanks, c
 
 import binascii
 import re
+from collections.abc import Iterator
+from string import hexdigits
 
 from outpost.dlp.linear import of_bytes
 from outpost.dlp.rewrite import Rewriter, Token
 
+# A stream may be cut between tiles, so no run, however long, has to be held.
+_TILE_GROUPS = 64
+_TILE_PAIRS = 64
+_TILE_BYTES = 128
 # Signs by the bits they may stand for when all three bytes are ASCII: printable, tab or line end.
 _FIRST, _SECOND, _THIRD, _ANY = (
     "[CDI-Za-f]",
@@ -27,13 +33,12 @@ _WRAPPED = of_bytes(rf"(?:{_BROKEN_GROUP}){{3,}}(?:{_ANY}{{2,3}}={{0,2}})?")
 _BYTE = "(?:[2-7][0-9A-Fa-f]|0[9aAdD])"
 _BETWEEN = r"(?:[ \t]{0,4}[\n,:;.-]?[ \t\n]{0,8}(?:\\?0?[xX])?)"
 _HEX = of_bytes(rf"(?:\b|[G-Zg-z_])((?:\\?0?[xX])?(?:{_BYTE}{_BETWEEN}){{7,}}{_BYTE})")
+_HEX_HERE = of_bytes(rf"^((?:{_BYTE}{_BETWEEN})*{_BYTE})")
+_HEX_TILE = of_bytes(rf"^{_BYTE}{{{_TILE_BYTES}}}$")
 _SIGNS = re.compile(r"[0-9A-Za-z+/_-]+")
 _DIGITS = re.compile(r"[2-7][0-9A-Fa-f]|0[9aAdD]")
 _PREFIX = re.compile(r"\\?0?[xX]")
 _URL_SAFE = str.maketrans("-_", "+/")
-# A stream may be cut between tiles, so no run, however long, has to be held.
-_TILE_GROUPS = 64
-_TILE_PAIRS = 64
 
 
 def _ascii(data: bytes) -> str:
@@ -102,35 +107,54 @@ def _with_breaks(text: str, tokens: list[Token]) -> list[Token]:
     return joined
 
 
-def _even(pairs: list[tuple[int, str]], step: int) -> list[Token]:
-    """Pairs of digits at equal distances, as few tokens."""
+def _even(pairs: list[tuple[int, str]], step: int, *, goes_on: bool) -> list[Token]:
+    """Pairs of digits at equal distances, as few tokens; whether the first one goes on with the one before."""
     said = "".join(chr(int(digits, 16)) for _, digits in pairs)
     tokens = []
     for first in range(0, len(pairs), _TILE_PAIRS):
         last = min(first + _TILE_PAIRS, len(pairs))
         end = pairs[last][0] if last < len(pairs) else pairs[-1][0] + 2
-        tokens.append(Token(pairs[first][0], end, said[first:last], step))
+        tokens.append(Token(pairs[first][0], end, said[first:last], step, goes_on=goes_on and first == 0))
     return tokens
+
+
+def _hex_runs(raw: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Runs of digits; one may go on at ``begin``, where a stream was cut, though no run could begin there."""
+    at = begin
+    if begin > 0:
+        beside = _HEX.first(raw, begin - 1, end)  # behind a letter, such as the x of 0x
+        if beside is not None and beside[1][0] <= begin and chr(raw[begin - 1]) not in hexdigits:
+            at = beside[0][1]
+            yield begin, at
+        elif _HEX_TILE.occurs(raw[max(0, begin - 2 * _TILE_BYTES) : begin]):
+            here = _HEX_HERE.first(raw[begin:end])
+            if here is not None:
+                at = begin + here[0][1]
+                yield begin, at
+    for _, span in _HEX.each(raw, at, end):
+        yield span
 
 
 def find_hex(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Runs of hexadecimal digits of ASCII text."""
     tokens: list[Token] = []
-    for _, (first, stop) in _HEX.each(raw, begin, end):
+    for first, stop in _hex_runs(raw, begin, end):
         prefix = _PREFIX.match(text, first, stop)
         start = prefix.end() if prefix else first
         if prefix:
             tokens.append(Token(first, start, " "))
         run = text[start:stop]
         if run.isalnum() and len(run) % 2 == 0 and "x" not in run and "X" not in run:
-            for tile in range(0, len(run), 4 * _TILE_GROUPS):
-                piece = run[tile : tile + 4 * _TILE_GROUPS]
-                tokens.append(Token(start + tile, start + tile + len(piece), _ascii(bytes.fromhex(piece)), 2))
+            for tile in range(0, len(run), 2 * _TILE_BYTES):
+                piece = run[tile : tile + 2 * _TILE_BYTES]
+                said = _ascii(bytes.fromhex(piece))
+                goes_on = prefix is not None and tile == 0
+                tokens.append(Token(start + tile, start + tile + len(piece), said, 2, goes_on=goes_on))
             continue
         pairs = [(digits.start() + start, digits[0]) for digits in _DIGITS.finditer(run)]
-        step = pairs[1][0] - pairs[0][0]
+        step = pairs[1][0] - pairs[0][0] if len(pairs) > 1 else 2
         if all(at == start + index * step for index, (at, _) in enumerate(pairs)):
-            tokens += _even(pairs, step)
+            tokens += _even(pairs, step, goes_on=prefix is not None)
             continue
         for index, (at, digits) in enumerate(pairs):
             until = pairs[index + 1][0] if index + 1 < len(pairs) else at + 2

@@ -2,7 +2,8 @@ r"""Escaped characters: ``%34``, ``\x34``, ``\u0034``, ``\064``, ``&#52;``, ``&c
 
 URL encoding (RFC 3986 2.1), HTML character references (WHATWG HTML 13.5), escapes of JSON, C, Python and JavaScript,
 and quoted-printable with its soft line breaks (RFC 2045 6.7). Quoted-printable text escapes few characters and ``a=34``
-is an assignment, so a lone ``=34`` counts only where a mail program would write it.
+is an assignment, so a lone ``=34`` counts only where a mail program would write it. A ``\n`` before a quote ends a
+string in source code, and nothing is read differently for it.
 """
 
 import re
@@ -20,14 +21,14 @@ _ESCAPE = re.compile(
     rf"(?<=%)(?P<percent>{_HEX}{{2}}(?:%{_HEX}{{2}}){{0,1023}})"
     rf"|(?<=\\)(?:(?P<x>x{_HEX}{{2}}(?:\\x{_HEX}{{2}}){{0,1023}})"
     rf"|(?P<u>u{{{_HEX}{{1,6}}}}|u{_HEX}{{4}}(?:\\u{_HEX}{{4}}){{0,1023}}|U{_HEX}{{8}})"
-    r"|(?P<octal>[0-3][0-7]{2}(?:\\[0-3][0-7]{2}){0,1023})|(?P<blank>[nrt](?:\\[nrt]){0,63}))"
+    r"|(?P<octal>[0-3][0-7]{2}(?:\\[0-3][0-7]{2}){0,1023})|(?P<blank>[nrt](?:\\[nrt]){0,63}+(?![\"'])))"
     # The end of base64 before a PEM footer is no soft break.
     rf"|(?<=&)(?P<entity>(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][0-9A-Za-z]{{1,24}};);?)"
     r"|(?<==)(?:(?P<soft>(?<!==)[ \t]{0,8}\r?\n(?!-----))"
     r"|(?P<quoted>[0-9A-F]{2}(?:=[0-9A-F]{2}){1,1023}|3D|40|2E|2D|5F|20(?=\r?\n))))"
 )
 _TRIGGER = (
-    r"%[0-9A-Fa-f]{2}|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|U0|[0-3][0-7]{2}|[nrt])"
+    r"%[0-9A-Fa-f]{2}|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|U0|[0-3][0-7]{2}|[nrt](?:[^\"']|\z))"
     r"|&(?:#|[A-Za-z][0-9A-Za-z]{1,24};)|=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
 )
 _LOCATOR = of_bytes(_TRIGGER)
@@ -118,7 +119,7 @@ ESCAPES = Rewriter(
     trigger=_TRIGGER,
     tokens=find,
     unfinished=(
-        r"(?:%[0-9A-Fa-f]{0,2}|\\|\\[xuU][0-9A-Fa-f{}]{0,8}|\\[0-7]{1,3}|&[0-9A-Za-z#]{0,25}"
+        r"(?:%[0-9A-Fa-f]{0,2}|\\|(?:\\[nrt])+|\\[xuU][0-9A-Fa-f{}]{0,8}|\\[0-7]{1,3}|&[0-9A-Za-z#]{0,25}"
         r"|=[0-9A-F]{0,2}|=[ \t]{1,8}\r?|=[ \t]{0,8}\r)"
     ),
 )

@@ -25,13 +25,15 @@ _BREAK = of_bytes(rf"{_PIECE}{{7}}[0-9A-Za-z](\\?\r?\n[ \t>|#*]{{0,16}}){_PIECE}
 _LAST_PIECE = re.compile(rf"{_PIECE}+\Z")
 _NEXT_PIECE = re.compile(rf"{_PIECE}{{0,{_BREAK_REACH_CHARS}}}")
 _MIN_SWITCHES = 3
+# The next line of a log begins with its time.
+_DATE = re.compile(r"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}")
 
 
 def _breaks_key(text: str, at: int, past: int) -> bool:
     """Whether the words before ``at`` and from ``past`` on look like two pieces of a key, not like a language's."""
     after = _NEXT_PIECE.match(text, past)
     following = after[0] if after else ""
-    if following.isalpha() and following[1:].islower():
+    if (following.isalpha() and following[1:].islower()) or _DATE.match(following):
         return False
     word = text[max(0, at - _BREAK_REACH_CHARS) : at]
     tail = _LAST_PIECE.search(word)

@@ -141,12 +141,8 @@ _NO_NAMES = frozenset(
 )  # fmt: skip
 
 
-def _address(written: str, raw: bytes) -> str:
-    """The address that was meant, or nothing."""
-    parts = _PARTS.first(raw)
-    if parts is None:
-        return ""
-    split, past = parts[2]
+def _address(written: str, raw: bytes, split: int, past: int) -> str:
+    """The address that was meant, or nothing; its at sign is written from ``split`` to ``past``."""
     domain_raw = raw[past:]
     local = _ANY_DOT.sub(".", written[:split])
     domain = _ANY_DOT.sub(".", written[past:])
@@ -170,10 +166,16 @@ def _address(written: str, raw: bytes) -> str:
 def find_addresses(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Addresses with a spelled or bracketed at sign or dot."""
     tokens = []
-    for (start, stop), *_ in _ADDRESS.each(raw, begin, end):
-        written = _address(text[start:stop], raw[start:stop])
+    at = begin
+    while (spans := _ADDRESS.first(raw, at, end)) is not None:
+        start, stop = spans[0]
+        parts = _PARTS.first(raw[start:stop])
+        split, past = parts[2] if parts else (0, stop - start)
+        written = _address(text[start:stop], raw[start:stop], split, past)
         if written:
             tokens.append(Token(start, stop, written))
+        # What was taken for a domain may be the name of another address.
+        at = stop if written else start + past
     return tokens
 
 

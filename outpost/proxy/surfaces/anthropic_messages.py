@@ -33,6 +33,7 @@ from outpost.proxy.surfaces.reading import (
 from outpost.proxy.surfaces.surface import (
     DETECTOR,
     Answer,
+    Attachment,
     Piece,
     Request,
     StreamEvent,
@@ -61,11 +62,12 @@ def parse_request(raw: bytes) -> Request:
     if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
         raise invalid("'messages' must be a non-empty array of objects")
     parts = segments(document, _REQUEST, nothing)
+    files: list[Attachment] = []
     unreadable = [
-        *unscannable.located(messages, parts, "messages"),
-        *unscannable.located([{"content": body.get("system")}], parts, "system"),
+        *unscannable.located(messages, parts, "messages", files),
+        *unscannable.located([{"content": body.get("system")}], parts, "system", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
 
 
 def parse_answer(raw: bytes) -> Answer:

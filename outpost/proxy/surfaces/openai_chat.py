@@ -32,6 +32,7 @@ from outpost.proxy.surfaces.reading import (
 from outpost.proxy.surfaces.surface import (
     DETECTOR,
     Answer,
+    Attachment,
     Piece,
     Request,
     StreamEvent,
@@ -67,11 +68,12 @@ def parse_request(raw: bytes) -> Request:
         raise invalid("'messages' must be a non-empty array of objects")
     stream = read_stream(body)
     parts = segments(document, _REQUEST, nothing)
+    files: list[Attachment] = []
     unreadable = [
-        *unscannable.located(messages, parts, "messages"),
-        *unscannable.located([body.get("prediction")], parts, ""),
+        *unscannable.located(messages, parts, "messages", files),
+        *unscannable.located([body.get("prediction")], parts, "", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
 
 
 def parse_answer(raw: bytes) -> Answer:

@@ -7,10 +7,10 @@ Source: OpenAI API reference, /v1/completions (request, completion object).
 from collections.abc import Iterator
 from typing import Any, Final
 
+from outpost.documents.kinds import TOKENS
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument, parse_json, walk
 from outpost.proxy.segments import Located
-from outpost.proxy.surfaces import unscannable
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.openai_chat import COUNTS, ChatStream, usage, without_logprobs
 from outpost.proxy.surfaces.reading import (
@@ -86,7 +86,7 @@ def token_findings(value: Any) -> list[Finding]:
     """A finding if a prompt, or one of a list of prompts, is given as token numbers."""
     items = value if isinstance(value, list) else []
     numbers = any(not isinstance(part, str) for item in items for part in (item if isinstance(item, list) else [item]))
-    return [Finding(unscannable.TOKENS, 0, 0, 1.0, DETECTOR)] if numbers else []
+    return [Finding(TOKENS, 0, 0, 1.0, DETECTOR)] if numbers else []
 
 
 def _texts(document: JsonDocument, choices: list[dict[str, Any]]) -> Iterator[Piece]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from outpost.documents.kinds import AUDIO, IMAGE
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Decision
@@ -35,6 +36,7 @@ from outpost.proxy.surfaces.reading import (
 from outpost.proxy.surfaces.surface import (
     DETECTOR,
     Answer,
+    Attachment,
     Piece,
     Request,
     StreamEvent,
@@ -53,8 +55,8 @@ _POSITIONS: Final = frozenset({*_PLACES, "sequence_number", "annotation_index", 
 _LAST: Final = frozenset({"response.completed", "response.incomplete"})
 _FAILED: Final = frozenset({"error", "response.failed"})
 _UNREADABLE: Final = {
-    "response.audio.delta": unscannable.AUDIO,
-    "response.image_generation_call.partial_image": unscannable.IMAGE,
+    "response.audio.delta": AUDIO,
+    "response.image_generation_call.partial_image": IMAGE,
 }
 _ERROR_CODE: Final = re.compile(r"[a-z]{1,32}(?:_[a-z]{1,32}){0,5}")
 
@@ -72,11 +74,12 @@ def parse_request(raw: bytes) -> Request:
     if given is not None and not isinstance(given, str | list):
         raise invalid("'input' must be a string or an array")
     parts = segments(document, _REQUEST, nothing)
+    files: list[Attachment] = []
     unreadable = [
-        *unscannable.located(given if isinstance(given, list) else [], parts, "input"),
-        *unscannable.located([body.get("prompt")], parts, "body"),
+        *unscannable.located(given if isinstance(given, list) else [], parts, "input", files),
+        *unscannable.located([body.get("prompt")], parts, "body", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
 
 
 def parse_answer(raw: bytes) -> Answer:

@@ -21,14 +21,23 @@ DETECTOR = "surface"
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file whose bytes stand in a request, and the unit in which it stands."""
+
+    unit: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A parsed request: what routing needs, and every text of it."""
+    """A parsed request: what routing needs, every text of it, and files that are still to be read."""
 
     document: JsonDocument
     model: str
     stream: bool
     segments: tuple[Segment, ...]
     unscannable: tuple[Located, ...]
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,14 @@
 A content part of a type that this version does not know counts as unreadable: the policy decides about it.
 """
 
+import binascii
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from outpost.documents.kinds import AUDIO, FILE, IMAGE, UNKNOWN_PART, VIDEO
 from outpost.protocol.findings import Finding
 from outpost.proxy.segments import Located, Segment
-from outpost.proxy.surfaces.surface import DETECTOR
-
-IMAGE, AUDIO, VIDEO, FILE = "unscannable.image", "unscannable.audio", "unscannable.video", "unscannable.file"
-UNKNOWN_PART: Final = "unscannable.unknown"
-TOKENS: Final = "unscannable.tokens"
+from outpost.proxy.surfaces.surface import DETECTOR, Attachment
 
 # Types of content parts, and members, whose content is not text.
 _KINDS: Final = {
@@ -47,32 +45,45 @@ _READABLE: Final = frozenset(
 )
 
 
-def located(units: Sequence[Any], segments: Sequence[Segment], name: str) -> Iterator[Located]:
-    """What of each of ``units`` cannot be read, located in the segment of its unit."""
+def located(
+    units: Sequence[Any], segments: Sequence[Segment], name: str, files: list[Attachment] | None = None
+) -> Iterator[Located]:
+    """What of each of ``units`` cannot be read, located in the segment of its unit.
+
+    Files whose bytes stand in the body go to ``files`` instead, if that is given: they can be read (``documents/``).
+    """
     index_of = {segment.name: index for index, segment in enumerate(segments)}
     for position, unit in enumerate(units):
-        for kind in unreadable(unit):
+        for part, kind in _unreadable(unit):
+            data = None if files is None else _file_bytes(part)
+            if data is not None and files is not None:
+                files.append(Attachment(f"{name}[{position}]", data))
+                continue
             segment = index_of.get(f"{name}[{position}]", index_of.get(name, 0))
             yield Located(segment, Finding(kind, 0, 0, 1.0, DETECTOR))
 
 
 def unreadable(value: Any) -> Iterator[str]:
     """Kinds of unreadable content in ``value``, however deep."""
+    return (kind for _, kind in _unreadable(value))
+
+
+def _unreadable(value: Any) -> Iterator[tuple[Any, str]]:
     if isinstance(value, list):
         for item in value:
-            yield from unreadable(item)
+            yield from _unreadable(item)
     elif isinstance(value, dict):
         kind = _kind(value)
         if kind is not None and not _is_written_out(value):
-            yield kind
+            yield value, kind
             return
         is_tool_use = value.get("type") in _TOOL_USES if isinstance(value.get("type"), str) else False
         for name, member in value.items():
             if name == "input" and is_tool_use:
                 continue
             if name == "content" and isinstance(member, list):
-                yield from (UNKNOWN_PART for part in member if not _is_known(part))
-            yield from unreadable(member)
+                yield from ((part, UNKNOWN_PART) for part in member if not _is_known(part))
+            yield from _unreadable(member)
 
 
 def _kind(part: dict[str, Any]) -> str | None:
@@ -96,3 +107,35 @@ def _is_known(part: Any) -> bool:
         return isinstance(part, str)
     kind = part.get("type", "text")
     return (isinstance(kind, str) and kind in _READABLE) or _kind(part) is not None
+
+
+def _file_bytes(part: Any) -> bytes | None:
+    """The file in a part that holds nothing else, in OpenAI's or Anthropic's shape; ``None`` if it is elsewhere."""
+    if not isinstance(part, dict) or len(set(part) & set(_KINDS)) > (1 if part.get("type") == "file" else 0):
+        return None
+    kind = part.get("type")
+    if kind == "document":
+        source = part.get("source")
+        coded = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
+    elif kind == "file" and isinstance(part.get("file"), dict):
+        coded = _only_data(part["file"])
+    else:
+        coded = _only_data(part) if kind == "input_file" else None
+    return _decoded(coded) if isinstance(coded, str) else None
+
+
+def _only_data(holder: dict[str, Any]) -> Any:
+    elsewhere = holder.get("file_id") is not None or holder.get("file_url") is not None
+    return None if elsewhere else holder.get("file_data")
+
+
+def _decoded(coded: str) -> bytes | None:
+    """Bytes of base64, as it is or in a data URL (RFC 2397)."""
+    if coded.startswith("data:"):
+        head, _, coded = coded.partition(",")
+        if not head.endswith(";base64"):
+            return None
+    try:
+        return binascii.a2b_base64(coded.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from control_plane.defaults import default_policy, default_routing
+from outpost.protocol.list_file import ListKey, encode_list_key
 
 
 def test_keys_are_made_listed_and_revoked(run, ready):
@@ -60,3 +61,16 @@ def test_peppers_are_rotated_and_retired_and_everything_is_wrapped_anew(run, rea
     assert [row["id"] for row in json.loads(run("secret", "peppers", "--json")[1])] == [new_id]
     code, out, _ = run("secret", "rewrap")
     assert (code, "under a new key" in out) == (0, True)
+
+
+def test_a_list_key_is_added_shown_and_retired(run, ready, tmp_path):
+    (tmp_path / "key.json").write_bytes(encode_list_key(ListKey("list-1", bytes(32))))
+    code, out, _ = run("secret", "add-list-key", "key.json", "--json")
+    assert (code, json.loads(out)) == (0, {"org": "acme", "list_key_id": "list-1", "added": True})
+    assert "already" in run("secret", "add-list-key", "key.json")[1]
+    assert json.loads(run("secret", "list-keys", "--json")[1]) == [{"id": "list-1", "lists": ""}]
+    assert run("secret", "retire-list-key", "list-1")[0] == 0
+    assert run("secret", "retire-list-key", "list-1")[0] == 1
+    (tmp_path / "key.json").write_bytes(b"{}")
+    code, _, err = run("secret", "add-list-key", "key.json")
+    assert (code, "not a list key file" in err) == (1, True)

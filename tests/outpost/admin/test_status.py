@@ -65,7 +65,7 @@ def test_of_one_that_is_stopped(stopped):
     assert status["sync"] == {
         "last_asked_at": None,
         "last_downloaded_at": None,
-        "last_applied_at": NOON,
+        "last_applied_at": NOON.isoformat(),
         "refused_version": 9,
         "refused_reason": "policy.json: packs: missing",
     }

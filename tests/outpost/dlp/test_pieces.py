@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.dlp.linear import of_bytes
-from outpost.dlp.pieces import can_hold, longest, members
+from outpost.dlp.pieces import alternatives, can_hold, longest, members
 from outpost.dlp.registry import ALL
 
 PATTERNS = sorted({detector.pattern for detector in ALL} | {detector.trigger for detector in ALL if detector.trigger})
@@ -29,6 +29,12 @@ COMPILED = [
 )
 def test_no_match_is_longer(pattern, signs):
     assert longest(pattern) == signs
+
+
+def test_words_of_several_forms_are_parted():
+    assert alternatives(r"\b(?:[A-Z]{2}[0-9]|9\||[)|]{2})\b") == [r"\b[A-Z]{2}[0-9]\b", r"\b9\|\b", r"\b[)|]{2}\b"]
+    for whole in (r"\b(?:a|b)", r"\b(?:a(?:b|c)|d)\b", r"\b(?:a)|(?:b)\b", "a|b"):
+        assert alternatives(whole) == [whole]
 
 
 def test_what_is_not_understood_can_hold_anything():

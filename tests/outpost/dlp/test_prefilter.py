@@ -71,9 +71,11 @@ def test_the_faster_one_never_misses_what_the_other_sees(vectorscan, text):
     assert set(RE2.present(raw)) <= set(vectorscan.present(raw))
 
 
-def test_a_case_that_only_one_library_folds_is_always_looked_for(vectorscan):
-    folding = VectorscanPrefilter(["(?i)f\xfcnf", "a"])
+@pytest.mark.parametrize("pattern", ["(?i)f\xfcnf", r"(?i)f\xfcnf", r"(?i)f[a\xf9-\xfc]nf", "(?i:f[^x]nf)"])
+def test_a_case_that_only_one_library_folds_is_found_by_the_other(vectorscan, pattern):
+    folding = VectorscanPrefilter([pattern, "a"])
     assert folding.present("F\xdcNF".encode("latin-1")) == [0]
+    assert folding.present(b"f\xfcn") == []
 
 
 def test_the_sentinel_tells_a_failed_scan_from_a_clean_text(vectorscan):

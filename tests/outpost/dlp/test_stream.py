@@ -10,7 +10,7 @@ from outpost.dlp.stream import MAX_HOLD_CHARS, Released, StreamScanner
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
-from tests.outpost.dlp import samples
+from tests.outpost.dlp import laws, samples
 from tests.outpost.dlp.disguises import disguised
 
 ENGINE = default_engine()
@@ -201,3 +201,22 @@ def test_a_word_of_any_length_flows(unit):
     text = unit * (60_000 // len(unit))
     released = feed_all([text[i : i + 700] for i in range(0, len(text), 700)], MAX_HOLD_CHARS)
     assert "".join(r.text for r in released) == text
+
+
+# Inputs of ``make fuzz`` that once broke a promise, made small.
+FUZZED = [
+    "x" + ", 0x".join(f"{byte:02x}" for byte in samples.SLACK_WEBHOOK.encode()) + "LS0tL",
+    "x[@]a[.]x[@]l[.]example",
+]
+
+
+@pytest.mark.parametrize("text", FUZZED)
+def test_what_fuzzing_found_stays_right(text):
+    laws.check(ENGINE, None, text, [])
+    laws.check(ENGINE, None, text, list(range(1, len(text), 7)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_keep_the_promises(data):
+    laws.check(ENGINE, None, *laws.text_of(data))

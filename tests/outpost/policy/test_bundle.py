@@ -359,3 +359,32 @@ def test_max_offline_shorter_than_the_metadatas_life_still_ends_everything():
     bundle = load(**publication(changed("policy.json", max_offline_s=60)))
     assert bundle.freshness(NOON + timedelta(seconds=60)) is Freshness.FRESH
     assert bundle.freshness(NOON + timedelta(seconds=60) + INSTANT) is Freshness.EXPIRED
+
+
+LISTING = {"lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+LISTED = GOOD | {"detectors.json": json.dumps({"schema_version": "1"} | LISTING).encode(), "customers.list": b"a list"}
+
+
+def test_lists_come_with_the_document_that_names_them():
+    assert dict(load(**publication(LISTED)).lists) == {"customers": b"a list"}
+    assert dict(load(**publication(GOOD | {"customers.list": b"a list"})).lists) == {}
+
+
+def test_a_bundle_whose_list_is_missing_or_another_is_refused():
+    with pytest.raises(BundleRejected, match=r"lists.0: the bundle lacks customers.list"):
+        load(**publication({name: content for name, content in LISTED.items() if name != "customers.list"}))
+    parts = publication(LISTED)
+    for altered in (b"a lisT", b"a li", b""):
+        with pytest.raises(MetadataInvalid):
+            load(**(parts | {"documents": LISTED | {"customers.list": altered}}))
+    with pytest.raises(MetadataInvalid, match=r"no customers.list"):
+        load(**(parts | {"documents": {k: v for k, v in LISTED.items() if k != "customers.list"}}))
+
+
+def test_more_lists_than_a_bundle_may_have_are_not_fetched(monkeypatch):
+    many = GOOD | {f"l{number}.list": b"x" for number in range(17)}
+    with pytest.raises(MetadataInvalid, match="more than 16 lists"):
+        load(**publication(many))
+    monkeypatch.setattr("outpost.policy.bundle.MAX_LISTS_BYTES", 5)
+    with pytest.raises(MetadataInvalid, match="more than 5 bytes"):
+        load(**publication(LISTED))

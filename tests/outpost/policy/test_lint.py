@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outpost.dlp.dictionary import build_words
+from outpost.policy.compile import Lists
 from outpost.policy.lint import Severity, lint_documents
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import encode_document
+from tests.outpost.dlp.org_lists import KEY as LIST_KEY
 from tests.outpost.protocol.samples import DOCUMENTS
 
 PACK = {"id": "p", "sequence": 1, "default": "BLOCK", "rules": []}
@@ -158,6 +161,50 @@ def test_what_refuses_a_bundle_is_an_error():
     assert lint(policy=policy(), smoke={"cases": [case | {"id": "b", "expect": {"action": "BLOCK"}}, case]}) == [
         ("cases.1", "error", "smoke")
     ]
+
+
+def test_the_cost_of_patterns_is_told():
+    custom = [
+        {"id": name, "kind": "custom.c", "pattern": pattern}
+        for name, pattern in (("a", r"\bPRJ-[0-9]{4,6}\b"), ("b", r"\b[a-z]{2,9} [a-z]{2,9}\b"))
+    ]
+    assert lint(detectors={"custom": custom}) == [
+        ("custom.0.pattern", "note", "cost"),
+        ("custom.1.pattern", "note", "cost"),
+        ("custom.1.pattern", "warning", "costly"),
+    ]
+    said = messages(detectors={"custom": custom})
+    assert "every match holds 4 fixed characters" in said
+    assert "vary by 16 of 500 characters together" in said
+    assert "times in two ordinary sentences" in said
+
+
+LISTS = {"lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+CUSTOMERS = build_words(["Quxley"], "customers", LIST_KEY)
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        (Lists({}, {}), [("lists.0", "note", "list-untried")]),
+        (Lists({"customers": CUSTOMERS}, {}), [("lists.0", "note", "list-untried")]),
+        (Lists({"customers": CUSTOMERS}, {LIST_KEY.id: LIST_KEY.value}), [("cases.1", "error", "smoke")]),
+        (Lists({"customers": CUSTOMERS}, {LIST_KEY.id: bytes(32)}), [("lists.0", "error", "list")]),
+        (Lists({"customers": CUSTOMERS[:-1]}, {}), [("lists.0", "error", "list")]),
+    ],
+)
+def test_lists_are_tried_as_far_as_they_and_their_keys_are_given(lists, expected):
+    cases = [
+        {"id": name, "text": "for Quxley", "direction": "input", "expect": {"action": action}}
+        for name, action in (("a", "BLOCK"), ("b", "ALLOW"))
+    ]
+    found = policy(rule(1, findings=["org.customers"]), rule(2, "ALLOW"))
+    documents = {"policy": found, "detectors": LISTS, "smoke": {"cases": cases}}
+    contents = {
+        f"{name}.json": json.dumps({"schema_version": "1"} | value).encode() for name, value in documents.items()
+    }
+    problems = lint_documents(contents, lists).problems
+    assert [(problem.path, problem.severity.value, problem.code) for problem in problems] == expected
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,7 +1,7 @@
 import pytest
 
 from outpost.errors import BundleRejected
-from outpost.policy.compile import compile_documents
+from outpost.policy.compile import NO_LISTS, compile_documents
 from outpost.policy.evaluate import Facts, compile_policy
 from outpost.policy.model_rules import demanded, missing_for, model_rules, models_wanted, require_offered
 from outpost.protocol.decisions import Action, Direction
@@ -93,5 +93,5 @@ def test_labels_of_redactions_are_no_findings_and_nothing_else_is_hidden_by_one(
 
 def test_compiled_documents_bring_them():
     document = DetectorsDocument(schema_version="1", settings=[DetectorSetting(kind="pii.person", enabled=False)])
-    compiled = compile_documents(policy(["pii.*"]), document, NO_BUDGETS, {})
+    compiled = compile_documents(policy(["pii.*"]), document, NO_BUDGETS, {}, NO_LISTS)
     assert compiled.models.counting(TEXT, [found(0, 9)]) == []

@@ -22,7 +22,7 @@ RULES = [
 def compiled(default="ALLOW", rules=RULES) -> Compiled:
     packs = [{"id": "p", "sequence": 1, "default": default, "rules": rules}]
     content = json.dumps({"schema_version": "1", "packs": packs}).encode()
-    return compile_documents(parse_document(PolicyDocument, "p", content), NO_DETECTORS, NO_BUDGETS, {})
+    return compile_documents(parse_document(PolicyDocument, "p", content), NO_DETECTORS, NO_BUDGETS, {}, None)
 
 
 def facts(group="") -> Facts:

@@ -1,12 +1,17 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.detectors import DetectorsDocument, ListRule
 from outpost.protocol.documents import Provider, RoutingDocument
-from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle
+from outpost.protocol.list_file import ListForm
+from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle, with_peppers
 from tests.fakes.outpost import PEPPER, make_bundle, make_key
+from tests.outpost.dlp.org_lists import KEY
 from tests.outpost.proxy.setup import policy, routing
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -87,6 +92,26 @@ def test_without_its_pepper_no_key_is_known():
     enforced = enforcement(peppers={})
 
     assert enforced.keys.missing_peppers == {"p1"}
+
+
+def test_lists_are_made_ready_once_and_outlive_their_key():
+    detectors = DetectorsDocument(
+        schema_version="1", lists=[ListRule(id="customers", kind="org.customers", form=ListForm.WORDS)]
+    )
+    content = build_words(["Quxley"], "customers", KEY)
+    bundle = make_bundle(policy(), routing("http://provider.example/v1"), [make_key()[1]], AT)
+    bundle = replace(bundle, detectors=detectors, lists={"customers": content})
+    keys = {KEY.id: KEY.value}
+    with pytest.raises(BundleRejected, match="list key list-1, which is not here"):
+        compile_bundle(bundle, {})
+    first = compile_bundle(bundle, {}, None, keys)
+    assert compile_bundle(bundle, {}, first, keys).engine is first.engine
+    other = replace(bundle, lists={"customers": build_words(["Silva"], "customers", KEY)})
+    assert [f.kind for f in compile_bundle(other, {}, first, keys).engine.scan("Silva Quxley")] == ["org.customers"]
+    with pytest.raises(BundleRejected, match="not here"):
+        compile_bundle(bundle, {}, first, {})
+    # The control plane takes the key away while the list is in force: it goes on finding.
+    assert with_peppers(first, {"p1": PEPPER}, {}).engine.scan("Quxley") != []
 
 
 def test_a_bundle_that_demands_a_model_is_refused_where_there_is_none():

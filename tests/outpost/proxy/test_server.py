@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import gzip
 import json
 import resource
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from tests.fakes.outpost import make_key
 from tests.outpost.proxy.setup import (
@@ -145,6 +147,23 @@ async def test_no_key_no_service(outpost, upstream, headers, status, code, path)
     error_of(response, status, code)
     assert not upstream.requests
     assert outpost.events()[-1].code == code
+
+
+async def test_a_refused_request_leaves_no_cycle_with_its_body(outpost, client):
+    await client.post(CHAT, json=chat(CARD))
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for body in (GOOD[:-1], json.dumps(chat(CARD)).encode()):
+            assert (await client.post(CHAT, content=body)).status_code >= 400
+        gc.collect()
+        left = [found for found in gc.garbage if isinstance(found, Rejected)]
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+        gc.garbage.clear()
+    assert not left
 
 
 async def test_two_different_keys_are_none(outpost, client, upstream):

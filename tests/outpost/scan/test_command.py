@@ -1,13 +1,21 @@
 import gzip
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from outpost.cli import cli
+from outpost.dlp.dictionary import build_words
+from outpost.protocol.list_file import encode_list_key
+from outpost.scan.command import _AboveBar, _say
 from tests.fakes.model_pack import write_pack
+from tests.outpost.dlp.org_lists import KEY
 
+LIST = {"id": "customers", "kind": "org.customers", "form": "words"}
 CARD = "4111 1111 1111 1111"
 POLICY = {
     "schema_version": "1",
@@ -122,6 +130,17 @@ def test_own_detectors():
     assert "custom.project custom/falcon" in done.stdout
 
 
+def test_own_lists():
+    Path("detectors.json").write_text(json.dumps({"schema_version": "1", "lists": [LIST]}), "utf-8")
+    Path("customers.list").write_bytes(build_words(["Quxley Holdings"], "customers", KEY))
+    Path("key.json").write_bytes(encode_list_key(KEY))
+    arguments = ("-", "--detectors", "detectors.json", "--kinds", "org")
+    done = run(*arguments, "--list-key", "key.json", text="about QUXLEY holdings")
+    assert "org.customers list/customers" in done.stdout
+    done = run(*arguments, text="about QUXLEY holdings")
+    assert (done.exit_code, "list key list-1, which is not here" in " ".join(done.output.split())) == (2, True)
+
+
 def test_what_cannot_be_inspected_ends_with_1():
     Path("broken.zip").write_bytes(b"PK\x03\x04 and nothing")
     done = run("broken.zip", "--fail-on", "none", "--json")
@@ -172,6 +191,27 @@ def test_jsonl_answers_each_line():
     good = run("--jsonl", "-", text=json.dumps({"id": "a", "segments": [CARD]}))
     assert good.exit_code == 0
     assert rows(good)[0]["findings"][0]["segment"] == 0
+
+
+def test_what_the_terminal_cannot_write_is_escaped():
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    with redirect_stdout(out):
+        _say("ö\udcff.txt")
+    out.seek(0)
+    assert out.read() == "\\xf6\\udcff.txt\n"
+
+
+def test_lines_above_the_bar_are_whole():
+    shown = io.StringIO()
+    with redirect_stdout(_AboveBar(Console(file=shown, width=10))):
+        _say("a path of many words.txt:1:1: [bold]\nnext")
+    assert shown.getvalue() == "a path of many words.txt:1:1: [bold]\nnext\n"
+
+
+def test_jsonl_finds_what_lies_in_two_segments():
+    line = json.dumps({"id": 1, "segments": ["card 4111 1111", " 1111 1111"]})
+    result = run("--jsonl", "-", text=line)
+    assert [one["segment"] for one in json.loads(result.stdout)["findings"]] == [0, 1]
 
 
 def test_a_model_pack_adds_its_kinds(folder):

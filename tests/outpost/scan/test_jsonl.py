@@ -12,14 +12,14 @@ from outpost.models.tiers import Judged
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding, Tier
 from outpost.scan import jsonl as module
-from outpost.scan.jsonl import answer_lines
+from outpost.scan.jsonl import answer_lines, scan_each
 from outpost.scan.select import Selection
 
 ENGINE = default_engine()
 
 
 def scan(texts):
-    return [Judged(ENGINE.scan(text)) for text in texts]
+    return scan_each(lambda text: Judged(ENGINE.scan(text)), ENGINE.scan_segments, texts)
 
 
 def ask(*lines, selection=Selection(), scan=scan):  # noqa: B008 - immutable
@@ -45,6 +45,27 @@ def test_segments_are_told_apart_and_order_is_kept():
     )
     assert [answer["id"] for answer, _ in answers] == ["a", "b", "c"]
     assert [(f["segment"], f["start"]) for f in answers[0][0]["findings"]] == [(1, 0)]
+
+
+def test_a_value_over_segments_is_found_in_each():
+    ((answer, good),) = ask({"id": 1, "segments": ["é card 4111 1111", "", " 1111 ", "1111, thanks"]})
+    assert good
+    assert [(f["kind"], f["segment"], f["start"], f["end"]) for f in answer["findings"]] == [
+        ("pci.pan", 0, 7, 16),
+        ("pci.pan", 2, 0, 6),
+        ("pci.pan", 3, 0, 4),
+    ]
+
+
+def test_a_secret_that_goes_on_is_found_to_its_end():
+    key = "sk-ant-api03-" + "Zk7Qw_9xTb3" * 9 + "AA"
+    ((answer, _),) = ask({"id": 1, "segments": [f"use {key[:-2]}", f"{key[-2:]} please"]})
+    assert {(f["segment"], f["start"], f["end"]) for f in answer["findings"]} >= {(1, 0, 2)}
+
+
+def test_a_segment_by_itself_is_found_once():
+    ((answer, _),) = ask({"id": 1, "segments": ["mail to", "ana@corp-mail.com", "now"]})
+    assert [(f["segment"], f["start"], f["end"]) for f in answer["findings"]] == [(1, 0, 17)]
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,15 @@ def test_a_rule_that_does_not_compile():
 def test_jobs():
     assert default_jobs(1000) == 1
     assert 1 <= default_jobs(1 << 40) <= module.MAX_DEFAULT_JOBS
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "times"), [(module.WORTH_PROCESSES_BYTES - 1, 0), (module.WORTH_PROCESSES_BYTES, 1)]
+)
+def test_much_text_is_worth_the_faster_prefilter(tmp_path, monkeypatch, size_bytes, times):
+    path = tmp_path / "a.txt"
+    path.write_text("nothing")
+    task, asked = Plan().compile(), []
+    monkeypatch.setattr(task.engine, "accelerate", lambda: asked.append(1))
+    (result,) = inspect_all(Plan(), task, [Found(path, size_bytes)], 1)
+    assert (result.problems, len(asked)) == ((), times)

@@ -16,6 +16,7 @@ from tests.outpost.dlp.detectors.table import found
 _RANDOM = random.Random(7)
 TOKEN = "".join(_RANDOM.choice(string.ascii_letters + string.digits) for _ in range(24))
 HEX = "".join(_RANDOM.choice("0123456789abcdef") for _ in range(32))
+UUID = f"{HEX[:8]}-{HEX[8:12]}-{HEX[12:16]}-{HEX[16:20]}-{HEX[20:]}"
 PASSWORD, LEAK, GENERIC = "secret.password", "credential_leak", "secret.generic"
 ENGINE = Engine(DETECTORS)
 
@@ -72,6 +73,12 @@ def kinds(text):
         (f"acmeKEY={TOKEN}", GENERIC, TOKEN),
         (f"acme_key = {TOKEN}", GENERIC, TOKEN),
         (f"acme secret {HEX}", GENERIC, HEX),
+        (f"The api key for Acme Cloud is {TOKEN}.", GENERIC, TOKEN),
+        (f"the client secret of our staging tenant: '{TOKEN}'", GENERIC, TOKEN),
+        ("The password for the admin account is Winter2024! ok", PASSWORD, "Winter2024!"),
+        ('the password for user "bob" is "Tiger77!"', PASSWORD, "Tiger77!"),
+        ("password for bob is x1y2z3q4 which is fine", PASSWORD, "x1y2z3q4"),
+        ('password: "#kx9!Lq2v"', PASSWORD, "#kx9!Lq2v"),
         ("acme_token = abcd1234efgh5678ijkl9012", GENERIC, "abcd1234efgh5678ijkl9012"),
         ("ACME_API_KEY=12345678901234567890123456789012", GENERIC, "12345678901234567890123456789012"),
         (f"buildConfigField 'String', 'API_KEY', '\"{HEX}\"'", GENERIC, HEX),
@@ -102,7 +109,8 @@ def test_found(text, kind, value):
         "password is at least 12 characters", "password=[REDACTED:secret.password]", 'secretName: "db-credentials"', "api_key = None",
         "token = abc123", "appWD.Alignment = wdAlignParagraphCenter", 'secrets = ["DOCKER_USERNAME", "DOCKER_PASSWORD"]',
         f"the gpg key {HEX}", f"cache key {HEX}", f"sorted by key {HEX}", f"the signing key {HEX.upper()}", 'secret: "word#1"', f'GITHUB_TOKEN="ghp_{TOKEN}"',
-        "api_key = 1234567890", 'password: "thisismypassword"', "key: abcdefghijklmnop", "sorting key: name", 'session["token"] = token', "a token of appreciation: flowers", "password = 'secret'",
+        "api_key = 1234567890", "the password for the wifi is required", "the key of success is Winter2024!", f"MD5 (password-list.txt) = {HEX}",
+        "password = abcdefghijklmnopqrstuvwxyz123456", f"the session key of the cache is {UUID}", f"user_key: {UUID}", 'password-color: "#aabbcc"', 'password: "thisismypassword"', "key: abcdefghijklmnop", "sorting key: name", 'session["token"] = token', "a token of appreciation: flowers", "password = 'secret'",
         '"integrity": "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="',
     ],
 )  # fmt: skip

@@ -71,6 +71,25 @@ def test_hexadecimal_in_any_groups_sets_the_trigger_off(dump):
     assert of_bytes(HEXADECIMAL.trigger).occurs(one_byte_each(dump))
 
 
+@pytest.mark.parametrize("shape", ["{}", "{} ", "0x{}, ", r"\x{}"], ids=["plain", "blank", "0x", "x"])
+def test_a_stream_may_be_cut_between_hexadecimal_tokens(shape):
+    text = "".join(shape.format(f"{byte:02x}") for byte in (SAID * 40).encode())
+    tokens = find_hex(text, one_byte_each(text), 0, len(text))
+    assert len(tokens) > 5
+    for token, before in zip(tokens[1:6], tokens[:5], strict=True):
+        if not token.goes_on:
+            context = max(0, token.start - 1000)
+            again = find_hex(text[context:], one_byte_each(text[context:]), token.start - context, len(text) - context)
+            assert [t.text for t in again] == [t.text for t in tokens[tokens.index(before) + 1 :]]
+
+
+def test_the_prefix_of_a_run_stays_with_it():
+    for text in ("x" + SAID.encode().hex(), "0x" + SAID.encode().hex(" ")):
+        first, second, *_ = find_hex(text, one_byte_each(text), 0, len(text))
+        assert first.text == " "
+        assert second.goes_on
+
+
 def test_digests_are_no_text():
     text = "9fceb02d0ae598e95dc970b74767f19372d61af8"
     assert find_hex(text, one_byte_each(text), 0, len(text)) == []

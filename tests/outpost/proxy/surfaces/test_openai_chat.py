@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outpost.documents.kinds import UNKNOWN_PART
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.proxy.json_document import walk
@@ -14,7 +15,6 @@ from outpost.proxy.surfaces.openai_chat import (
     parse_request,
     without_logprobs,
 )
-from outpost.proxy.surfaces.unscannable import UNKNOWN_PART
 
 # The words that the parsers look at, in places where nobody expects them.
 WORDS = st.sampled_from(

@@ -1,7 +1,8 @@
 import pytest
 
+from outpost.documents.kinds import FILE, IMAGE, UNKNOWN_PART
 from outpost.proxy.segments import join
-from outpost.proxy.surfaces.unscannable import FILE, IMAGE, UNKNOWN_PART, located, unreadable
+from outpost.proxy.surfaces.unscannable import located, unreadable
 
 TEXT_SOURCE = {"type": "text", "media_type": "text/plain", "data": "a report"}
 

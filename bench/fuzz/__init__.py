@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of tier 1 (`make fuzz`)."""
