@@ -28,6 +28,7 @@ TEXT: Final = (
     "nobody there can tell where it is now. Could you look into it and write back before noon?\n"
 )
 TEXT_CHARS: Final = (128, 1024, 8192, 32768)
+_PER_TEXT: Final = 2  # axes of an output that is not per token
 _LEAST_RUNS: Final = 5
 _WAIT_S: Final = 600.0
 
@@ -68,6 +69,8 @@ class Report:
     runners: int
     load_s: float
     rss_mb: float
+    batch_drift: float
+    """How far company in a batch moves a logit at most; more than rounding where int8 ranges are dynamic."""
     windows: tuple[WindowPoint, ...]
     texts: tuple[TextPoint, ...]
 
@@ -98,6 +101,7 @@ def measure(folder: Path, options: SessionOptions, *, runners: int, seconds: flo
         runners,
         load_s,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # KiB on Linux (getrusage(2))
+        _drift(loaded),
         windows,
         texts,
     )
@@ -111,6 +115,17 @@ def _window(loaded: Loaded, tokens: int, count: int, seconds: float) -> WindowPo
     walls, cpu_s = _timed(lambda: loaded.session.run(feeds), seconds)
     return WindowPoint(
         tokens, count, *_percentiles(walls), 1000 * cpu_s / len(walls), count * tokens * len(walls) / sum(walls)
+    )
+
+
+def _drift(loaded: Loaded) -> float:
+    prepared = [loaded.inspector.prepare(text) for text in (TEXT[:60], TEXT)]
+    alone = loaded.session.run(loaded.inspector.batch([(prepared[0], 0)]))
+    together = loaded.session.run(loaded.inspector.batch([(one, 0) for one in prepared]))
+    tokens = prepared[0].sizes[0]
+    return max(
+        float(np.abs(output[0] - together[name][0][: tokens if output.ndim > _PER_TEXT else None]).max())
+        for name, output in alone.items()
     )
 
 

@@ -177,7 +177,8 @@ def _print_packs(folder: Path, rows: list[dict[str, Any]]) -> None:
 def _print_report(content: dict[str, Any]) -> None:
     typer.echo(
         f"{content['pack']} on {content['provider']}, {content['runners']} runners: "
-        f"loaded in {content['load_s']:.2f} s, {content['rss_mb']:.0f} MiB"
+        f"loaded in {content['load_s']:.2f} s, {content['rss_mb']:.0f} MiB; "
+        f"company in a batch moves logits by up to {content['batch_drift']:.2g}"
     )
     for title, first in (("windows", ("tokens", "windows")), ("texts", ("chars", "tokens", "windows"))):
         table = Table(*first, "p50 ms", "p95 ms", "cpu ms", "tokens/s", title=title)

@@ -14,4 +14,5 @@ def test_every_length_batch_and_text_has_its_figures(tiny, monkeypatch):
         assert point.tokens_per_s > 0
     assert (report.pack, report.provider, report.runners) == ("tiny 1.0", "cpu", 2)
     assert report.load_s > 0
+    assert report.batch_drift == 0  # a table has no ranges
     assert report.rss_mb > 1
