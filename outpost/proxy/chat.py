@@ -325,7 +325,8 @@ class SurfaceServer:
         parse: Callable[[bytes], Inspectable],
         redactor: Redactor,
     ) -> Verdict:
-        size = len(parsed.document.raw)
+        # A small file can hold much text: what is scanned counts, not only what came.
+        size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
         look = look_for(self._parts.models, enforcement, facts)
         if look is None:
             run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
