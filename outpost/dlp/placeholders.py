@@ -99,6 +99,8 @@ def is_placeholder(secret: str, *, short: bool = False, formal: bool = False) ->
     lowered = secret.lower()
     if any(word in lowered for word in _WORDS) or hashlib.sha256(secret.encode()).hexdigest() in _DOCUMENTED:
         return True
+    if len(secret) >= _MIN_DISTINCT and len(set(secret)) == 1:
+        return True
     if short:
         return _SHORT.match(lowered) is not None or (
             not formal and len(secret) < _LONG and counted(lowered) > _MAX_COUNTED

@@ -90,6 +90,11 @@ _PLANS = (
     "BR",
     "ZA",
 )
+# Directly before a number that is another one, however it is printed.
+_OTHER_NUMBERS = (
+    "part no", "part number", "order", "order no", "order number", "item", "item no", "sku", "ref", "reference", "invoice", "ticket",
+    "serial", "serial number", "model", "article", "product", "product code", "batch", "lot", "version", "isbn", "tracking number",
+)  # fmt: skip
 # Countries in which the prefix 0 is always written in national numbers.
 _ZERO_PLANS = (
     "GB", "DE", "FR", "NL", "BE", "CH", "AT", "IE", "SE", "FI", "AU", "NZ", "IN", "JP", "CN", "ZA", "IL", "TR", "KR", "TW", "UA",
@@ -295,6 +300,7 @@ DETECTORS: tuple[Detector, ...] = (
         base_score=0.6,
         context_words=_PHONE_WORDS,
         context_score=0.9,
+        refuse_words=_OTHER_NUMBERS,
         glue="-.+/",
     ),
     Detector(
@@ -307,6 +313,7 @@ DETECTORS: tuple[Detector, ...] = (
         base_score=0.6,
         context_words=_PHONE_WORDS,
         context_score=0.9,
+        refuse_words=_OTHER_NUMBERS,
         glue="-.+",
     ),
     Detector(
