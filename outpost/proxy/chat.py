@@ -7,7 +7,6 @@ released before it is durable; the audit of the answer is durable before the ans
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.headers import answer_headers, inspected_headers
 from outpost.proxy.inspection import Look, Models, look_for
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
@@ -47,7 +47,6 @@ T = TypeVar("T")
 INLINE_SCAN_BYTES: Final = 65_536
 EVENT_STREAM: Final = "text/event-stream"
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
-_HEADER_VALUE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")  # dates, numbers and names; nothing else is a header here
 
 
 class Blocked(Rejected):
@@ -128,7 +127,7 @@ class SurfaceServer:
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
-        headers = _inspected_headers(surface, request, enforcement)
+        headers = inspected_headers(surface, request.headers, enforcement.engine)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
         if parsed.attachments:
             read = await read_attachments(parsed, self._parts.documents)
@@ -197,7 +196,7 @@ class SurfaceServer:
         completion.add_done_callback(retrieve)
         await durable  # often the same commit makes both durable
         await completion
-        headers = _headers(call, answer)
+        headers = answer_headers(call.surface.dialect, exchange, answer.headers)
         response = web.Response(body=body, content_type="application/json", headers=headers)
         exchange.answering = True
         async with _patience(call.request):
@@ -219,7 +218,7 @@ class SurfaceServer:
             shape = call.surface.stream() if call.surface.stream else shape
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
-        response.headers.update(_headers(call, answer))
+        response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
@@ -326,7 +325,8 @@ class SurfaceServer:
         parse: Callable[[bytes], Inspectable],
         redactor: Redactor,
     ) -> Verdict:
-        size = len(parsed.document.raw)
+        # A small file can hold much text: what is scanned counts, not only what came.
+        size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
         look = look_for(self._parts.models, enforcement, facts)
         if look is None:
             run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
@@ -369,32 +369,6 @@ async def _looked_at(
 async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
     for event in events:
         yield event
-
-
-def _headers(call: _Call, answer: aiohttp.ClientResponse) -> dict[str, str]:
-    dialect, exchange = call.surface.dialect, call.exchange
-    offered = {name: answer.headers.get(name, "") for name in dialect.answer_headers}
-    headers = {name: value for name, value in offered.items() if _HEADER_VALUE.fullmatch(value)}
-    headers["X-Request-Id"] = exchange.request_id
-    if dialect.id_header:
-        headers[dialect.id_header] = exchange.request_id
-    headers["X-Policy-Action"] = str(exchange.action)
-    return headers
-
-
-def _inspected_headers(surface: Surface, request: web.BaseRequest, enforcement: Enforcement) -> dict[str, str]:
-    """Headers of the request that go on to the provider.
-
-    Raises:
-        Rejected: ``invalid_request``: one of them is malformed, or holds what a detector finds.
-    """
-    headers = dict(surface.dialect.request_headers(request.headers))
-    if surface.parse_form is not None:
-        headers["Content-Type"] = request.headers["Content-Type"]  # which has been read as a form's
-    for name, value in headers.items():
-        if enforcement.engine.scan(value):
-            raise Rejected(ErrorCode.INVALID_REQUEST, f"the header '{name}' holds something confidential")
-    return headers
 
 
 def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:
