@@ -9,6 +9,7 @@ import binascii
 import json
 import string
 import zlib
+from collections.abc import Iterator
 
 import re2
 
@@ -79,6 +80,17 @@ PRIVATE_KEY = (
 )
 # From the end of what matched to the end of a footer still to come: three breaks of 60, a last line and the footer.
 _PRIVATE_KEY_OPEN_CHARS = 400
+
+# Behind a header, where the key would begin: dots, a mask or a reference.
+_LEFT_OUT = re2.compile(r"[\n ][.<\[{*$]")
+
+
+def find_private_key(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The match, unless it is a header only and something stands for the key."""
+    left_out = text.startswith("-----", end - 5) and _LEFT_OUT.match(text[end : end + 2]) is not None
+    if not left_out or "-----END" in text[start:end]:
+        yield start, end
+
 
 DETECTORS = (
     Detector(
@@ -177,6 +189,7 @@ DETECTORS = (
         name="private-key",
         kind="secret.private_key",
         pattern=PRIVATE_KEY,
+        find=find_private_key,
         base_score=0.95,
         open_ended_chars=_PRIVATE_KEY_OPEN_CHARS,
     ),

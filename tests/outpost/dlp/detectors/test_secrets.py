@@ -92,6 +92,8 @@ def test_an_aws_secret_key_beside_its_name(before):
         samples.PEM_PUBLIC,
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "BEGIN PRIVATE KEY",
+        "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n<your key>\n-----END RSA PRIVATE KEY-----",
         samples.NOT_A_JWT,
         samples.JWT.partition(".")[0],
         JWT_IO,
