@@ -21,7 +21,6 @@ from outpost.protocol.findings import Finding
 from outpost.proxy.decide import Question
 from outpost.proxy.enforcement import Enforcement
 
-
 MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
