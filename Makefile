@@ -59,7 +59,6 @@ eval: $(VENV)/.installed peers ## Measure detection on public sets beside other 
 eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: each sentence as a request
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 
-# Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
 .PHONY: fuzz
 fuzz: $(VENV)/.installed ## Fuzz tier 1 for SECONDS=60: any bytes, any cuts (ARGS="FILE ..." runs found inputs again)
 	@test -e build/fuzz/lib/.installed || { mkdir -p build/fuzz && $(BIN)/python -m pip install --quiet \
@@ -67,13 +66,14 @@ fuzz: $(VENV)/.installed ## Fuzz tier 1 for SECONDS=60: any bytes, any cuts (ARG
 		-r bench/fuzz/requirements.txt && touch build/fuzz/lib/.installed; } || echo "atheris is not to be had here: random inputs"
 	@PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.dlp --seconds $(or $(SECONDS),60) $(ARGS)
 
+# Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
 .PHONY: peers
 peers: $(VENV)/.installed ## Install what detection is compared with, in an environment of its own
 	@$(MAKE) --silent $(PEERS)/.installed \
 		|| { rm -rf $(PEERS); echo "presidio-analyzer and detect-secrets cannot be installed here: not compared"; } >&2
 
 .PHONY: bench-dlp
-bench-dlp: $(VENV)/.installed ## Measure speed and memory of tier 1, and what it finds of disguised values
+bench-dlp: $(VENV)/.installed peers ## Measure speed and memory of tier 1 beside other tools, and what it finds of disguised values
 	@$(BIN)/python -m bench.dlp $(ARGS)
 	@$(BIN)/python -m bench.disguises
 

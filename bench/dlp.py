@@ -1,17 +1,18 @@
-# ruff: noqa: PLC0415, RUF001 - other tools are loaded only where they are; a look-alike is a test
+# ruff: noqa: RUF001 - a look-alike is a test
 """Speed and memory of tier 1: prompts, mixed text, hostile text, start, and other tools on the same texts.
 
     python -m bench.dlp [--quick]
 
-Every figure is of CPU time of this process, best or quantile of several runs. Other tools are measured if they are
-installed (``presidio-analyzer``'s pattern recognisers, ``detect-secrets``); a line says so where they are not.
+Every figure is of CPU time of its process, best or quantile of several runs. Other tools are measured if they are
+installed (``make peers``: Presidio's pattern recognisers, detect-secrets); a line says so where they are not.
 """
 
 import argparse
 import base64
 import contextlib
-import importlib.util
+import json
 import os
+import pathlib
 import random
 import resource
 import statistics
@@ -24,6 +25,7 @@ from outpost.dlp.registry import ALL
 from outpost.errors import CouldNotInspect
 from tests.outpost.dlp import samples
 
+PEERS = pathlib.Path("build/peers/bin/python")
 PROSE = (
     "On 12 March 2024 we met 17 people from the Berlin office, and Ana wrote to ana.silva@mail.example.org about it. "
     "The order 20240117-5512 came to 1,299.00 EUR; the router at 10.20.30.40 had been replaced, as they said, twice. "
@@ -113,6 +115,15 @@ def latencies_us(scan, texts, rounds):
     return statistics.median(times), cuts[98]
 
 
+def unseen():
+    """Pieces of 1 KB of this repository's own sources and documents, no two alike."""
+    root = pathlib.Path(__file__).resolve().parents[1]
+    files = sorted(path for folder in ("outpost", "docs", "tests") for path in (root / folder).rglob("*.[pm][yd]"))
+    random.Random(1).shuffle(files)
+    text = "".join(path.read_text() for path in files)[:1_000_000]
+    return [text[at : at + 1024] for at in range(0, len(text), 1024)]
+
+
 def hostile(scan):
     prose = (PROSE * 400)[:100_000]
     base = cpu_s(lambda: scan(prose))
@@ -131,16 +142,16 @@ def hostile(scan):
 
 START = """
 import resource, sys, time
-begin = time.perf_counter()
+begin = time.process_time()
 from outpost.dlp.engine import default_engine
-imported = time.perf_counter()
+imported = time.process_time()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 engine = default_engine()
 engine.scan("warm 4111 1111 1111 1111 a@example.org")
-ready = time.perf_counter()
+ready = time.process_time()
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 fast = engine.accelerate(at_least=0)
-done = time.perf_counter()
+done = time.process_time()
 print(imported - begin, ready - imported, done - ready, (after - before) / 1024,
       (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, fast)
 """
@@ -157,37 +168,19 @@ def start():
     )
 
 
-def presidio():
-    from presidio_analyzer import RecognizerRegistry
-    from presidio_analyzer.pattern_recognizer import PatternRecognizer
-
-    registry = RecognizerRegistry()
-    registry.load_predefined_recognizers()
-    recognisers = [r for r in registry.recognizers if isinstance(r, PatternRecognizer)]
-    return lambda text: [r.analyze(text, r.supported_entities, None) for r in recognisers]
-
-
-def detect_secrets():
-    from detect_secrets.core.scan import scan_line
-    from detect_secrets.settings import default_settings
-
-    def run(text):
-        with default_settings():
-            return [list(scan_line(line)) for line in text.splitlines()]
-
-    return run
-
-
 def others(texts, ours_us):
-    for package, name, make, aim in (
-        ("presidio_analyzer", "presidio's pattern recognisers", presidio, 50),
-        ("detect_secrets", "detect-secrets", detect_secrets, 100),
+    """The same prompts through the tools in ``build/peers`` (``make peers``), each a process of its own."""
+    lines = "".join(json.dumps({"text": text, "name": "prompt.txt"}) + "\n" for text in texts)
+    for name, script, aim in (
+        ("presidio's pattern recognisers", ["bench/peers/presidio.py", "0.5"], 50),
+        ("detect-secrets", ["bench/peers/secrets.py"], 100),
     ):
-        if importlib.util.find_spec(package) is None:
-            print(f"{name}: not installed here, not compared (aim: {aim} x)")
+        if not PEERS.exists():
+            print(f"{name}: not installed here (make peers), not compared (aim: {aim} x)")
             continue
-        p50, _ = latencies_us(make(), texts[:20], 1)
-        print(f"{name}: {p50:.0f} us for the same prompts, {p50 / ours_us:.0f} x (aim: {aim} x)")
+        out = subprocess.run([PEERS, "-P", *script], input=lines, capture_output=True, text=True, check=True).stdout
+        p50 = statistics.median(json.loads(line)["cpu_s"] for line in out.splitlines()) * 1e6
+        print(f"{name}: p50 {p50:.0f} us for the same prompts, {p50 / ours_us:.0f} x (aim: {aim} x)")
 
 
 def main() -> None:
@@ -201,23 +194,30 @@ def main() -> None:
     )
     start()
     ours = float("inf")
+    plain, pieces = (PLAIN * 600)[:100_000], unseen()
     for name, engine in (("RE2", Engine(ALL)), ("Vectorscan", default_engine())):
         if name == "Vectorscan" and not engine.accelerate(at_least=0):
             print("Vectorscan: not installed here")
             continue
+        once = [cpu_s(lambda engine=engine, text=text: engine.scan(text), 1) for text in pieces]
+        print(
+            f"{name}: 1 KB of sources and documents, each seen for the first time, {statistics.mean(once) * 1e6:.0f} us"
+        )
         p50, p99 = latencies_us(engine.scan, texts, 2 if arguments.quick else 10)
         ours = min(ours, p50)
         first = cpu_s(lambda engine=engine: engine.scan(large), 1)
         again = cpu_s(lambda engine=engine: engine.scan(large), 3)
         print(f"{name}: 1 KB prompt p50 {p50:.0f} us, p99 {p99:.0f} us")
         print(f"  1 MB of mixed text {1 / again:.1f} MB/s (the first time {1 / first:.1f})")
+        fast = cpu_s(lambda engine=engine: engine.scan(plain), 3)
+        print(f"  100 KB of prose without findings {0.1 / fast:.1f} MB/s")
         hostile(engine.scan)
     begin = time.process_time()
     with contextlib.suppress(CouldNotInspect):
         default_engine().scan(mixed(25_000_000, rng))
     seconds, rss_kib = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"25 MB: {seconds:.1f} s; RSS at most {rss_kib / 1024:.0f} MiB")
-    others(texts, ours)
+    others(texts[:50], ours)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,13 @@ def _guided(seconds: int, arguments: list[str]) -> None:
     with atheris.instrument_imports(include=["outpost.dlp"]):
         run = _target()
     CORPUS.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={seconds}", "-max_len=2048", "-timeout=60", f"-artifact_prefix={FOUND.parent}/"]
+    options = [
+        f"-max_total_time={seconds}",
+        "-max_len=2048",
+        "-len_control=0",
+        "-timeout=60",
+        f"-artifact_prefix={FOUND.parent}/",
+    ]
     atheris.Setup([sys.argv[0], *options, *arguments, str(CORPUS)], run)
     atheris.Fuzz()
 

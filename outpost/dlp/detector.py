@@ -49,6 +49,7 @@ class Detector:
         trigger: Cheaper pattern that occurs wherever ``pattern`` does, or, if ``find`` asks for a name before the match
             (``before.py``), wherever the name does; it stands in the set instead. Repetitions of digits with optional
             separators multiply the set's states, runs of one character class do not.
+        named: Whether ``find`` yields nothing unless ``trigger`` occurs in what ``before.py`` gives, or in the match.
         in_rewritten: Whether it also looks at decoded and joined text (``rewrite.py``). Not for shapes so loose that
             a decoded picture or two joined words would have them.
     """
@@ -68,4 +69,5 @@ class Detector:
     open_ended_chars: int = 0
     restartable: bool = False
     trigger: str = ""
+    named: bool = False
     in_rewritten: bool = True

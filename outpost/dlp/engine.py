@@ -14,12 +14,13 @@ from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
-from outpost.dlp.finder import SpanFinder
+from outpost.dlp.finder import SpanFinder, find_all
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.overlap import resolve
+from outpost.dlp.pieces import without_groups
 from outpost.dlp.prefilter import Prefilter, PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
 from outpost.dlp.redact import MARKER_MAX_CHARS
 from outpost.dlp.regions import BLOCK_CHARS, Regions, blocks_of, boundary_of, is_short, regions_of
@@ -27,7 +28,7 @@ from outpost.dlp.registry import ALL
 from outpost.dlp.rewrite import CONTEXT_CHARS, Rewriter, Token, View, build, uncut
 from outpost.dlp.rewriters.registry import REWRITERS
 from outpost.dlp.tokens import Words as TextWords
-from outpost.dlp.words import Scout, Words, before_match, gate
+from outpost.dlp.words import Ahead, Scout, Words, before_match, gate
 from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
@@ -72,9 +73,21 @@ class Engine:
                 self._compiled.append((of_bytes(detector.pattern), by_pattern[detector.pattern]))
             by_pattern[detector.pattern].append((detector, Words(detector)))
         self._gates = [gate([detector for detector, _ in behind]) for _, behind in self._compiled]
+        # Of what counts beside its name only: the name, which is its trigger.
+        self._names = [
+            of_bytes(behind[0][0].trigger) if len(behind) == 1 and behind[0][0].named else None
+            for _, behind in self._compiled
+        ]
         self._scouts = [Scout([detector for detector, _ in behind]) for _, behind in self._compiled]
         triggers += [rewriter.trigger for rewriter in self.rewriters]
         self._triggers = tuple(triggers)
+        # To find where, groups are needed only by a detector that reports one.
+        self._bare = [
+            pattern
+            if (bare := without_groups(written)) == written or any(detector.group for detector, _ in behind)
+            else of_bytes(bare)
+            for written, (pattern, behind) in zip(by_pattern, self._compiled, strict=True)
+        ]
         self._boundaries = [boundary_of(pattern) for pattern in by_pattern]
         # Of a long text these are asked for as a whole, the others block by block.
         self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
@@ -164,9 +177,10 @@ class Engine:
         text = reading.text
         entrance, ahead = self._gates[index], self._scouts[index].over(reading.raw)
         hopeless = entrance is not None and all(words.needs_context for _, words in detectors)
-        for spans in reading.each(index) if detectors else ():
+        named = Ahead(name, reading.raw) if (name := self._names[index]) is not None else None
+        for spans in reading.each(index, bare=True) if detectors else ():
             read_at, window, quiet, shut = -1, b"", True, False
-            if hopeless and ahead.is_quiet(spans[0][0]):
+            if (hopeless and ahead.is_quiet(spans[0][0])) or (named is not None and named.is_quiet(*spans[0])):
                 continue
             for detector, words in detectors:
                 start, end = spans[detector.group]
@@ -233,9 +247,9 @@ class Engine:
         rewriters = [self.rewriters[index - patterns] for index in regions if index >= patterns]
         return {index: where for index, where in regions.items() if index < patterns}, rewriters
 
-    def each(self, index: int, raw: bytes, begin: int, regions: Regions) -> Iterator[Spans]:
-        """The matches of the pattern ``index`` that start at ``begin`` or later."""
-        pattern, _ = self._compiled[index]
+    def each(self, index: int, raw: bytes, begin: int, regions: Regions, *, bare: bool = False) -> Iterator[Spans]:
+        """The matches of the pattern ``index`` that start at ``begin`` or later; ``bare``: without groups of no use."""
+        pattern = self._bare[index] if bare else self._compiled[index][0]
         for first, last in regions:
             if last > begin or last == len(raw):
                 yield from pattern.each(raw, max(first, begin), last)
@@ -280,17 +294,17 @@ class Reading:
     def listed(self) -> list[Finding]:
         """What finders find."""
         if self._listed is None:
-            self._listed = [
-                finding
-                for finder in self._engine.finders
-                for finding in finder.find(self.words(), self.begin, rewritten=self.depth > 0)
-            ]
-            check_count(self._listed)
+            self._listed = []
+            if self._engine.finders:
+                words = self.words()
+                for found in find_all(self._engine.finders, words, self.begin, rewritten=self.depth > 0):
+                    self._listed += found
+                    check_count(self._listed)
         return self._listed
 
-    def each(self, index: int) -> Iterator[Spans]:
-        """The matches of the pattern ``index``."""
-        return self._engine.each(index, self.raw, self.begin, self.patterns[index])
+    def each(self, index: int, *, bare: bool = False) -> Iterator[Spans]:
+        """The matches of the pattern ``index``; ``bare``: without groups of no use."""
+        return self._engine.each(index, self.raw, self.begin, self.patterns[index], bare=bare)
 
     def others(self) -> list[tuple[View, Sequence[Token], "Reading"]]:
         """The other readings, each with the view it is of and the tokens from ``begin`` on that made it."""

@@ -81,3 +81,13 @@ def alternatives(pattern: str) -> list[str]:
         else:
             parts[-1] += piece
     return [rf"\b{part}\b" for part in parts]
+
+
+def without_groups(pattern: str) -> str:
+    """``pattern`` that keeps no groups: RE2 finds where it matches in a fraction of the time that groups take."""
+    written = []
+    for piece, is_sign in pieces(pattern):
+        opens = not is_sign and (piece == "(" or piece.startswith(("(?P<", "(?<")))
+        written.append("(?:" if opens else piece)
+    # Flags are a group to ``pieces``, and go on as they were.
+    return "".join(written).replace("(?:?", "(?")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from outpost.dlp.pieces import can_hold, longest
 
 # Small enough to leave most of a text out, large enough that looking into each block costs little beside reading it.
-BLOCK_CHARS = 4096
+BLOCK_CHARS = 8192
 # A trigger that is no longer lies in one block and what is read after it. A match's own begins or ends that near it.
 TRIGGER_MAX_CHARS = 512
 # A block is read with that much before it, so that its first word is seen to begin or to go on.

@@ -83,19 +83,16 @@ class Ahead:
 
     def __init__(self, pattern: Pattern | None, raw: bytes) -> None:
         self._pattern, self._raw = pattern, raw
-        # No word begins in between.
-        self._from, self._to = (0, 0) if pattern is not None else (-CONTEXT_CHARS, len(raw) + 1)
+        self._from = self._to = 0  # no word begins in between
 
-    def is_quiet(self, start: int) -> bool:
-        """Whether no word stands in what is read before a match at ``start``: its score is the base score."""
-        begin = max(0, start - CONTEXT_CHARS)
-        if self._from <= begin and start <= self._to:
-            return True
-        if self._pattern is None:
+    def is_quiet(self, start: int, end: int = 0) -> bool:
+        """Whether no word begins in what is read before a match at ``start``, or before ``end``."""
+        begin, end = max(0, start - CONTEXT_CHARS), max(start, end)
+        if self._pattern is None or (self._from <= begin and end <= self._to):
             return True
         spans = self._pattern.first(self._raw, begin)
         self._from, self._to = begin, len(self._raw) + 1 if spans is None else spans[0][0]
-        return start <= self._to
+        return end <= self._to
 
 
 def _word_pattern(word: str) -> str:

@@ -29,7 +29,7 @@ _ESCAPE = re.compile(
 )
 _TRIGGER = (
     r"%[0-9A-Fa-f]{2}|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|U0|[0-3][0-7]{2}|[nrt](?:[^\"']|\z))"
-    r"|&(?:#|[A-Za-z][0-9A-Za-z]{1,24};)|=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
+    r"|&(?:#|[A-Za-z][0-9A-Za-z]{1,24};)|=(?:[0-9A-F]{2}=[0-9A-F]{2}|3D|40|2E|2D|5F|20\r?\n|[ \t]{0,8}\r?\n)"
 )
 _LOCATOR = of_bytes(_TRIGGER)
 _BYTES = {

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.dlp.linear import of_bytes
-from outpost.dlp.pieces import alternatives, can_hold, longest, members
+from outpost.dlp.pieces import alternatives, can_hold, longest, members, without_groups
 from outpost.dlp.registry import ALL
 
 PATTERNS = sorted({detector.pattern for detector in ALL} | {detector.trigger for detector in ALL if detector.trigger})
 COMPILED = [
     (of_bytes(pattern), longest(pattern), can_hold(pattern, "\n"), can_hold(pattern, " ")) for pattern in PATTERNS
 ]
+GROUPED = [(of_bytes(pattern), of_bytes(without_groups(pattern))) for pattern in PATTERNS if "(" in pattern]
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,15 @@ def test_every_match_of_a_detector_keeps_to_it(text):
             assert end - start <= most
             assert breaks or b"\n" not in raw[start:end]
             assert blanks or b" " not in raw[start:end]
+
+
+@given(text=st.text(alphabet="0123456789abAB -./+:@=\n\"'#", max_size=60))
+def test_without_groups_a_pattern_matches_the_same(text):
+    raw = text.encode()
+    for grouped, bare in GROUPED:
+        assert [spans[0] for spans in grouped.each(raw)] == [spans[0] for spans in bare.each(raw)]
+        assert all(len(spans) == 1 for spans in bare.each(raw))
+
+
+def test_groups_go_and_flags_stay():
+    assert without_groups(r"(?i)(a)(?P<b>c|\(d)(?:[(])(?i:e)") == r"(?i)(?:a)(?:c|\(d)(?:[(])(?i:e)"

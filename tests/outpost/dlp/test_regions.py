@@ -109,6 +109,6 @@ def test_only_few_triggers_are_long():
 
 
 def test_each_block_is_read_with_what_is_beside_it():
-    raw = one_byte_each("." * 4085 + "1234567890" + "." * 9000)
+    raw = one_byte_each("." * 8180 + "1234567890" + "." * 9000)
     blocks = regions.blocks_of(raw, lambda piece: [7] if b"1234567890" in piece else [])
     assert blocks == {7: [0]}
