@@ -29,7 +29,8 @@ TEXT: Final = (
 )
 TEXT_CHARS: Final = (128, 1024, 8192, 32768)
 _PER_TEXT: Final = 2  # axes of an output that is not per token
-_LEAST_RUNS: Final = 5
+_LEAST_RUNS: Final = 3
+_WINDOWS_TOGETHER: Final = 64
 _WAIT_S: Final = 600.0
 
 
@@ -144,7 +145,8 @@ def _text(loaded: Loaded, runners: Runners, chars: int, seconds: float) -> TextP
                 raise outcome
 
     walls, cpu_s = _timed(lambda: ask(1), seconds)
-    copies = 16
+    # Enough to keep every runner busy, and of long texts no more than that: a second, not a minute, for each point.
+    copies = max(2, _WINDOWS_TOGETHER // max(1, len(prepared.windows)))
     together, _ = _timed(lambda: ask(copies), seconds)
     tokens = len(prepared.tokens.ids)
     throughput = copies * tokens * len(together) / sum(together)
