@@ -128,8 +128,9 @@ def main(args: Sequence[str] | None = None) -> None:
         results = [measure(tool, sets, options.code_files, console) for tool in tools]
     tables, lines = eval_report.tables(sets, results), list(eval_report.failures(sets, results[0]))
     if "held-out" in options.only:
-        more, failed = eval_held_out.measure(options.seed, options.per_type, console)
-        tables, lines = [*tables, *more], [*lines, *failed]
+        for generation in (1, 2):
+            more, failed = eval_held_out.measure(options.seed, options.per_type, generation, console)
+            tables, lines = [*tables, *more], [*lines, *failed]
     console = output()
     for table in tables:
         console.print(table.rich())

@@ -7,6 +7,7 @@ if a finding of its kind overlaps what was written.
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import track
@@ -23,9 +24,9 @@ RECALL, PRECISION, PROMPTS_PER_1000, DISGUISES = 0.99, 0.98, 2.0, 0.95
 Negatives = Mapping[str, tuple[Sequence[Sample], Sequence[Sequence[Found]]]]
 
 
-def measure(seed: int, per_type: int, console: Console) -> tuple[list[Table], list[dict]]:
+def measure(seed: int, per_type: int, generation: int, console: Console) -> tuple[list[Table], list[dict]]:
     """The tables, and each failure."""
-    held_out, tool = build(seed, per_type), Outpost()
+    held_out, tool = build(seed, per_type, generation), Outpost()
 
     def find(name: str, samples: Sequence[Sample]) -> list[list[Found]]:
         return [tool.find(one)[0] for one in track(samples, f"held-out: {name}", console=console, transient=True)]
@@ -42,6 +43,8 @@ def measure(seed: int, per_type: int, console: Console) -> tuple[list[Table], li
         _negatives(held_out, negatives),
         ways,
     ]
+    if generation != 1:
+        tables = [replace(table, title=table.title.replace("Held-out", "Second held-out", 1)) for table in tables]
     return tables, [
         *_misses(held_out, positives),
         *_wrong(held_out, positives, negatives),

@@ -58,8 +58,11 @@ async def import_bundle(
             await SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=clock).take_once()
             return _imported(outpost, revoked=revocations.revoked)
     except BundleRejected as err:
-        if isinstance(err, MetadataRollback) or _lacks_a_root(files, outpost):
+        if isinstance(err, MetadataRollback):
             raise InputUnusable(f"the file is older than what this outpost has, which stays: {err}") from err
+        if _lacks_a_root(files, outpost):
+            older = "the file is older than what this outpost has, which stays, or is for another org"
+            raise InputUnusable(f"{older}: {err}") from err
         raise
     finally:
         outpost.close()
@@ -104,9 +107,10 @@ def _require_ours(files: dict[str, bytes], trusted_root: bytes) -> None:
 
 
 def _lacks_a_root(files: dict[str, bytes], outpost: Outpost) -> bool:
-    """Whether keys have been replaced since the file was made: a file holds all roots that there were."""
-    trusted = max(outpost.stores.bundles.trusted.load().roots, default=0)
-    return trusted > 0 and f"{TUF}{trusted}.root.json" not in files
+    """Whether it was made before the newest root that is trusted here: a file holds all roots that there were."""
+    enrolled_with = TrustedMetadata(outpost.identity.tuf_root).root.version
+    trusted = max(outpost.stores.bundles.trusted.load().roots, default=enrolled_with)
+    return f"{TUF}{trusted}.root.json" not in files
 
 
 def _imported(outpost: Outpost, *, revoked: bool) -> Imported:

@@ -36,7 +36,6 @@ from outpost.config import Config
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
-    ConfigError,
     ControlPlaneUntrusted,
     OutpostError,
     PackInvalid,
@@ -45,12 +44,12 @@ from outpost.errors import (
 )
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
+from outpost.local_keys import local_list_keys, local_provider_keys
 from outpost.models.options import WorkerSettings
 from outpost.models.pack import open_pack
 from outpost.models.process import Pace
 from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
-from outpost.protocol.list_file import ListKeyInvalid, parse_list_key
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.chat import ProxyParts, retrieve
@@ -161,47 +160,6 @@ def _restore_state(outpost: Outpost) -> None:
         state.update({StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: reason})
 
 
-def local_provider_keys(config: Config) -> dict[str, str]:
-    """Provider keys from variables and files; a file wins.
-
-    Raises:
-        ConfigError: A file cannot be read or is empty.
-    """
-    keys = {provider: secret.get_secret_value() for provider, secret in config.provider_keys.items()}
-    problems = []
-    for provider, path in config.provider_key_files.items():
-        try:
-            keys[provider] = path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as err:
-            reason = err.strerror if isinstance(err, OSError) else "not text"
-            problems.append(f"provider_key_files.{provider}: {path} cannot be read ({reason})")
-    problems += [f"provider key for {provider} is empty" for provider, key in keys.items() if not key]
-    if problems:
-        raise ConfigError(problems)
-    return keys
-
-
-def local_list_keys(config: Config) -> dict[str, bytes]:
-    """List keys from files, by id.
-
-    Raises:
-        ConfigError: A file cannot be read or is no key file.
-    """
-    keys, problems = {}, []
-    for path in config.list_key_files:
-        try:
-            key = parse_list_key(path.read_bytes())
-        except OSError as err:
-            problems.append(f"list_key_files: {path} cannot be read ({err.strerror})")
-        except ListKeyInvalid:
-            problems.append(f"list_key_files: {path} is not a list key file")
-        else:
-            keys[key.id] = key.value
-    if problems:
-        raise ConfigError(problems)
-    return keys
-
-
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
     """Run until SIGTERM or SIGINT.
 
@@ -300,6 +258,7 @@ async def _listening(
             audit=outpost.audit,
             forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
+            document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
             models=models,

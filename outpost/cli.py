@@ -33,6 +33,7 @@ from outpost.demo import story
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, InputUnusable
 from outpost.first_start import make_data_dir
 from outpost.lists.command import lists_cli
+from outpost.models.command import models_cli
 from outpost.officer import commands as officer
 from outpost.policy_commands import policy_cli
 from outpost.protocol.logs import configure_logs
@@ -77,6 +78,7 @@ bundle_cli.command("import", epilog="Example: outpost bundle import acme.outpost
 )
 cli.add_typer(policy_cli, name="policy")
 cli.add_typer(lists_cli, name="lists")
+cli.add_typer(models_cli, name="models")
 cli.command("scan", epilog=SCAN_EPILOG)(scan_command)
 policy_cli.command("keygen", epilog="Example: outpost policy keygen officer1.key")(officer.keygen)
 policy_cli.command("show", epilog="Example: outpost policy show PROPOSAL.json")(officer.show)

@@ -63,6 +63,9 @@ class Config(ProgramSettings):
     max_chat_bytes: int = Field(
         default=1_048_576, ge=1_024, le=33_554_432, description="Largest chat request body, decoded, in bytes."
     )
+    max_document_bytes: int = Field(
+        default=26_214_400, ge=1_024, le=104_857_600, description="Largest upload to /v1/files, decoded, in bytes."
+    )
     max_answer_bytes: int = Field(
         default=33_554_432, ge=1_024, le=1 << 30, description="Largest provider answer that is not streamed, in bytes."
     )

@@ -6,7 +6,7 @@ in it. Exit codes: 0 ok, 1 the documents are refused or a case fails, 2 usage.
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,13 +18,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from outpost.errors import BundleRejected, CouldNotInspect
+from outpost.errors import BundleRejected, CouldNotInspect, ModelUnavailable, PackInvalid
 from outpost.given_lists import lists_beside
+from outpost.models.options import SessionOptions
+from outpost.models.tiers import TieredScanner
 from outpost.policy.compile import Compiled, Lists, compile_documents
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.evaluate import Facts
 from outpost.policy.lint import Linted, Problem, Severity, lint_documents
-from outpost.policy.simulate import Simulation, simulate
+from outpost.policy.model_rules import require_offered
+from outpost.policy.simulate import Scan, Simulation, simulate
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import MODELS, NO_BUDGETS, NO_DETECTORS
@@ -36,6 +39,7 @@ from outpost.protocol.documents import (
     PolicyDocument,
     parse_document,
 )
+from outpost.protocol.findings import Finding
 from outpost.protocol.smoke import SmokeCase
 
 # By which member a document under another name is recognised; no two documents have one in common.
@@ -148,6 +152,9 @@ def simulate_command(  # noqa: PLR0913 - a command line
     cases: Annotated[
         Path | None, typer.Option("--cases", help="Many texts instead: JSON lines, each like a case of smoke.json.")
     ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decide about a text as an outpost would, and explain what every rule had to say.
@@ -156,18 +163,22 @@ def simulate_command(  # noqa: PLR0913 - a command line
     """
     loaded = _load(documents or [Path()])
     compiled = _compiled(_parsed(loaded), _lists(loaded, list_key))
+    tiered = None if models is None else _tiered(compiled, models)
+    scan = None if tiered is None else tiered.scan
     if cases is not None:
-        _run_cases(compiled, cases, as_json=as_json)
+        _run_cases(compiled, cases, scan, as_json=as_json)
         return
     text = sys.stdin.read() if str(file) == "-" else _text(file)
     try:
-        outcome = simulate(compiled, Facts(surface, model, group, direction), text)
+        outcome = simulate(compiled, Facts(surface, model, group, direction), text, scan)
     except CouldNotInspect as err:
         _refuse(f"{err.code}: {err.message}")
     if as_json:
-        typer.echo(json.dumps(_as_json(outcome), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_as_json(outcome, tiered), indent=2, ensure_ascii=False))
     else:
         _print_simulation(outcome, text)
+        for line in _reasons(outcome, tiered):
+            typer.echo(line)
 
 
 class _Outcome(StrEnum):
@@ -175,7 +186,7 @@ class _Outcome(StrEnum):
     FAILED = "failed"
 
 
-def _run_cases(compiled: Compiled, path: Path, *, as_json: bool) -> None:
+def _run_cases(compiled: Compiled, path: Path, scan: Scan | None, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
@@ -188,7 +199,7 @@ def _run_cases(compiled: Compiled, path: Path, *, as_json: bool) -> None:
             _refuse(f"{path}:{number}: {where}: {first['msg']}")
         facts = Facts(case.surface or "", case.model or "", case.group or "", case.direction)
         try:
-            decision = simulate(compiled, facts, case.text).decision
+            decision = simulate(compiled, facts, case.text, scan).decision
         except CouldNotInspect as err:
             _refuse(f"{path}:{number}: {err.code}: {err.message}")
         kinds = case.expect.kinds
@@ -277,6 +288,29 @@ def _compiled(documents: Mapping[str, Document], lists: Lists) -> Compiled:
         return compile_documents(policy, detectors, NO_BUDGETS, {}, lists)
     except BundleRejected as err:
         _refuse(str(err))
+
+
+def _tiered(compiled: Compiled, folder: Path) -> TieredScanner:
+    from outpost.models.runners import Loaded  # noqa: PLC0415 - half a second that others need not wait
+
+    try:
+        loaded = Loaded(folder, SessionOptions())
+        require_offered(compiled.policy, loaded.inspector.card.kinds)
+    except (PackInvalid, ModelUnavailable, BundleRejected) as err:
+        _refuse(str(err))
+    return TieredScanner(compiled.engine.scan, loaded, compiled.models.counting)
+
+
+def _reasons(outcome: Simulation, tiered: TieredScanner | None) -> Iterator[str]:
+    """A line for each finding of a model: what led to it."""
+    for finding in outcome.findings if tiered else ():
+        reason = tiered.reasons.get(finding) if tiered else None
+        if reason is not None:
+            others = ", ".join(f"{label} {probability:.2f}" for label, probability in reason.alternatives)
+            yield (
+                f"{finding.kind} {finding.start}-{finding.end}: {reason.label} {reason.probability:.2f}, counts from "
+                f"{reason.threshold:.2f}; read {reason.window[0]}-{reason.window[1]}; else {others or 'nothing'}"
+            )
 
 
 def _text(path: Path) -> str:
@@ -385,7 +419,7 @@ def _print_cases(rows: Sequence[dict[str, Any]], failed: int) -> None:
     console.print(f"[dim]{len(rows)} case(s), {failed} failed[/]")
 
 
-def _as_json(outcome: Simulation) -> dict[str, Any]:
+def _as_json(outcome: Simulation, tiered: TieredScanner | None) -> dict[str, Any]:
     """Everything but the inspected text itself; what is passed on is what the caller asked to see."""
     return {
         "action": outcome.decision.action,
@@ -400,9 +434,20 @@ def _as_json(outcome: Simulation) -> dict[str, Any]:
                 "end": finding.end,
                 "score": finding.score,
                 "detector": finding.detector,
+                "tier": int(finding.tier),
             }
+            | _explained(finding, tiered)
             for finding in outcome.findings
         ],
         "rules": [asdict(step) for step in outcome.steps],
         "text": outcome.text,
     }
+
+
+def _explained(finding: Finding, tiered: TieredScanner | None) -> dict[str, Any]:
+    reason = tiered.reasons.get(finding) if tiered else None
+    if reason is None:
+        return {}
+    row = asdict(reason)
+    del row["finding"]
+    return {"explanation": row}

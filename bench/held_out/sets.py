@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 from bench.eval_metrics import Label
 from bench.eval_sets import LabelledSet, Sample
-from bench.held_out import disguises, look_alikes, prompts
+from bench.held_out import disguises, look_alikes, prompts, second
 from bench.held_out.carriers import carry
 from bench.held_out.credentials import TYPES as CREDENTIALS
 from bench.held_out.identifiers import NATIONAL, OTHER, VAT, Type
 
 TYPES = (*OTHER, *NATIONAL, *VAT, *CREDENTIALS)
+SECOND = (*OTHER, *NATIONAL, *VAT, *second.TYPES)
+_SECOND_PLACEHOLDERS = {
+    "placeholder": lambda rng: rng.choice(second.STAND_INS),
+    "digest, id or name": second.look_alike,
+}
 PROMPTS = 2_000
 
 
@@ -42,26 +47,33 @@ class HeldOut:
     strict: frozenset[str]
 
 
-def build(seed: int, per_type: int) -> HeldOut:
-    """All sets; ``per_type`` values of each type, disguise and look-alike."""
+def build(seed: int, per_type: int, generation: int = 1) -> HeldOut:
+    """All sets; ``per_type`` values of each type, disguise and look-alike; ``generation`` of carriers and formats."""
+    types = TYPES if generation == 1 else SECOND
     kinds: dict[str, tuple[str, ...]] = {}
-    for one in TYPES:
+    for one in types:
         kinds[one.label] = tuple(dict.fromkeys((*kinds.get(one.label, ()), *one.kinds)))
+    positives = _positives(random.Random(f"{seed} positives"), types, per_type, generation)
+    placeholders = look_alikes.PLACEHOLDERS if generation == 1 else _SECOND_PLACEHOLDERS
     return HeldOut(
-        LabelledSet("held-out", tuple(_positives(random.Random(f"{seed} positives"), per_type)), kinds, {}),
-        {name: _negatives(f"{seed} {name}", make, per_type) for name, make in look_alikes.PLACEHOLDERS.items()},
+        LabelledSet("held-out", tuple(positives), kinds, {}),
+        {name: _negatives(f"{seed} {name}", make, per_type) for name, make in placeholders.items()},
         {name: _negatives(f"{seed} {name}", make, per_type) for name, make in look_alikes.NUMBERS.items()},
         [Sample(text) for text in prompts.prompts(random.Random(f"{seed} prompts"), PROMPTS)],
         list(_disguised(random.Random(f"{seed} disguises"), per_type)),
-        frozenset(one.label for one in TYPES if one.strict),
+        frozenset(one.label for one in types if one.strict),
     )
 
 
-def _positives(rng: random.Random, per_type: int) -> Iterator[Sample]:
-    for one in TYPES:
+def _positives(rng: random.Random, types: Sequence[Type], per_type: int, generation: int) -> Iterator[Sample]:
+    for one in types:
         for _ in range(per_type):
-            value = one.make(rng)
-            text = carry(rng, one.label, rng.choice(one.names), value)
+            value, name = one.make(rng), rng.choice(one.names)
+            if generation == 1:
+                text = carry(rng, one.label, name, value)
+            else:
+                carriers = second.SECRETS if one.label.startswith("secret") else second.TEXTS
+                text = rng.choice(carriers).format(name=name, value=value)
             start = text.index(value)
             yield Sample(text, (Label(one.label, start, start + len(value)),), f"{one.label}: {text[:start][-24:]}")
 

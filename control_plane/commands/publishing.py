@@ -1,5 +1,6 @@
 """``policy publish|promote|roll-forward|canary``: new documents, signed here or by officers, for all or a few first."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from control_plane.commands.shared import (
     print_done,
     print_table,
 )
-from outpost.protocol.list_file import list_of_target
+from outpost.protocol.list_file import list_of_target, read_list_file
 
 
 def publish_policy(  # noqa: PLR0913 - the options of one command
@@ -63,6 +64,10 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
             version, members = operations.policy.begin_canary(org_id, changes, selection)
         else:
             version = operations.publish(org_id, changes)
+        keyless = _keyless(changes, {key.id for key in operations.secrets.list_keys(org_id)})
+    for name, key_id in keyless.items():
+        where = "in their list_key_files, or `control-plane secret add-list-key`"
+        typer.echo(f"control-plane: outposts refuse {name} without list key {key_id}: {where}", err=True)
     what = "what the officers signed" if copies else " and ".join(sorted(changes))
     whom = (
         f"org {org_id}"
@@ -75,6 +80,16 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
         f"Published {what} for {whom} as bundle {version}.",
         as_json=as_json,
     )
+
+
+def _keyless(changes: Mapping[str, bytes], key_ids: Collection[str]) -> dict[str, str]:
+    """The lists that were made with a key that this control plane does not have, and its id."""
+    needed = {
+        name: read_list_file(content).header.key_id
+        for name, content in changes.items()
+        if list_of_target(name) is not None
+    }
+    return {name: key_id for name, key_id in needed.items() if key_id not in key_ids}
 
 
 def promote(
@@ -119,8 +134,8 @@ def roll_forward(
         operations = installation.operations
         org_id = org_or_only(operations, org)
         version = operations.policy.roll_forward(org_id, copies)
-    sentence = (
-        f"The canary of org {org_id} is over; everybody is shown bundle {version}, with the content from before it."
+    sentence = f"The canary of org {org_id} is over; everybody is shown bundle {version}, " + (
+        "with what the officers signed." if copies else "with the content from before it."
     )
     print_done({"org": org_id, "snapshot_version": version}, sentence, as_json=as_json)
 

@@ -119,6 +119,19 @@ def embeddings(fields: Json) -> Json:
     }
 
 
+def file_object(stamp: Stamp, size: int) -> Json:
+    """What an upload of ``size`` bytes is answered with."""
+    return {
+        "id": stamp.completion_id.replace("chatcmpl-", "file-"),
+        "object": "file",
+        "bytes": size,
+        "created_at": stamp.created,
+        "filename": "upload",
+        "purpose": "user_data",
+        "status": "processed",
+    }
+
+
 def moderation(fields: Json, body: bytes) -> Json:
     """One judgement per input: nothing is ever flagged."""
     given = fields.get("input")

@@ -167,6 +167,14 @@ class Standin:
         """``POST /v1/moderations``."""
         return await self._other(request, (), lambda fields, _, body: (openai_others.moderation(fields, body), []))
 
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/files``: the file object, as if the file were kept."""
+        stamp = await self._plain(request)
+        if (refused := self._check_key(request, stamp)) is not None:
+            return refused
+        size = request.content_length or 0
+        return json_answer(200, openai_others.file_object(stamp, size), stamp)
+
     async def _other(
         self,
         request: web.Request,
@@ -307,6 +315,7 @@ def make_app(options: StandinOptions | None = None) -> web.Application:
     app.router.add_post("/v1/completions", standin.completions)
     app.router.add_post("/v1/embeddings", standin.embeddings)
     app.router.add_post("/v1/moderations", standin.moderations)
+    app.router.add_post("/v1/files", standin.upload)
     app.router.add_post("/v1/messages", standin.messages)
     app.router.add_post("/v1/messages/count_tokens", standin.count_tokens)
     app.router.add_get("/v1/models", standin.list_models)

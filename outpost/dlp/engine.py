@@ -15,7 +15,7 @@ from functools import cache
 from itertools import accumulate
 
 from outpost.dlp.detector import DOUBTFUL_SCORE, REPORT_SCORE, Detector, touches_word
-from outpost.dlp.finder import SpanFinder
+from outpost.dlp.finder import SpanFinder, find_all
 from outpost.dlp.hold import first_undecided
 from outpost.dlp.linear import Pattern, Spans, of_bytes
 from outpost.dlp.normalise import normalise
@@ -301,12 +301,12 @@ class Reading:
     def listed(self) -> list[Finding]:
         """What finders find."""
         if self._listed is None:
-            self._listed = [
-                finding
-                for finder in self._engine.finders
-                for finding in finder.find(self.words(), self.begin, rewritten=self.depth > 0)
-            ]
-            check_count(self._listed)
+            self._listed = []
+            if self._engine.finders:
+                words = self.words()
+                for found in find_all(self._engine.finders, words, self.begin, rewritten=self.depth > 0):
+                    self._listed += found
+                    check_count(self._listed)
         return self._listed
 
     def each(self, index: int, *, bare: bool = False) -> Iterator[Spans]:

@@ -39,7 +39,7 @@ _SEPARATOR_SIGNS = frozenset(" -./")
 _SEPARATORS = str.maketrans("", "", " -./")
 # Said of the number of any country, in the languages of more than one.
 ANY_COUNTRY = (
-    "national id", "national identi", "national insurance", "identity card", "identity number", "identity document",
+    "national id", "national identi", "identity card", "identity number", "identity document",
     "personal id", "citizen id", "citizen number", "id card number", "national number",
 )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _of_its_nation(identifier: Identifier, detector: Detector) -> Detector:
     country = identifier.kind.rpartition(".")[2]
     if country not in ADJECTIVES or detector.base_score >= REPORT_SCORE:
         return detector
-    own = [re2.escape(word) for word in identifier.words if not is_general(word) and not word.startswith(country)]
+    own = [re2.escape(word) for word in identifier.words if not is_general(word)]
     names = re2.compile(rf"(?i)(?:^|[^a-z])(?:{'|'.join(own)})") if own else None
     validate = detector.validate
 

@@ -21,16 +21,17 @@ ADJECTIVES = {
     "pe": "peruvian", "pk": "pakistani", "pl": "polish", "pt": "portuguese", "py": "paraguayan", "ro": "romanian", "rs": "serbian",
     "ru": "russian", "sa": "saudi", "se": "swedish", "sg": "singapore", "si": "slovenian?", "sk": "slovak", "sn": "senegalese",
     "sv": "salvadoran", "th": "thai", "tn": "tunisian", "tr": "turkish", "tw": "taiwanese", "ua": "ukrainian", "us": "american|(?-i:US|U\\.S)",
-    "uy": "uruguayan", "ve": "venezuelan", "vn": "vietnamese", "za": "south african",
+    "uy": "uruguayan", "ve": "venezuelan", "vn": "vietnamese", "za": "south african|(?-i:R?SA)",
 }  # fmt: skip
 _CODES = tuple(ADJECTIVES)
 _ANY = re2.compile(rf"(?i)\b(?:{'|'.join(f'({adjective})' for adjective in ADJECTIVES.values())})\b")
+_LANGUAGE = re2.compile(r"(?i)\b(?:in|into|to|from|speaks?)\s{1,2}$")
 # Numbers of two countries that are one and the same: birth numbers of Czechoslovakia.
 _SAME = frozenset({"cz", "sk"})
 # Words that any country's number is called by.
 _GENERAL = re2.compile(
-    r"(?i)(?:(?:national|personal|identity|identification|identifi(?:er)?|citizens?|tax|payer|id|number|no|code|card|document|insurance|"
-    r"social|security|vat|tin|eu|account|permanent|resident|registration|civil|unique|individual)[ .:#-]{0,2})+"
+    r"(?i)(?:(?:national|personal|identity|identification|identifi(?:er)?|citizens?|tax|payer|id|number|no|code|card|document|"
+    r"vat|tin|eu|account|permanent|resident|registration|civil|unique|individual)[ .:#-]{0,2})+"
 )
 
 
@@ -43,6 +44,8 @@ def nation_of(text: str) -> str:
     """The country of the last adjective in ``text``; empty if there is none."""
     country = ""
     for match in _ANY.finditer(text):
+        if _LANGUAGE.search(text[: match.start()]) is not None:
+            continue  # "translate to Spanish"
         country = _CODES[match.lastindex - 1]
     return country
 

@@ -62,6 +62,8 @@ _SHORT = re2.compile(
     r"none|null|undefined|n/?a|empty|string|test|testing|unknown)|foo(?:bar)?(?:baz)?|abc(?:123|def)?)$"
 )
 
+_ALPHABET = re2.compile("^abcdefghijklmnopqrstuvwxyz[0-9]*$")
+
 # SHA-256 of keys printed in vendors' and standards' own public texts; digests, so that this file sets off no scanner.
 _DOCUMENTED = frozenset(
     {
@@ -98,6 +100,8 @@ def is_placeholder(secret: str, *, short: bool = False, formal: bool = False) ->
     """
     lowered = secret.lower()
     if any(word in lowered for word in _WORDS) or hashlib.sha256(secret.encode()).hexdigest() in _DOCUMENTED:
+        return True
+    if (len(secret) >= _MIN_DISTINCT and len(set(secret)) == 1) or _ALPHABET.match(lowered) is not None:
         return True
     if short:
         return _SHORT.match(lowered) is not None or (

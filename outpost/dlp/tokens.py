@@ -22,13 +22,20 @@ _SINGLE: Final = "\u2e80"
 class Words:
     """The words of a normalised text as they stand there, and where they are."""
 
-    __slots__ = ("_pattern", "_spans", "text", "words")
+    __slots__ = ("_pattern", "_spans", "_words", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._pattern = _ASCII_WORD if text.isascii() else _WORD
-        self.words: list[str] = self._pattern.findall(text)
+        self._words: list[str] | None = None
         self._spans: list[tuple[int, int]] | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The words, in order; found when first asked for."""
+        if self._words is None:
+            self._words = self._pattern.findall(self.text)
+        return self._words
 
     @property
     def spans(self) -> Sequence[tuple[int, int]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.graph import opset
 from outpost.models.options import SessionOptions
 from outpost.models.pack import Pack
 from outpost.models.scores import Floats
@@ -51,9 +52,12 @@ class Session:
         self.provider = available(options.provider)
         on_gpu = self.provider in (Provider.CUDA, Provider.TENSORRT)
         name = HALF_PRECISION_FILE if on_gpu and HALF_PRECISION_FILE in pack.card.files else MODEL_FILE
+        content = pack.read(name)
+        if name == MODEL_FILE and opset(content) != pack.card.opset:
+            raise PackInvalid(f"the graph is of opset {opset(content)}, and its card says {pack.card.opset}")
         try:
             self._session = ort.InferenceSession(
-                pack.read(name), _settings(options), providers=_providers(self.provider, options)
+                content, _settings(options), providers=_providers(self.provider, options)
             )
         except _ERRORS as err:
             raise PackInvalid(f"{pack.folder / name}: not a graph this runtime can run") from err
@@ -78,6 +82,23 @@ class Session:
         except MemoryError as err:
             raise ModelUnavailable("the model ran out of memory") from err
         return {name: np.asarray(array, np.float32) for name, array in zip(self._outputs, arrays, strict=True)}
+
+
+def described(content: bytes) -> tuple[list[str], dict[str, int]]:
+    """Names of a graph's inputs, and its outputs with their number of axes.
+
+    Raises:
+        PackInvalid: It is no graph that this runtime can run.
+    """
+    try:
+        session = ort.InferenceSession(
+            content, _settings(SessionOptions(Provider.CPU)), providers=[_NAMES[Provider.CPU]]
+        )
+    except _ERRORS as err:
+        raise PackInvalid(
+            "the graph is none that this runtime can run; weights in a file of their own are not read"
+        ) from err
+    return [item.name for item in session.get_inputs()], {o.name: len(o.shape) for o in session.get_outputs()}
 
 
 class Stopper:

@@ -54,3 +54,23 @@ def combined(text: str, patterns: list[Finding], weak: list[Finding], result: Te
     doubted = [weak[index] for index in result.doubted if index < len(weak)]
     findings = merge(patterns, counting(text, reasons), doubted)
     return Judged(findings, dict(result.labels), {f: reasons[f] for f in findings if f in reasons})
+
+
+class TieredScanner:
+    """Patterns and models as one scanner; ``reasons`` gathers what led to the models' findings."""
+
+    def __init__(self, patterns: Callable[[str], list[Finding]], models: Looker, counting: Counting) -> None:
+        self._patterns = patterns
+        self._models = models
+        self._counting = counting
+        self.reasons: dict[Finding, ModelFinding] = {}
+
+    def scan(self, text: str) -> list[Finding]:
+        """What all tiers find in ``text``.
+
+        Raises:
+            CouldNotInspect: It is beyond the engine's bounds, or the models say nothing.
+        """
+        judged = judge_text(self._models, self._counting, text, self._patterns(text))
+        self.reasons |= judged.reasons
+        return judged.findings

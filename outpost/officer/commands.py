@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
@@ -79,7 +80,10 @@ def sign(  # noqa: PLR0913 - the options of one command
     label: LabelOption = "officer",
     secret_file: SecretOption = None,
     seen_file: Annotated[
-        Path | None, typer.Option("--seen", help="What you signed before; default beside the key or the proposal.")
+        Path | None,
+        typer.Option(
+            "--seen", help="What you signed before; default beside the key, or LABEL.seen.json beside the proposal."
+        ),
     ] = None,
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="What you signed last was never published, and you know that.")
@@ -91,7 +95,7 @@ def sign(  # noqa: PLR0913 - the options of one command
     if (key is None) == (key_store is None):
         raise typer.BadParameter("give --key FILE or --key-store URI")
     found = _read(proposal)
-    memory = seen_file or (proposal if key is None else key).with_suffix(SEEN_SUFFIX)
+    memory = seen_file or _memory(proposal, key, label)
     seen = Seen() if withdrawn else _seen(memory)
     _print(review(found, seen), as_json=as_json)
     if not yes and not typer.confirm(f"Sign this for org {found.org_id}?", err=True):
@@ -107,6 +111,11 @@ def sign(  # noqa: PLR0913 - the options of one command
     typer.echo(
         f"Signed. Still missing: {missing}." if left else "Signed. Enough signatures: it can be published.", err=True
     )
+
+
+def _memory(proposal: Path, key: Path | None, label: str) -> Path:
+    """Where what was signed is remembered: of a key in a store by its label, so that it holds for the next proposal."""
+    return proposal.with_name(quote(label, safe="") + SEEN_SUFFIX) if key is None else key.with_suffix(SEEN_SUFFIX)
 
 
 def _signed(found: Proposal, signer: OfficerSigner, seen: Seen) -> Proposal:

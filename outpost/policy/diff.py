@@ -159,6 +159,7 @@ _LISTS: Final = {
     "settings": Effect.LOOSENS,
     "allow": Effect.LOOSENS,
     "custom": Effect.TIGHTENS,
+    "lists": Effect.TIGHTENS,
     "budgets": Effect.TIGHTENS,
     "cases": Effect.TIGHTENS,
 }

@@ -19,6 +19,7 @@ from outpost.errors import BundleRejected
 from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.covers import covers
 from outpost.policy.evaluate import compile_policy
+from outpost.policy.model_rules import only_models_find
 from outpost.policy.smoke import failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.decisions import Action
@@ -289,6 +290,9 @@ def _rule(rule: Rule, path: Path, kinds: Sequence[str]) -> Iterator[_Found]:
             if rule.action is Action.REDACT:
                 message = "nothing can be redacted in what cannot be read: such a request is blocked"
                 yield _Found(POLICY_TARGET, where, Severity.WARNING, "redact-unscannable", message)
+        elif only_models_find(kind):
+            message = f"only a model finds {kind}: an outpost whose model pack does not, or that has none, refuses this"
+            yield _Found(POLICY_TARGET, where, Severity.NOTE, "needs-model", message)
         elif not any(kind_matches(kind, known) for known in kinds):
             message = f"no detector reports {kind}" + _did_you_mean(kind, _with_domains(kinds))
             yield _Found(POLICY_TARGET, where, Severity.WARNING, "unknown-kind", message)
@@ -331,14 +335,16 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
         if setting.detector is not None and setting.detector not in names:
             message = f"there is no detector {setting.detector}" + _did_you_mean(setting.detector, names)
             yield _Found(DETECTORS_TARGET, (*path, "detector"), Severity.WARNING, "unknown-detector", message)
-        elif setting.kind is not None and not any(kind_matches(setting.kind, kind) for kind in every_kind):
+        elif setting.kind is not None and not (
+            only_models_find(setting.kind) or any(kind_matches(setting.kind, kind) for kind in every_kind)
+        ):
             message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
             yield _Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
     yield from _costs(document)
     for number, entry in enumerate(document.allow):
         path = ("allow", number)
         for at, kind in enumerate(entry.kinds):
-            if not any(kind_matches(kind, known) for known in kinds):
+            if not (only_models_find(kind) or any(kind_matches(kind, known) for known in kinds)):
                 message = f"no detector reports {kind}" + _did_you_mean(kind, _with_domains(kinds))
                 yield _Found(DETECTORS_TARGET, (*path, "kinds", at), Severity.WARNING, "unknown-kind", message)
         if entry.values is not None and any(kind.startswith(_CONFIDENTIAL) for kind in entry.kinds):

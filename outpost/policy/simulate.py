@@ -5,7 +5,7 @@ here, from the same compiled rules. What the text becomes is found as in the pro
 is left.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
 from outpost.protocol.findings import Finding
 
+Scan = Callable[[str], list[Finding]]
 MAX_ROUNDS: Final = 8  # as the proxy (decide.py)
 
 
@@ -41,21 +42,22 @@ class Simulation:
     text: str | None
 
 
-def simulate(compiled: Compiled, facts: Facts, text: str) -> Simulation:
-    """Decide about ``text``.
+def simulate(compiled: Compiled, facts: Facts, text: str, scan: Scan | None = None) -> Simulation:
+    """Decide about ``text``; ``scan`` finds more than patterns do (``outpost.models.tiers.TieredScanner``).
 
     Raises:
         CouldNotInspect: It cannot be inspected, or does not become clean.
     """
-    findings = tuple(compiled.engine.scan(text))
+    find = scan or compiled.engine.scan
+    findings = tuple(find(text))
     decision = evaluate(compiled.policy, facts, findings)
     steps = tuple(_explain(compiled, facts, findings))
-    return Simulation(decision, findings, steps, _passed_on(compiled, facts, text))
+    return Simulation(decision, findings, steps, _passed_on(compiled, facts, text, find))
 
 
-def _passed_on(compiled: Compiled, facts: Facts, text: str) -> str | None:
+def _passed_on(compiled: Compiled, facts: Facts, text: str, find: Scan) -> str | None:
     for _ in range(MAX_ROUNDS):
-        findings = compiled.engine.scan(text)
+        findings = find(text)
         decision = evaluate(compiled.policy, facts, findings)
         if decision.action is Action.BLOCK:
             return None

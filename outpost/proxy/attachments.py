@@ -6,11 +6,14 @@ request. A body in which a redaction changed a file is no longer the one that wa
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from outpost.documents.reader import DocumentReader, DocumentText
 from outpost.protocol.findings import Finding
 from outpost.proxy.segments import SEPARATOR, Located, Segment
 from outpost.proxy.surfaces.surface import DETECTOR, Request, invalid
+
+MAX_FILES: Final = 16  # each costs a process; chats of people have a handful
 
 Read = Mapping[bytes, DocumentText]
 
@@ -20,8 +23,12 @@ async def read_attachments(request: Request, reader: DocumentReader) -> Read:
 
     Raises:
         CouldNotInspect: They cannot be read at the moment.
+        Rejected: ``invalid_request``: there are more than ``MAX_FILES``.
     """
-    return {data: await reader.read(data) for data in dict.fromkeys(one.data for one in request.attachments)}
+    files = dict.fromkeys(one.data for one in request.attachments)
+    if len(files) > MAX_FILES:
+        raise invalid(f"the body has more than {MAX_FILES} files")
+    return {data: await reader.read(data) for data in files}
 
 
 def with_attachments(request: Request, read: Read) -> Request:

@@ -7,7 +7,6 @@ released before it is durable; the audit of the answer is durable before the ans
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,13 +25,14 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
-from outpost.proxy.attachments import read_attachments, with_attachments
+from outpost.proxy.attachments import Read, read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
 from outpost.proxy.decide import Inspectable, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Admission, Enforcement
 from outpost.proxy.errors import STATUS, blocked_code, blocked_message
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.headers import answer_headers, inspected_headers
 from outpost.proxy.inspection import Look, Models, look_for
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
@@ -47,7 +47,6 @@ T = TypeVar("T")
 INLINE_SCAN_BYTES: Final = 65_536
 EVENT_STREAM: Final = "text/event-stream"
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
-_HEADER_VALUE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")  # dates, numbers and names; nothing else is a header here
 
 
 class Blocked(Rejected):
@@ -78,6 +77,8 @@ class ProxyParts:
     limits: BodyLimits
     metrics: ProxyMetrics
     clock: Callable[[], datetime]
+    document_limits: BodyLimits | None = None
+    """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
 
@@ -118,29 +119,26 @@ class SurfaceServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         caller = enforcement.keys.authenticate(presented_key, at=at, address=exchange.address)
         exchange.caller = caller
-        raw = await read_body(request, self._parts.limits)
+        parse = self._parser(surface, request)
+        raw = await read_body(request, self._limits(surface))
         exchange.input_bytes = len(raw)
-        parsed = await _off_loop(len(raw), partial(surface.parse_request, raw))
-        parse: Callable[[bytes], Request] = surface.parse_request
-        if not caller.may_use(parsed.model):
+        parsed = await _off_loop(len(raw), partial(parse, raw))
+        if parsed.model and not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
         provider = enforcement.provider_for(parsed.model, surface.dialect.name)
         exchange.provider_id = provider.id
-        headers = _inspected_headers(surface, request, enforcement)
+        headers = inspected_headers(surface, request.headers, enforcement.engine)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
         if parsed.attachments:
             read = await read_attachments(parsed, self._parts.documents)
             parsed = with_attachments(parsed, read)
-
-            def parse(body: bytes) -> Request:
-                return with_attachments(surface.parse_request(body), read)
-
+            parse = partial(_parse_with, parse, read)
         key = redaction_key(enforcement.peppers, self._fallback_key)
         redactor = Redactor(key, raw)
         verdict = await self._judge(enforcement, facts, parsed, parse, redactor)
         exchange.decision = verdict.decision
         if not touches(parsed.segments, verdict.located, ("model",)):
-            exchange.model = parsed.model
+            exchange.model = parsed.model or None
         self._count(verdict, Direction.INPUT)
         event = exchange.decision_event(at, verdict.decision, verdict.located)
         # A plain answer is released together with its own event, which a fast provider brings within the moment.
@@ -164,6 +162,15 @@ class SurfaceServer:
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
+
+    def _limits(self, surface: Surface) -> BodyLimits:
+        return (surface.parse_form and self._parts.document_limits) or self._parts.limits
+
+    @staticmethod
+    def _parser(surface: Surface, request: web.BaseRequest) -> Callable[[bytes], Request]:
+        if surface.parse_form is None:
+            return surface.parse_request
+        return partial(surface.parse_form, request.headers.get("Content-Type", ""))
 
     async def _whole(
         self, call: _Call, answer: aiohttp.ClientResponse, durable: "asyncio.Future[int]"
@@ -189,7 +196,7 @@ class SurfaceServer:
         completion.add_done_callback(retrieve)
         await durable  # often the same commit makes both durable
         await completion
-        headers = _headers(call, answer)
+        headers = answer_headers(call.surface.dialect, exchange, answer.headers)
         response = web.Response(body=body, content_type="application/json", headers=headers)
         exchange.answering = True
         async with _patience(call.request):
@@ -211,7 +218,7 @@ class SurfaceServer:
             shape = call.surface.stream() if call.surface.stream else shape
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
-        response.headers.update(_headers(call, answer))
+        response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
@@ -318,7 +325,8 @@ class SurfaceServer:
         parse: Callable[[bytes], Inspectable],
         redactor: Redactor,
     ) -> Verdict:
-        size = len(parsed.document.raw)
+        # A small file can hold much text: what is scanned counts, not only what came.
+        size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
         look = look_for(self._parts.models, enforcement, facts)
         if look is None:
             run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
@@ -363,28 +371,8 @@ async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
         yield event
 
 
-def _headers(call: _Call, answer: aiohttp.ClientResponse) -> dict[str, str]:
-    dialect, exchange = call.surface.dialect, call.exchange
-    offered = {name: answer.headers.get(name, "") for name in dialect.answer_headers}
-    headers = {name: value for name, value in offered.items() if _HEADER_VALUE.fullmatch(value)}
-    headers["X-Request-Id"] = exchange.request_id
-    if dialect.id_header:
-        headers[dialect.id_header] = exchange.request_id
-    headers["X-Policy-Action"] = str(exchange.action)
-    return headers
-
-
-def _inspected_headers(surface: Surface, request: web.BaseRequest, enforcement: Enforcement) -> dict[str, str]:
-    """Headers of the request that go on to the provider.
-
-    Raises:
-        Rejected: ``invalid_request``: one of them is malformed, or holds what a detector finds.
-    """
-    headers = dict(surface.dialect.request_headers(request.headers))
-    for name, value in headers.items():
-        if enforcement.engine.scan(value):
-            raise Rejected(ErrorCode.INVALID_REQUEST, f"the header '{name}' holds something confidential")
-    return headers
+def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:
+    return with_attachments(parse(body), read)
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:

@@ -44,11 +44,15 @@ class Enforcement:
     """What of the models' findings counts."""
 
     def provider_for(self, model: str, dialect: str = "openai") -> Provider:
-        """Where ``model`` is served to callers who speak ``dialect``.
+        """Where ``model`` is served to callers who speak ``dialect``; without a model, who serves any or all there is.
 
         Raises:
             Rejected: ``unknown_model``.
         """
+        if not model:
+            speaking = {provider.id: provider for (spoken, _), provider in self.providers.items() if spoken == dialect}
+            if len(speaking) == 1:
+                return next(iter(speaking.values()))
         provider = self.providers.get((dialect, model)) or self.providers.get((dialect, "*"))
         if provider is None:
             message = f"no provider of the policy bundle serves this model in {dialect}'s API"

@@ -136,7 +136,7 @@ class Forwarder:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost", **more}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         request = self._session.request(
             method,
             provider.base_url + path,

@@ -8,7 +8,7 @@ they are put to the inference process, together with what patterns found, and th
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
@@ -20,6 +20,9 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import Question
 from outpost.proxy.enforcement import Enforcement
+
+MESSAGE_CHARS: Final = 16_384
+"""Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
 
 class Models(Protocol):
@@ -57,7 +60,8 @@ class Look:
 
     async def _one(self, question: Question) -> list[Finding]:
         weak = [finding for finding in question.patterns if is_weak(finding)]
-        result = await self.models.look(question.text, weak)
+        priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
+        result = await self.models.look(question.text, weak, priority=priority)
         return combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
 
 

@@ -67,7 +67,10 @@ class _Held:
 
 @dataclass(slots=True)
 class _Channel:
-    """One text that arrives in pieces. ``fed`` counts received characters, ``released`` those read by the scanner."""
+    """One text that arrives in pieces. ``fed`` counts received characters, ``released`` those read by the scanner.
+
+    ``edited`` is the end of the last text replaced, among the received ones.
+    """
 
     scanner: TextScanner
     unescaper: Unescaper = field(default_factory=Unescaper)
@@ -75,6 +78,7 @@ class _Channel:
     run: str | None = None
     fed: int = 0
     released: int = 0
+    edited: int = 0
     pieces: deque[tuple[_Held, Leaf, int, int]] = field(default_factory=deque)
 
 
@@ -320,8 +324,11 @@ class StreamInspector:
         received = channel.unescaper.received
         for part in released:
             for finding, instead in self._judge(part.findings, part.text):
-                start, end = channel.released + finding.start, channel.released + finding.end
-                self._edit(channel.pieces, Span(received(start), received(end), instead))
+                start = received(channel.released + finding.start)
+                end = received(channel.released + finding.end)
+                # Of two that overlap the first gives the label, as in a text that comes whole.
+                self._edit(channel.pieces, Span(start, end, instead if start >= channel.edited else ""))
+                channel.edited = max(channel.edited, end)
             if self.blocked:
                 return
             channel.released += len(part.text)

@@ -51,6 +51,16 @@ def test_every_type_is_there_and_labelled_where_it_stands(small: sets.HeldOut):
     assert small.strict < small.positives.kinds.keys()
 
 
+def test_the_second_generation_has_other_formats_and_no_text_of_the_first(small: sets.HeldOut):
+    second = sets.build(seed=5, per_type=1, generation=2)
+
+    assert {label.label for one in second.positives.samples for label in one.labels} == {
+        one.label for one in sets.SECOND
+    }
+    assert not {one.text for one in second.positives.samples} & {one.text for one in small.positives.samples}
+    assert second.placeholders.keys().isdisjoint(small.placeholders.keys() - {"placeholder"})
+
+
 def test_a_seed_gives_the_same_texts_but_for_private_keys(small: sets.HeldOut):
     again = sets.build(seed=5, per_type=1)
 

@@ -83,3 +83,8 @@ def test_a_token_and_two_files_are_three_officers(run, tmp_path):
     ok(run("control-plane", "policy", "publish", "--proposal", "one.json", "--proposal", "two.json"))
     status = json.loads(ok(run("control-plane", "policy", "status", "--json")).stdout)
     assert [row["signed_by"] for row in status] == ["officers"] * 2 + ["this control plane"] * 3
+
+    assert (tmp_path / "officer3.seen.json").exists()  # of a key in a token too, whatever the proposal is called
+    (tmp_path / "appoint.json").rename(tmp_path / "older.json")
+    refused = run("outpost", "policy", "sign", "older.json", "--yes", *STORE)
+    assert (refused.returncode, "were signed with this key" in refused.stderr) == (1, True)

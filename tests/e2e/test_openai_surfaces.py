@@ -65,6 +65,7 @@ CALLS: dict[str, Call] = {
     "embeddings as numbers": lambda c: c.embeddings.create(model="standin-mini", input="a", encoding_format="float"),
     "moderation": lambda c: c.moderations.create(model="standin-mini", input=["a", "b"]),
 }
+UPLOAD = ("report.txt", b"all is well", "text/plain")
 PROMPTS: dict[str, Call] = {
     "response": lambda c: c.responses.create(model=MODEL, input="x", instructions=f"It is {CARD}"),
     "response, tool result": lambda c: c.responses.create(
@@ -98,6 +99,16 @@ async def test_policy_acts_on_prompts(outpost: Target, upstream: Upstream, name:
             await PROMPTS[name](made)
     assert refused.value.code == "policy_blocked"
     assert not upstream.requests
+
+
+async def test_a_file_is_uploaded_or_kept(outpost: Target, upstream: Upstream) -> None:
+    async with client(outpost) as made:
+        uploaded = await made.files.create(file=UPLOAD, purpose="user_data")
+        with pytest.raises(openai.PermissionDeniedError):
+            await made.files.create(file=("report.txt", f"card {CARD}".encode()), purpose="user_data")
+    assert uploaded.object == "file"
+    assert len(upstream.requests) == 1
+    assert b"all is well" in upstream.requests[0].body
 
 
 async def test_text_that_came_as_token_numbers_is_unreadable(upstream: Upstream) -> None:

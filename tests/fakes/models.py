@@ -16,9 +16,11 @@ class FakeModels:
         self.kinds = None if kinds is None else frozenset(kinds)
         self.down = False
         self.asked = []
+        self.priorities = []
 
     async def look(self, text, weak=(), *, priority=0):
         self.asked.append(text)
+        self.priorities.append(priority)
         if self.down:
             raise ModelUnavailable("down")
         spans = [("pii.person", *m.span(), Tier.ENTITY_MODEL) for m in re.finditer(NAME, text)]

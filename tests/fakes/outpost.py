@@ -135,6 +135,7 @@ async def running_outpost(
             audit=audit,
             forwarder=make_forwarder(config, session, lambda _provider: provider_key),
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
+            document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=clock,
             models=models,

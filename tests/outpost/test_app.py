@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import local_list_keys, local_provider_keys, offered_kinds, open_outpost, serve
+from outpost.app import offered_kinds, open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
@@ -23,7 +23,6 @@ from outpost.dlp.dictionary import build_words
 from outpost.errors import (
     BundleRejected,
     CacheCorrupt,
-    ConfigError,
     IdentityInvalid,
     OutpostError,
     Rejected,
@@ -482,25 +481,6 @@ async def test_lists_need_their_key_sealed_or_from_a_file(identity, config, plan
     with closing(open_outpost(local, clock=clock)) as outpost:
         (await outpost.in_force.prepare(stored))()
         assert outpost.admission.enforcement.engine.scan("Quxley") != []
-
-
-def test_list_key_files_are_read_or_all_named(tmp_path):
-    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
-    (tmp_path / "other").write_text("x", "utf-8")
-    assert local_list_keys(Config(list_key_files=[tmp_path / "key.json"])) == {KEY.id: KEY.value}
-    with pytest.raises(ConfigError) as caught:
-        local_list_keys(Config(list_key_files=[tmp_path / "other", tmp_path / "missing"]))
-    assert len(caught.value.problems) == 2
-
-
-def test_unreadable_provider_keys_are_listed_at_once(tmp_path):
-    (tmp_path / "empty").write_text(" \n")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    files = {name: tmp_path / name for name in ("missing", "empty", "binary")}
-    with pytest.raises(ConfigError) as caught:
-        local_provider_keys(Config(provider_key_files=files, provider_keys={"blank": ""}))
-    assert len(caught.value.problems) == 4
-    assert "No such file" in str(caught.value)
 
 
 # Serving

@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outpost.cli import cli
+from tests.fakes.model_pack import write_pack
 
 POLICY = {
     "schema_version": "1",
@@ -38,7 +39,7 @@ def write(name, value) -> str:
 
 
 def run(*arguments, text=None):
-    return CliRunner().invoke(cli, ["policy", *arguments], input=text)
+    return CliRunner().invoke(cli, ["policy", *map(str, arguments)], input=text)
 
 
 def test_lint_says_where_and_shows_the_line(folder):
@@ -134,7 +135,14 @@ def test_simulate_for_programs(folder):
     done = run("simulate", "text.txt", "--direction", "output", "--json")
     said = json.loads(done.stdout)
     assert (said["action"], said["rule"], said["text"]) == ("BLOCK", "p/default", None)
-    assert said["findings"][0] == {"kind": "pii.email", "start": 0, "end": 11, "score": 0.95, "detector": "email"}
+    assert said["findings"][0] == {
+        "kind": "pii.email",
+        "start": 0,
+        "end": 11,
+        "score": 0.95,
+        "detector": "email",
+        "tier": 1,
+    }
     assert said["rules"][1]["why"] == "direction is output, not input"
     assert MAIL not in done.stdout
 
@@ -159,3 +167,19 @@ def test_documents_that_do_not_compile_simulate_nothing(folder):
     done = run("simulate", text="x")
     assert done.exit_code == 1
     assert "custom rule c" in done.stderr
+
+
+def test_simulate_with_models_says_what_led_to_their_findings(folder, tmp_path):
+    pack = write_pack(tmp_path / "pack")
+    rule = {"id": "r", "sequence": 1, "when": {"findings": ["pii.person"]}, "action": "REDACT"}
+    packs = [{"id": "p", "sequence": 1, "default": "ALLOW", "rules": [rule]}]
+    documents = write("people.json", json.dumps({"schema_version": "1", "packs": packs}))
+    words = ("simulate", "-d", documents, "--models", pack)
+    outcome = json.loads(run(*words, "--json", text="the note of Ana Silva").stdout)
+    assert (outcome["action"], outcome["text"]) == ("REDACT", "the note of [REDACTED:pii.person]")
+    (finding,) = outcome["findings"]
+    assert (finding["tier"], finding["explanation"]["label"], finding["explanation"]["threshold"]) == (2, "PERSON", 0.7)
+    assert "PERSON 1.00, counts from 0.70" in run(*words, text="the note of Ana Silva").stdout
+    case = {"id": "c", "text": "Ana", "direction": "input", "expect": {"action": "REDACT", "kinds": ["pii.person"]}}
+    assert run(*words, "--cases", write("case.jsonl", json.dumps(case))).exit_code == 0
+    assert "card.json" in run("simulate", "-d", documents, "--models", tmp_path, text="x").stderr

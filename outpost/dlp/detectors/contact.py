@@ -7,7 +7,7 @@ matcher is never run over text: it costs milliseconds per kilobyte.
 # ruff: noqa: E501 - patterns and tables
 
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -90,6 +90,11 @@ _PLANS = (
     "BR",
     "ZA",
 )
+# Directly before a number that is another one, however it is printed.
+_OTHER_NUMBERS = (
+    "part no", "part number", "order", "order no", "order number", "item", "item no", "sku", "ref", "reference", "invoice", "ticket",
+    "serial", "serial number", "model", "article", "product", "product code", "batch", "lot", "version", "isbn", "tracking number",
+)  # fmt: skip
 # Countries in which the prefix 0 is always written in national numbers.
 _ZERO_PLANS = (
     "GB", "DE", "FR", "NL", "BE", "CH", "AT", "IE", "SE", "FI", "AU", "NZ", "IN", "JP", "CN", "ZA", "IL", "TR", "KR", "TW", "UA",
@@ -138,7 +143,8 @@ def looks_dialled(matched: str) -> bool:
 
 
 def _holds_date(groups: list[str]) -> bool:
-    return any(map(_is_date, zip(groups, groups[1:], groups[2:], strict=False)))
+    years = len(groups) > 1 and all(len(group) == 4 and group[:2] in {"19", "20"} for group in groups)  # noqa: PLR2004 - digits
+    return years or any(map(_is_date, zip(groups, groups[1:], groups[2:], strict=False)))
 
 
 def _is_date(groups: tuple[str, str, str]) -> bool:
@@ -234,7 +240,11 @@ def _row(neighbour: str) -> bool:
 
 def find_dialled_abroad(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """The longest valid number behind the match's two zeros; if it is printed in groups, one that is possible, too."""
-    if touches_word(text[max(0, start - 1) : start]):
+    if (
+        touches_word(text[max(0, start - 1) : start])
+        or _row(text[max(0, start - 2) : start][::-1])
+        or _row(text[end : end + 2])
+    ):
         return
     stop = end
     while stop - start >= 10:  # noqa: PLR2004 - two zeros and eight digits
@@ -244,6 +254,16 @@ def find_dialled_abroad(text: str, start: int, end: int) -> Iterable[tuple[int, 
         stop = max(text.rfind(separator, start, stop) for separator in " ./-(x")
         while stop > start and not text[stop - 1].isdigit():
             stop -= 1
+
+
+def _unless_traced(valid: Callable[[str], bool]) -> Callable[[str, int, int], Iterable[tuple[int, int]]]:
+    """``valid``, but not behind "most recent call last": the word of telephones that code says most."""
+
+    def find(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+        if valid(text[start:end]) and "call last" not in before(text, start):
+            yield start, end
+
+    return find
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -295,6 +315,7 @@ DETECTORS: tuple[Detector, ...] = (
         base_score=0.6,
         context_words=_PHONE_WORDS,
         context_score=0.9,
+        refuse_words=_OTHER_NUMBERS,
         glue="-.+/",
     ),
     Detector(
@@ -307,6 +328,7 @@ DETECTORS: tuple[Detector, ...] = (
         base_score=0.6,
         context_words=_PHONE_WORDS,
         context_score=0.9,
+        refuse_words=_OTHER_NUMBERS,
         glue="-.+",
     ),
     Detector(
@@ -325,7 +347,7 @@ DETECTORS: tuple[Detector, ...] = (
         kind="pii.phone",
         pattern=_NATIONAL,
         trigger=r"[0-9() ./-]{7}",
-        validate=valid_national,
+        find=_unless_traced(valid_national),
         base_score=0.2,
         context_words=_PHONE_WORDS,
         context_score=0.75,
@@ -337,7 +359,7 @@ DETECTORS: tuple[Detector, ...] = (
         kind="pii.phone",
         pattern=_NATIONAL,
         trigger=r"[0-9() ./-]{7}",
-        validate=looks_dialled,
+        find=_unless_traced(looks_dialled),
         base_score=0.1,
         context_words=_PHONE_WORDS,
         context_score=0.6,

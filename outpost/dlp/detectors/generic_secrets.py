@@ -36,9 +36,9 @@ _CLOSE = r"(?:\\{0,3}[\"'`][)\]]{0,2}|[)\]]{0,2})"
 _TYPE = r"(?::\s{0,2}(?i:str|string|secretstr)\b)?"
 _VERB = r"(?:(?i:is|was|ist|lautet|war|est|es|era)\b|[\xe8\xe9\xc8\xc9])(?:\s{0,2}(?::|now\b|jetzt\b))?"
 _SIGN = rf"\s{{0,8}}(?:=>|:=|->|={{1,3}}|::?|[>(]|{_VERB})\s{{0,8}}"
-_OPEN = r"(?:(?i:value\b\s{0,3}=?\s{0,3}|bearer\s{1,3}|[bruf]\b))?[(\[{]?\\{0,3}"
+_OPEN = r"(?:(?i:value\b\s{0,3}=?\s{0,3}|bearer\s{1,3}))?[(\[{]?\\{0,3}"
 # Up to four words in quotes. Without bounds on their length: those would multiply RE2's states.
-_QUOTED = "|".join(rf"{q}[^{q}\s]*(?: [^{q}\s]*){{0,3}}{q}?" for q in "\"'`")
+_QUOTED = "|".join(rf"[bruf]?{q}[^{q}\s]*(?: [^{q}\s]*){{0,3}}{q}?" for q in "\"'`")
 _VALUE = rf"(?:{_QUOTED}|(?:[^\s\"'`<>;-][^\s\"'`<>;]*)?)"
 # define('DB_PASSWORD', 'x'); or blanks only: password x, <add key="Password" value="x">
 _GAP = r"[\"'`][)\]]{0,2},\s{0,16}"
@@ -98,9 +98,9 @@ _REFERENCE = re2.compile(
     r"input|prompt|"
     r"new |await |function|lambda|return|import|from |sha\d+[:-]|type\w*\.|string|bool|int\b|varchar|text\b|"
     r"char\b|null|nil|"
-    r"none|secretstr|undefined|true|false|required|optional|nullable|empty|hidden|masked|secret$|token$|"
+    r"none|secretstr|bytes\b|bytearray|any\b|object\b|number\b|undefined|true|false|required|optional|nullable|empty|hidden|masked|secret$|token$|"
     r"pass(?:word|wd|phrase)?\d{0,3}$|"
-    r"default$|unset|missing|invalid|value|test$|foo|bar$|baz$|n/a|tbd|todo|yes$|no$|x{2,}|the\b|your|my[_-]|a$)"
+    r"default$|unset|missing|invalid|value|test$|foo|bar$|baz$|n/a|tbd|todo|yes$|no$|x{2,}$|x{4,}|the\b|your|my[_-]|a$)"
 )
 # Names of variables; and values that begin or end as a vendor's keys do: its detector would have taken a whole one.
 _OTHER_VALUE = re2.compile(
@@ -115,6 +115,12 @@ _UUID = re2.compile(r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _ID_KEY = re2.compile(r"^(?:[_-]|[a-z])?[Kk][Ee][Yy]$")
 _FINGERPRINT = re2.compile(r"^[0-9A-F]+$")
 _PHRASE, _MIN_PHRASE = re2.compile(r"^[0-9A-Za-z]+[#!@%^&*][0-9A-Za-z!#@%^&*]+$"), 12
+_GROUP = re2.compile(r"\(\?P?<[a-z_]{0,20}$")  # of a regular expression
+_MOST = 0.7
+_UNPACKED = re2.compile(r"[0-9A-Za-z_],\s?$")  # user, password = …
+_HUMPS = re2.compile(r"[A-Z][a-z]{2,}")
+_REFERRED = re2.compile(r"^[0-9A-Za-z_.:()\[\]{}>%-]*$")
+_PREFIXED = re2.compile("^[bruf][\"'`]")
 _TRAILING = ".,:;?)]}|\\"
 _LOGIN = re2.compile(
     r"(?i)(?:user(?:[ _-]?(?:name|id))?|login|e-?mail|account|uid|usuario|utilisateur|utente|benutzer(?:name)?|"
@@ -137,7 +143,7 @@ _FLAG = re2.compile(r"(?:^|[\s\"'`(])--?(?:[a-z0-9]+-){0,3}$")
 _FORMAL = re2.compile(
     r"(?i)\blogin \S{1,40}\s{1,8}$|(?:uid|user(?: ?id| ?name)?|server|data ?source|database|initial catalog|host|"
     r"dsn|driver|port)\s?="
-    r"[^;\n]{1,40};[\s\"'&+]{0,6}[a-z_ ]{0,8}$|[?&][a-z_]{0,12}$"
+    r"[^;\n]{1,40};[\s\"'&+]{0,6}[a-z_ ]{0,8}$|[?&][a-z_]{0,12}$|\bdefine\(\s?[\"'][a-z_]{0,24}$"
 )
 
 
@@ -169,6 +175,8 @@ def read(text: str, start: int, end: int) -> Assignment | None:
     name, tail, sign, value = match.groups()
     sign = "=" if "value" in sign.lower() else sign.strip().strip("\"'`")
     at = start + match.start(4)
+    if _PREFIXED.match(value) is not None:  # f"…", r'…'
+        value, at = value[1:], at + 1
     quote = value[:1] if value[:1] in "\"'`" else ""
     if quote:
         value = value[1:].removesuffix(quote).removesuffix("\\")
@@ -214,6 +222,8 @@ def _plausible_password(a: Assignment, *, formal: bool) -> bool:
         return (letters and (digits or signs) and len(value) > _MIN_PASSWORD) or (value.isdigit() and a.sign != "")
     if " " in value:
         return digits and signs
+    if a.sign == ",":
+        return digits or signs or formal
     if a.quoted:
         return digits or signs or not _sentence_like(value)
     if _PATH.match(value) is not None and not digits:
@@ -238,6 +248,9 @@ def _plausible_token(a: Assignment) -> bool:
         return False
     if _UUID.match(value) is not None and _ID_KEY.match(a.name) is not None:
         return False  # of a row or an object, as far as anybody can say
+    humps = _HUMPS.findall(value) if not a.quoted and value.isalnum() else ()
+    if len(humps) > 2 and sum(map(len, humps)) > _MOST * len(value):  # noqa: PLR2004 - words of a type's name
+        return False
     return is_random(value) or _made_up(value) or _pass_phrase(a)
 
 
@@ -262,8 +275,16 @@ def _made_up(value: str) -> bool:
 
 
 def _named_otherwise(a: Assignment, lead: str) -> bool:
-    if _OTHER_NAME.match(a.tail) is not None or _OTHER_BEFORE.search(lead) is not None:
+    if (
+        _OTHER_NAME.match(a.tail) is not None
+        or _OTHER_BEFORE.search(lead) is not None
+        or _GROUP.search(lead) is not None
+    ):
         return True
+    if a.sign == "=" and not a.quoted and _UNPACKED.search(lead) is not None:
+        return True
+    if (a.sign == "(" and a.tail[:1] == ".") or "..." in a.value or a.value.startswith(("http://", "https://")):
+        return True  # a method, what was cut, or an address
     return a.name.lower() == "token" and a.tail[:1] == "s"
 
 
@@ -275,7 +296,13 @@ def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
     if vague and ((other := _ANY_KEY_BEFORE.search(lead)) is None or _KEY_OF_OTHERS.match(other[1]) is not None):
         return None  # first, for the word is common
     a = read(text, start, end)
-    if a is None or (vague and not _surely_key(a)) or not a.value.isprintable() or _named_otherwise(a, lead):
+    if (
+        a is None
+        or _is_parameter(text, start, a)
+        or (vague and not _surely_key(a))
+        or not a.value.isprintable()
+        or _named_otherwise(a, lead)
+    ):
         return None
     if not a.password and _OTHER_VALUE.search(a.value) is not None:
         return None
@@ -285,8 +312,7 @@ def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
         return None
     if a.password and not formal and looks_typed(a.value) and len(a.value) >= _MIN_BARE:
         return None
-    strange = a.password and a.quoted and len(a.value) >= _MIN_TOKEN and not a.value[1:].isalnum()
-    signed = (formal or strange) and a.value[0] in "#!@" and a.value[1:2].isalnum()
+    signed = (formal and a.value[0] in "#!@" and a.value[1:2].isalnum()) or (a.password and _strange(a.value))
     if not salt and not signed and _REFERENCE.match(a.value.lstrip("\"'`")) is not None:
         return None
     if not a.quoted and (_CALL.match(a.value) is not None or a.sign in {"(", ","}):
@@ -295,6 +321,19 @@ def _secret(text: str, start: int, end: int, lead: str) -> Assignment | None:
         return None
     plausible = _plausible_password(a, formal=formal) if a.password else _plausible_token(a)
     return a if plausible else None
+
+
+def _is_parameter(text: str, start: int, a: Assignment) -> bool:
+    """Whether the name alone stands in brackets, as the parameter of a function does."""
+    return text[max(0, start - 1) : start] == "(" and text[start + len(a.name) + len(a.tail)] == ")"
+
+
+def _strange(value: str) -> bool:
+    """A password that begins with a sign, as references do, but is none: letters, digits and more signs behind it."""
+    rest = value[1:]
+    mixed = any(map(str.isdigit, rest)) and any(map(str.isalpha, rest)) and rest[:1].isalnum()
+    long = mixed and len(value) > _MIN_TOKEN and value[0] in "#!@$*%&"
+    return long and (_REFERRED.match(rest) is None or (rest.isalnum() and not rest.isupper() and is_random(rest)))
 
 
 def _stands_bare(a: Assignment, lead: str) -> bool:

@@ -49,7 +49,7 @@ _MBI_PRINTED = (
 )
 _PLAN_WORDS = (
     "member id|member number|member no|member #|subscriber id|subscriber number|policy number|group number|"
-    "health plan|insurance id|insurance number|health insurance|beneficiary|medicaid|krankenversicherung|"
+    "health plan|insurance id|my insurance number|medical insurance|patient insurance|health insurance|beneficiary|medicaid|krankenversicherung|"
     "versichertennummer|mutuelle|insured id|plan id"
 )
 

@@ -38,7 +38,7 @@ _CODE_WORDS = (
     r"(?:zip(?:[ _-]?code)?s?|postal(?:[ _-]?code)?|post[_-]?code|plz|postleitzahl|cap|cep|npa|postnummer|postnr\.?|pocztowy|"
     r"postinumero|pin[_-]?code)"
 )
-_STATES = "(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|PR|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])"
+_STATES = "(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])"
 
 IDENTIFIERS = (
     Identifier("nl-postcode", "pii.address.postcode", ("9999 AA",), 1, (*_WORDS, "postcode"), "1012 AB", printed=Shape.UNCOMMON),
@@ -53,6 +53,10 @@ _TYPES = split(
     "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Parkway|Pkwy|Highway|Hwy|"
     "Crescent|Close|Gardens|Mews|Grove|Way|Circle|Cir|Square|Sq|Trail|Trl|Alley|Loop|Pike|Turnpike|Plaza|Parade|Esplanade|"
     "Quay|Walk|Row|Rise|Crossing|Path|Freeway|Expressway|Bypass|Causeway|Wharf|Terr|Cres|Pde"
+)
+# Of the Free Software Foundation, in the heads of free software's files.
+_OF_LICENCES = frozenset(
+    {"51 Franklin Street", "51 Franklin St", "59 Temple Place", "675 Massachusetts Ave", "31 Milk Street"}
 )
 _TYPE = f"(?:{'|'.join(_TYPES)})"
 _ROMANCE_TAIL = r"(?:ue|venue|oulevard|hemin|ll\xe9e|mpasse|uai)"
@@ -113,7 +117,7 @@ DETECTORS = (
         kind="pii.address.street",
         pattern=rf"{GROWS}\b(?:[0-9]{{1,5}}[A-Z]? [A-Z](?:[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}} ({_TYPE})\b|[a-z\xdf-\xff'.-]*(?: {_NAME}){{0,3}})|[0-9]{{1,5}}[A-Z]\b)",
         trigger="[0-9] ?[A-Z]",
-        validate=lambda line: line.rpartition(" ")[2] in _TYPES and line.count(" ") > 1,
+        validate=lambda line: line.rpartition(" ")[2] in _TYPES and line.count(" ") > 1 and line not in _OF_LICENCES,
         base_score=0.75,
         open_ended_chars=24,
     ),

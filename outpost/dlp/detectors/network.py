@@ -52,11 +52,17 @@ _VERSION_BEFORE = re2.compile(
 )
 
 
+# Public resolvers, the low addresses that texts name.
+_RESOLVERS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.1", "4.2.2.2"})
+
+
 def _is_versionlike(written: str) -> bool:
     """Four small numbers: addresses so low belong to few, versions are like that."""
+    if written in _RESOLVERS:
+        return False
     numbers = list(map(int, written.split(".")))
     low = numbers[0] < 10 and max(numbers) < 100  # noqa: PLR2004 - of one and of two digits
-    return low or (numbers[0] != 10 and max(numbers) < 40)  # noqa: PLR2004 - 10.0.0.0/8 is private (RFC 1918)
+    return low or (numbers[0] != 10 and max(numbers) < 48)  # noqa: PLR2004 - 10.0.0.0/8 is private (RFC 1918)
 
 
 def find_ipv4(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:

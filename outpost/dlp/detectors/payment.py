@@ -138,11 +138,12 @@ _ROW_BEFORE, _ROW_AFTER = (
 
 
 def _within_row(text: str, begin: int, stop: int, size: int) -> bool:
-    """Whether groups of four digits stand on both sides that are no cards: a table, of which any four may pass a check."""
+    """Whether groups of four stand on both sides, or four of them on one, that are no card: a table; any four may pass."""
     if size != 4:  # noqa: PLR2004 - the groups that cards and tables share
         return False
     before, after = _ROW_BEFORE.search(text[max(0, begin - 21) : begin]), _ROW_AFTER.match(text[stop : stop + 21])
-    return before is not None and after is not None and not any(map(_is_card, (before[1], after[1])))
+    sides = [match[1] for match in (before, after) if match is not None]
+    return (len(sides) > 1 or any(len(side) > 16 for side in sides)) and not any(map(_is_card, sides))  # noqa: PLR2004 - digits
 
 
 def _is_card(groups: str) -> bool:

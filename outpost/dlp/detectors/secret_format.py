@@ -15,6 +15,7 @@ import re2
 from outpost.dlp.before import before
 from outpost.dlp.detector import Detector, touches_word
 from outpost.dlp.placeholders import is_placeholder, looks_typed
+from outpost.dlp.rarity import bits_per_sign
 
 Validator = Callable[[str], bool]
 Spans = Callable[[str, int, int], Iterable[tuple[int, int]]]
@@ -45,6 +46,15 @@ _TELLING = r"key|token|secret|passw|pwd|auth|credential|access|private|(?:^|[^a-
 _ASSIGNED = r"^[0-9A-Za-z_.\-\[\]]{0,40}[\"'`\]]{0,2}\s{0,8}(?:=>|:=|[:=,])\s{0,8}[\"'`]{0,3}$"
 _WORDS = re2.compile(rf"(?i){_TELLING}")
 _ASSIGNS = re2.compile(_ASSIGNED)
+
+
+# Random letters and digits cost more, names of variables less (``rarity.py``).
+_NO_WORDS_BITS = 4.65
+
+
+def no_words(secret: str) -> bool:
+    """Whether letters and digits mix as they do in no name: for prefixes that names of variables begin with, too."""
+    return any(map(str.isdigit, secret)) and any(map(str.isalpha, secret)) and bits_per_sign(secret) > _NO_WORDS_BITS
 
 
 def begins_token(text: str, start: int) -> bool:

@@ -168,7 +168,7 @@ DETECTORS = (
         name="stripe-key",
         kind="secret.stripe_key",
         # pk_ keys are made to be published.
-        pattern=r"\b(?:(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z+/]{32,})\b",
+        pattern=r"\b(?:(?:sk|rk)_(?:live|test|prod)_[0-9A-Za-z]{14,}|whsec_[0-9A-Za-z+/]{32,})\b",
         validate=is_real,
         doubts=looks_typed,
         base_score=0.95,

@@ -47,6 +47,8 @@ def _reads(*, store: bool) -> Spans:
             return
         if password.partition("/")[0].isdigit() and "/" in password:
             return  # a port, and an @ in the path
+        if not store and text[end : end + 1] in {"", "/"}:
+            return  # no host
         if (_STORES.search(scheme) is not None) is store:
             yield start + 3, end - 1
 

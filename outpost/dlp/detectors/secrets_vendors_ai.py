@@ -10,6 +10,7 @@ DETECTORS = prefixed(
         ("cerebras_key", r"csk-[0-9a-z]{48}"),
         ("cursor_key", r"key_[0-9a-f]{64}"),
         ("databento_key", r"db-[0-9A-Za-z]{29}"),
+        ("devin_key", r"apk_(?:user_)?[0-9A-Za-z+/]{80,180}={0,2}"),
         ("devin_token", r"cog_[a-z2-7]{52}"),
         ("elevenlabs_key", r"sk_[0-9a-f]{48}"),
         ("firecrawl_key", r"fc-[0-9a-f]{32}"),
@@ -20,8 +21,9 @@ DETECTORS = prefixed(
         ("huggingface_org_token", r"api_org_[A-Za-z]{34}"),
         ("jina_key", r"jina_[0-9a-f]{32}[0-9A-Za-z_-]{28}"),
         ("langfuse_secret_key", r"sk-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-        ("langsmith_key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
+        ("langsmith_key", r"lsv2_(?:pt|sk)_[0-9A-Fa-f]{32}_[0-9A-Fa-f]{10}"),
         ("llamacloud_key", r"llx-[0-9A-Za-z]{48}"),
+        ("minimax_key", r"sk-api-[0-9A-Za-z_-]{119}"),
         ("nvidia_key", r"nvapi-[0-9A-Za-z_-]{60,70}"),
         ("openrouter_key", r"sk-or-v1-[0-9a-f]{64}"),
         ("perplexity_key", r"pplx-[0-9A-Za-z]{48}"),
@@ -35,6 +37,6 @@ DETECTORS = prefixed(
         ("vercel_ai_gateway_key", r"vck_[0-9A-Za-z_-]{56}"),
         ("voyage_key", r"pa-[0-9A-Za-z_-]{43}"),
         ("wandb_key", r"wandb_v1_[0-9A-Za-z_]{77}"),
-        ("xai_key", r"xai-[0-9A-Za-z_]{70,90}"),
+        ("xai_key", r"xai-[0-9A-Za-z_-]{70,120}"),
     )
 )

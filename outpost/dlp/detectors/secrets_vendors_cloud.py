@@ -2,7 +2,7 @@
 
 import base64
 
-from outpost.dlp.detectors.secret_format import prefixed
+from outpost.dlp.detectors.secret_format import no_words, prefixed
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -20,8 +20,8 @@ DETECTORS = prefixed(
         ("age_secret_key", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}"),
         ("age_plugin_key", r"AGE-PLUGIN-[0-9A-Z]{2,16}-1[02-9AC-HJ-NP-Z]{58,}"),
         ("aiven_token", r"AVNS_[0-9A-Za-z_-]{16,24}"),
-        ("alibaba_access_key", r"LTAI[0-9A-Za-z]{20}"),
-        ("alibaba_sts_key", r"STS\.N[0-9A-Za-z]{24,64}"),
+        ("alibaba_access_key", r"LTAI[0-9A-Za-z]{17,24}"),
+        ("alibaba_sts_key", r"STS\.[0-9A-Za-z]{20,64}", no_words),
         ("astra_token", r"AstraCS:[0-9A-Za-z]{24}:[0-9a-f]{64}"),
         (
             "authress_key",
@@ -55,8 +55,8 @@ DETECTORS = prefixed(
         ("digitalocean_pat", r"dop_v1_[0-9a-f]{64}"),
         ("digitalocean_refresh_token", r"dor_v1_[0-9a-f]{64}"),
         ("digitalocean_spaces_key", r"DO00[0-9A-Z]{16}"),
-        ("docker_swarm_join_token", r"SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}"),
-        ("docker_swarm_unlock_key", r"SWMKEY-1-[0-9A-Za-z+/]{43}"),
+        ("docker_swarm_join_token", r"SWMTKN-1-[0-9a-z]{50,60}-[0-9a-z]{24,30}"),
+        ("docker_swarm_unlock_key", r"SWMKEY-1-[0-9A-Za-z+/]{40,50}"),
         ("doppler_audit_token", r"dp\.audit\.[0-9A-Za-z]{40,44}"),
         ("doppler_cli_token", r"dp\.ct\.[0-9A-Za-z]{40,44}"),
         ("doppler_personal_token", r"dp\.pt\.[0-9A-Za-z]{40,44}"),
@@ -72,7 +72,7 @@ DETECTORS = prefixed(
         ("google_oauth_access_token", r"ya29\.[0-9A-Za-z_-]{20,}"),
         ("google_oauth_refresh_token", r"1//0[0-9A-Za-z_-]{40,}"),
         ("google_hmac_key", r"GOOG1?E[0-9A-Za-z]{54,60}"),
-        ("harness_token", r"(?:pat|sat)\.[0-9A-Za-z_-]{22}\.[0-9a-f]{24}\.[0-9A-Za-z]{20}"),
+        ("harness_token", r"(?:pat|sat)\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z]{24}\.[0-9A-Za-z]{20}"),
         ("heroku_key", r"HRKU-AA[0-9A-Za-z_-]{58}"),
         ("infracost_key", r"ico-[0-9A-Za-z]{32}"),
         ("kubernetes_openshift_token", r"sha256~[0-9A-Za-z_-]{43}"),
@@ -80,7 +80,7 @@ DETECTORS = prefixed(
         ("launchdarkly_sdk_key", r"sdk-" + _UUID),
         ("maxmind_license_key", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk"),
         ("mongodb_atlas_secret", r"mdb_sa_sk_[0-9A-Za-z_-]{40}"),
-        ("neon_key", r"napi_[0-9a-z]{64}"),
+        ("neon_key", r"napi_[0-9A-Za-z]{64}"),
         ("netlify_token", r"nf[pcoub]_[0-9A-Za-z]{36}"),
         (
             "onepassword_secret_key",
@@ -97,13 +97,17 @@ DETECTORS = prefixed(
         ("scalingo_token", r"tk-us-[0-9A-Za-z_-]{48}"),
         ("stytch_secret", r"secret-(?:live|test)-[0-9A-Za-z_-]{33,40}=?"),
         ("supabase_secret_key", r"sb_secret_[0-9A-Za-z_-]{31}"),
-        ("supabase_token", r"sb[pu]_[0-9a-f]{40}"),
+        ("supabase_token", r"sb[pu]_[0-9a-z]{40}"),
         ("tailscale_key", r"tskey-(?:api|auth|client|scim|webhook|reg)-[0-9A-Za-z]{10,}CNTRL-[0-9A-Za-z]{20,}"),
-        ("tailscale_old_key", r"tskey-[0-9A-Za-z]{12,}"),
+        (
+            "tailscale_old_key",
+            r"tskey-(?:(?:api|auth|client|scim|webhook|reg)-[0-9A-Za-z_-]{20,60}|[0-9A-Za-z]{12,})",
+            no_words,
+        ),
         ("tencent_secret_id", r"AKID[0-9A-Za-z]{32}"),
-        ("terraform_cloud_token", r"[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_-]{60,70}"),
-        ("unkey_root_key", r"unkey_[0-9A-Za-z]{20,32}"),
-        ("upcloud_token", r"ucat_[0-9A-Z]{26}"),
+        ("terraform_cloud_token", r"[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,70}"),
+        ("unkey_root_key", r"unkey_[0-9A-Za-z]{20,32}", no_words),
+        ("upcloud_token", r"ucat_[0-9A-Za-z]{24,32}"),
         ("vault_batch_token", r"hvb\.[0-9A-Za-z_-]{24,}"),
         ("vault_recovery_token", r"hvr\.[0-9A-Za-z_-]{24,}"),
         ("vault_service_token", r"hvs\.[0-9A-Za-z_-]{24,}"),

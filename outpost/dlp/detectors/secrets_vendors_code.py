@@ -6,7 +6,7 @@ import base64
 import string
 import zlib
 
-from outpost.dlp.detectors.secret_format import prefixed
+from outpost.dlp.detectors.secret_format import no_words, prefixed
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -53,7 +53,7 @@ DETECTORS = prefixed(
         ("adobe_client_secret", r"p8e-[0-9A-Za-z_-]{32}"),
         ("aikido_secret", r"AIK_SECRET_[0-9A-Za-z]{64}"),
         ("aikido_ci_token", r"AIK_CI_[0-9A-Za-z]{20,44}"),
-        ("artifactory_key", r"AKCp[0-9A-Za-z]{69,70}"),
+        ("artifactory_key", r"AKCp[0-9A-Za-z]{68,70}"),
         ("artifactory_reference_token", r"cmVmd[0-9A-Za-z]{59}"),
         ("atlassian_token", r"ATATT3xFfGF0[0-9A-Za-z_-]{170,}=[0-9A-F]{8}"),
         ("atlassian_service_token", r"ATSTT3xFfGN0[0-9A-Za-z_-]{170,}=[0-9A-F]{8}"),
@@ -62,7 +62,7 @@ DETECTORS = prefixed(
         ("bitbucket_repository_token", r"ATCTT3xFfGB0[0-9A-Za-z_-]{150,}=[0-9A-F]{8}"),
         ("buildkite_agent_token", r"bka[ajr]_[0-9A-Za-z_-]{73,75}"),
         ("buildkite_cluster_token", r"bkct_[0-9A-Za-z_-]{73}"),
-        ("buildkite_token", r"bkua_[0-9a-z]{40}"),
+        ("buildkite_token", r"bkua_(?:[0-9a-z]{53}|[0-9a-z]{40})"),
         ("circleci_project_token", r"CCIPRJ_[0-9A-Za-z]{22}_[0-9a-f]{40}"),
         ("circleci_token", r"CCIPAT_[0-9A-Za-z]{22,24}_[0-9a-z]{40}"),
         ("clojars_token", r"CLOJARS_[0-9a-z]{60}"),
@@ -74,6 +74,7 @@ DETECTORS = prefixed(
         ("dependency_track_key", r"odt_[0-9A-Za-z]{32,40}"),
         ("dependency_track_new_key", r"odt_[0-9A-Za-z]{8}_[0-9A-Za-z]{32}"),
         ("devcycle_key", r"dvc_(?:server|mobile)_[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}_[0-9a-f]{7}"),
+        ("devcycle_sdk_key", r"dvc_(?:server|client|mobile)_[0-9A-Za-z]{8,32}", no_words),
         ("dockerhub_org_token", r"dckr_oat_[0-9A-Za-z_-]{32}"),
         ("dockerhub_token", r"dckr_pat_[0-9A-Za-z_-]{27}"),
         ("dynatrace_token", r"dt0[a-z][0-9]{2}\.[0-9A-Z]{24}\.[0-9A-Z]{64}"),
@@ -90,12 +91,13 @@ DETECTORS = prefixed(
         ("gitlab_pat", r"glpat-[0-9A-Za-z_-]{20}"),
         ("gitlab_routable_pat", r"glpat-[0-9A-Za-z_-]{27,}\.[0-9a-z]{2}\.?[0-9a-z]{7,9}"),
         ("gitlab_runner_registration_token", r"GR1348941[0-9A-Za-z_-]{20}"),
+        ("gitlab_routable_runner_token", r"glrt-t[0-9]_[0-9A-Za-z_-]{27,}\.[0-9a-z]{2}\.?[0-9a-z]{7,9}"),
         ("gitlab_runner_token", r"glrt-(?:t[0-9]_)?[0-9A-Za-z_-]{20}"),
         ("gitlab_scim_token", r"glsoat-[0-9A-Za-z_-]{20}"),
-        ("gitlab_session", r"_gitlab_session=[0-9a-f]{32}"),
+        ("gitlab_session", r"_gitlab_session=[0-9a-z]{32}"),
         ("gitlab_trigger_token", r"glptt-[0-9a-f]{40}"),
         ("gitlab_workspace_token", r"glwt-[0-9A-Za-z_-]{20}"),
-        ("grafana_cloud_token", r"glc_[0-9A-Za-z+/]{40,}={0,2}"),
+        ("grafana_cloud_token", r"glc_[0-9A-Za-z+/]{32,}={0,2}"),
         ("grafana_key", r"eyJrIjoi[0-9A-Za-z+/]{40,}={0,2}", valid_grafana),
         ("grafana_service_token", r"glsa_[0-9A-Za-z]{32}_[0-9A-Fa-f]{8}"),
         ("honeycomb_ingest_key", r"hc[abcdefx]ik_[0-9a-z]{58}"),
@@ -123,9 +125,11 @@ DETECTORS = prefixed(
         ("prefect_token", r"pn[ub]_[0-9A-Za-z]{36}"),
         ("pypi_token", r"pypi-AgE[0-9A-Za-z_-]{50,}", valid_pypi),
         ("readme_key", r"rdme_[0-9a-z]{70}"),
+        ("rootly_key", r"rootly_[0-9a-f]{64}"),
         ("rubygems_key", r"rubygems_[0-9a-f]{48}"),
         ("sentry_org_token", r"sntrys_eyJpYXQiO[0-9A-Za-z+/=]{40,}_[0-9A-Za-z+/]{43}", valid_sentry),
         ("sentry_user_token", r"sntryu_[0-9a-f]{64}"),
+        ("settlemint_token", r"sm_[aps]at_[0-9A-Za-z]{16}", no_words),
         ("shortcut_token", r"sct_[rw]{1,2}_[0-9A-Za-z]{10,}_[0-9A-Za-z]{24,64}"),
         ("snyk_token", r"snyk_(?:uat|sat)\.[0-9a-f]{8}\.[0-9A-Za-z_-]{60,}"),
         ("sonarqube_token", r"sq[uap]_[0-9a-f]{40}"),
@@ -133,10 +137,11 @@ DETECTORS = prefixed(
         ("sourcegraph_license_token", r"sl[ka]_[0-9a-f]{64}"),
         ("sourcegraph_dotcom_token", r"sgd_[0-9a-f]{64}"),
         ("stackhawk_key", r"hawk\.[0-9A-Za-z_-]{20}\.[0-9A-Za-z_-]{20}"),
+        ("tableau_token", r"[0-9A-Za-z+/]{22}==:[0-9A-Za-z]{32}"),
         ("teamcity_token", r"eyJ0eXAiOiAiVENWMiJ9\.[0-9A-Za-z_-]{36}\.[0-9A-Za-z_-]{48}"),
         ("thingsboard_url_token", r"/api/v1/[0-9A-Za-z]{20}/(?:telemetry|attributes|rpc|claim)"),
         ("tines_webhook", r"https://[0-9a-z-]{1,60}\.tines\.com/webhook/[0-9a-f]{32}/[0-9a-f]{32}"),
-        ("val_town_token", r"vtwn_[0-9A-Za-z_-]{27,80}"),
+        ("val_town_token", r"vtwn_[0-9A-Za-z_-]{20,80}", no_words),
         ("vercel_token", r"vc[pira]_[0-9A-Za-z_-]{56}"),
         ("wakatime_key", r"waka_" + _UUID),
     )

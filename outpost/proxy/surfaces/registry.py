@@ -8,6 +8,7 @@ from outpost.proxy.surfaces import (
     openai_chat,
     openai_completions,
     openai_embeddings,
+    openai_files,
     openai_moderations,
     openai_responses,
 )
@@ -22,6 +23,7 @@ SURFACES: Final[Mapping[str, Surface]] = {
         openai_completions.SURFACE,
         openai_embeddings.SURFACE,
         openai_moderations.SURFACE,
+        openai_files.SURFACE,
         anthropic_messages.MESSAGES,
         anthropic_messages.COUNT_TOKENS,
     )

@@ -147,6 +147,8 @@ class Surface:
         forward_path: At the provider, below its base URL.
         stream: State for a streamed answer; ``None`` where the API has no streams.
         noun: What the provider answers, for messages.
+        parse_form: For a surface that takes a form instead of JSON: ``(content type, body)`` to a request. Such bodies
+            may be as large as documents.
         named_events: Events of its stream carry their type as their name too.
     """
 
@@ -159,6 +161,7 @@ class Surface:
     noun: str
     stream: Callable[[], Stream] | None = None
     named_events: bool = False
+    parse_form: Callable[[str, bytes], Request] | None = None
 
 
 def invalid(message: str) -> Rejected:

@@ -1,10 +1,13 @@
 import json
+from hashlib import sha256
 
 import pytest
 from typer.testing import CliRunner
 
 from control_plane.defaults import default_routing
 from outpost.cli import cli
+from outpost.dlp.dictionary import build_words
+from tests.outpost.dlp.org_lists import KEY
 
 
 @pytest.fixture
@@ -126,3 +129,20 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(run, officers, tmp_pa
         assert run(*arguments)[0] in (1, 2), arguments
         assert not (tmp_path / "p.json").exists()
     assert roles(run)["root"]["version"] == 1
+
+
+def test_officers_sign_a_list_by_its_digest(run, handed_over, tmp_path):
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    (tmp_path / "detectors.json").write_text(json.dumps(listing), "utf-8")
+    content = build_words(["Quxley"], "customers", KEY)
+    (tmp_path / "customers.list").write_bytes(content)
+    lists = ("--document", "customers.list=customers.list")
+    propose = ("policy", "propose", "--document", "detectors.json=detectors.json", *lists, "--out", "p.json")
+    assert run(*propose)[0] == 0
+    shown = CliRunner().invoke(cli, ["policy", "show", "p.json"]).output
+    assert f"{len(content)} bytes, sha256 {sha256(content).hexdigest()}" in shown
+    handed_over((1, 2), "p.json")
+    code, _, err = run("policy", "publish", "--proposal", "p.json")
+    assert (code, "give the signed one with --document customers.list=FILE" in err) == (1, True)
+    assert run("policy", "publish", "--proposal", "p.json", "--document", "detectors.json=detectors.json")[0] == 2
+    assert run("policy", "publish", "--proposal", "p.json", *lists)[0] == 0

@@ -1,6 +1,9 @@
 import json
 
 from control_plane.defaults import default_policy, default_routing
+from outpost.dlp.dictionary import build_words
+from outpost.protocol.list_file import encode_list_key
+from tests.outpost.dlp.org_lists import KEY
 
 
 def test_any_document_of_a_bundle_is_published_by_name(run, ready, tmp_path):
@@ -54,3 +57,18 @@ def test_a_canary_is_for_a_percentage_or_a_label(run, ready, tmp_path):
     ):
         assert run(*publish, *wrong)[0] == 2
     assert run(*publish, "--canary-label", "nonsense")[0] == 1
+
+
+def test_lists_are_published_and_a_missing_key_is_told(run, ready, tmp_path):
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    (tmp_path / "detectors.json").write_text(json.dumps(listing), "utf-8")
+    (tmp_path / "customers.list").write_bytes(build_words(["Quxley"], "customers", KEY))
+    (tmp_path / "key.json").write_bytes(encode_list_key(KEY))
+    documents = ("--document", "detectors.json=detectors.json")
+    publish = ("policy", "publish", *documents, "--document", "customers.list=customers.list")
+    assert run("policy", "publish", *documents)[0] == 1
+    code, _, err = run(*publish)
+    assert (code, f"outposts refuse customers.list without list key {KEY.id}" in err) == (0, True)
+    assert run("secret", "add-list-key", "key.json")[0] == 0
+    code, out, err = run(*publish, "--json")
+    assert (code, err, json.loads(out)["documents"]) == (0, "", ["customers.list", "detectors.json"])

@@ -1,11 +1,19 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outpost.dlp.dictionary import build_words
 from outpost.dlp.engine import iter_kinds
+from outpost.dlp.finder import find_all
 from outpost.dlp.lists import checked_list, label_phrases, list_finder
+from outpost.dlp.tokens import Words
+from outpost.errors import CouldNotInspect
 from outpost.protocol.detectors import ListRule
 from outpost.protocol.list_file import ListFileInvalid
-from tests.outpost.dlp.org_lists import KEY, OTHER, engine, found
+from tests.outpost.dlp.org_lists import KEY, OTHER, dictionary, engine, found
+from tests.outpost.dlp.test_exact_data import finder as rows_finder
+from tests.outpost.dlp.test_fingerprint import SECRET
+from tests.outpost.dlp.test_fingerprint import finder as passages_finder
 
 RULE = ListRule(id="customers", kind="org.customers", form="words")
 KEYS = {KEY.id: KEY.value}
@@ -49,3 +57,34 @@ def test_nothing_in_a_label_can_be_listed():
     assert any(engine(list_finder(RULE, listed, KEYS)).scan(f"[REDACTED:{kind}]") for kind in iter_kinds())
     with pytest.raises(ListFileInvalid, match="no entries"):
         build_words(sorted(excluded), "customers", KEY, excluded=excluded)
+
+
+LONG = [
+    dictionary(["Quxley Holdings", "Nightjar", "a a a"]),
+    rows_finder(),
+    passages_finder(),
+]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Quxley ", "Holdings ", "Nightjar", " and so ", "Ana ", "+44 20 7946 0958, ", "a ", SECRET[:700], "\n"]
+        ),
+        max_size=40,
+    ),
+    st.integers(40, 900),
+)
+def test_a_long_text_read_in_blocks_gives_what_it_gives_at_once(pieces, block_chars):
+    words = Words("".join(pieces))
+    for finder in LONG:
+        at_once = finder.find(words, 0, rewritten=False)
+        in_blocks = [
+            f for found in find_all([finder], words, 0, rewritten=False, block_chars=block_chars) for f in found
+        ]
+        assert in_blocks == at_once
+
+
+def test_too_many_findings_are_refused_before_they_fill_the_memory():
+    with pytest.raises(CouldNotInspect):
+        engine(dictionary(["Nightjar"])).scan("Nightjar " * 200_000)

@@ -18,6 +18,8 @@ def test_each_country_of_the_taxonomy_has_an_adjective():
         ("US passport", "us"),
         ("tell us the id", ""),
         ("polished", ""),
+        ("translate to Spanish: the Danish number", "dk"),
+        ("translate into Spanish", ""),
         ("Argentinian", "ar"),
     ],
 )

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 - lists of names
+
 import re
 
 import pytest
@@ -38,3 +40,24 @@ def test_every_detector_has_positives_and_near_misses():
     others = {detector.name for detector in ALL if not detector.kind.startswith(("secret.", "credential_leak"))} - rows
     assert others == set(CASES)
     assert all(positives and near_misses for positives, near_misses in CASES.values())
+
+
+def test_as_many_identifiers_and_formats_as_promised():
+    """60 national identifiers, 60 numbers of persons checked by python-stdnum, and 250 formats of secrets."""
+    national = {d.kind for d in ALL if d.kind.startswith("pii.national_id.")}
+    checked = [i for i in IDENTIFIERS if i.check == "stdnum" and i.kind.startswith(("pii.national_id.", "pii.tax_id."))]
+    assert len(national) >= 60
+    assert len(checked) >= 60
+    assert len({d.kind for d in ALL if d.kind.startswith("secret.")}) >= 250
+
+
+def test_the_kinds_that_policies_may_count_on_are_reported():
+    kinds = {detector.kind for detector in ALL}
+    assert kinds >= {
+        "pii.email", "pii.phone", "pii.address.street", "pii.address.postcode", "pii.dob", "pii.passport", "pii.driver_license",
+        "pii.ip", "pii.mac", "pii.url_personal", "pii.username", "pii.vehicle_vin", "pii.national_id.gb", "pii.national_id.hk",
+        "pii.tax_id.us", "phi.mrn", "phi.health_plan_id", "phi.npi", "phi.dea", "phi.nhs", "pci.pan", "pci.cvv", "pci.expiry",
+        "pci.track", "fin.iban", "fin.bic", "fin.aba", "fin.account", "fin.crypto_wallet", "secret.private_key", "secret.jwt",
+        "secret.password", "secret.connection_string", "secret.generic", "credential_leak",
+    }  # fmt: skip
+    assert all(documentation(kind) for kind in ("code.python", "unscannable.image", "pii.person"))

@@ -42,7 +42,7 @@ def test_what_is_no_graph_is_refused(tmp_path, content):
     folder = write_pack(tmp_path)
     (folder / "model.onnx").write_bytes(content)
     write_card(folder)
-    with pytest.raises(PackInvalid, match="not a graph"):
+    with pytest.raises(PackInvalid, match="not an ONNX model"):
         Session(open_pack(folder), SessionOptions())
 
 

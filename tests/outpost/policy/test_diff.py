@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from outpost.policy.diff import Effect, diff_documents
+from outpost.policy.diff import _LISTS, Effect, diff_documents
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import parse_document
 
@@ -94,8 +94,15 @@ OTHERS = [
     ("detectors.json", "settings", {"kind": "pii.email", "enabled": False}, LOOSE),
     ("detectors.json", "allow", {"id": "k", "kinds": ["*"], "values": ["x"]}, LOOSE),
     ("detectors.json", "custom", {"id": "k", "kind": "custom.k", "keywords": ["xx"]}, TIGHT),
+    ("detectors.json", "lists", {"id": "k", "kind": "org.k", "form": "words"}, TIGHT),
     ("smoke.json", "cases", {"id": "k", "text": "", "direction": "input", "expect": {"action": "ALLOW"}}, TIGHT),
 ]  # fmt: skip
+
+
+def test_nothing_that_a_document_lists_is_left_out():
+    fields = [field for model in MODELS.values() for field in model.model_fields.items()]
+    listing = {name for name, info in fields if "list" in str(info.annotation)}
+    assert listing == {"packs", *_LISTS}
 
 
 @pytest.mark.parametrize(("name", "field", "entry", "effect"), OTHERS)

@@ -217,3 +217,16 @@ def test_a_spoilt_document_gives_problems_and_nothing_else(name, data):
     for problem in lint_documents({name: bytes(content)}).problems:
         assert problem.line >= 1
         assert problem.column >= 1
+
+
+def test_what_only_a_model_finds_is_no_mistake_and_worth_knowing():
+    asks = policy(rule(1, findings=["pii.person", "attack.*"]))
+    names = {
+        "settings": [{"kind": "phi.condition", "enabled": False}],
+        "allow": [{"id": "a", "kinds": ["phi.medication"], "values": ["aspirin"]}],
+    }
+    told = [said for said in lint(policy=asks, detectors=names) if said[2] != "clear-values"]
+    assert told == [
+        ("packs.0.rules.0.when.findings.0", "note", "needs-model"),
+        ("packs.0.rules.0.when.findings.1", "note", "needs-model"),
+    ]

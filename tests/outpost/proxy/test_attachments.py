@@ -1,5 +1,6 @@
 """Files inside requests: read, inspected with the rest, and never let through unread."""
 
+import asyncio
 import base64
 import json
 
@@ -8,7 +9,7 @@ import pytest
 from outpost.documents.kinds import FILE, IMAGE
 from outpost.documents.reader import DocumentText
 from outpost.errors import Rejected
-from outpost.proxy.attachments import read_attachments, with_attachments
+from outpost.proxy.attachments import MAX_FILES, read_attachments, with_attachments
 from outpost.proxy.surfaces.registry import SURFACES
 from tests.outpost.documents.making import docx, pdf
 from tests.outpost.proxy.setup import CARD, EMAIL, policy
@@ -92,3 +93,31 @@ async def test_texts_become_segments_and_other_files_are_refused():
     assert [(item.segment, item.finding.kind) for item in whole.unscannable] == [(len(request.segments), IMAGE)]
     with pytest.raises(Rejected):
         with_attachments(request, {})
+
+
+async def test_a_body_of_many_files_is_refused_before_one_is_read():
+    class NeverReads:
+        async def read(self, data):
+            raise AssertionError(data)
+
+    parts = [body("/v1/messages", str(number).encode())["messages"][0] for number in range(MAX_FILES + 1)]
+    request = SURFACES["/v1/messages"].parse_request(json.dumps({"model": "m", "messages": parts}).encode())
+    with pytest.raises(Rejected):
+        await read_attachments(request, NeverReads())
+
+
+async def test_much_text_of_a_small_file_does_not_hold_up_others(start, client_of, monkeypatch):
+    threads = []
+    to_thread = asyncio.to_thread
+
+    async def noting(run, *more):
+        threads.append(run)
+        return await to_thread(run, *more)
+
+    monkeypatch.setattr(asyncio, "to_thread", noting)
+    small = docx("so twigs grow " * 20_000)
+    assert len(small) < 20_000
+    async with start(policy("BLOCK")) as running, client_of(running) as client:
+        answer = await client.post("/v1/messages", json=body("/v1/messages", small))
+    assert answer.status_code == 200
+    assert len(threads) == 1

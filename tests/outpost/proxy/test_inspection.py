@@ -8,7 +8,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import Question
-from outpost.proxy.inspection import look_for
+from outpost.proxy.inspection import MESSAGE_CHARS, look_for
 from tests.fakes.models import NAME, FakeModels
 from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, chat, error_of, policy
 
@@ -140,6 +140,14 @@ async def test_weak_findings_are_dropped_where_the_models_doubt_them(begin):
         look = look_for(FakeModels(), running.admission.enforcement, FACTS)
         answers = await look.answer([Question("not real", [weak, strong]), Question("real", [weak])])
         assert answers == [[strong], [weak]]
+
+
+async def test_messages_go_before_documents(begin):
+    async with begin(policy("BLOCK", PEOPLE), FakeModels()) as running:
+        models = FakeModels()
+        look = look_for(models, running.admission.enforcement, FACTS)
+        await look.answer([Question("x" * (MESSAGE_CHARS + extra), []) for extra in (0, 1)])
+        assert models.priorities == [0, 1]
 
 
 async def test_one_text_without_answer_is_none_for_all(begin):

@@ -211,7 +211,7 @@ async def test_a_key_is_worth_what_the_bundle_says(start, client_of, upstream, f
         ("GET", "/", 404, None),
         ("GET", "/metrics", 404, None),
         ("POST", "/healthz", 404, None),
-        ("GET", "/v1/files?x=%0d%0a", 404, None),
+        ("GET", "/v1/batches?x=%0d%0a", 404, None),
     ],
 )
 async def test_nothing_else_is_served_and_nothing_is_tunnelled(outpost, upstream, method, path, status, allow):

@@ -1,3 +1,4 @@
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -461,3 +462,26 @@ async def test_a_store_that_cannot_be_written_is_an_error_and_not_a_bundle(ask, 
     full = Full(fresh_store()._database)
     with pytest.raises(CacheUnavailable):
         await ask(store=full)
+
+
+async def test_lists_are_fetched_with_the_bundle_and_only_when_they_change(ask, plane, server):
+    plane.publish()
+    stored = await ask()
+    listing = {"schema_version": "1", "lists": [{"id": "customers", "kind": "org.customers", "form": "words"}]}
+    lists = {"detectors.json": json.dumps(listing).encode(), "customers.list": b"a list"}
+    plane.publish_unchecked({**stored.documents, **lists})
+    server.asked.clear()
+    news = await ask(stored)
+    assert news.documents["customers.list"] == b"a list"
+    assert sorted(name.split(".", 1)[1] for name in server.asked if len(name) > 60) == [
+        "customers.list",
+        "detectors.json",
+    ]
+    server.asked.clear()
+    assert await ask(news) is None
+    plane.publish_unchecked({**news.documents, "customers.list": b"another list"})
+    changed = await ask(news)
+    assert changed.documents["customers.list"] == b"another list"
+    plane.publish_unchecked({name: content for name, content in news.documents.items() if name != "customers.list"})
+    with pytest.raises(BundleRejected, match=r"the bundle lacks customers.list"):
+        await ask(changed)

@@ -17,7 +17,7 @@ from outpost.dlp.detectors import (
     secrets_vendors_code,
     secrets_vendors_named,
 )
-from outpost.dlp.detectors.secret_format import begins_token, ends_token, signs_of, trigger_of
+from outpost.dlp.detectors.secret_format import begins_token, ends_token, no_words, signs_of, trigger_of
 from outpost.dlp.engine import Engine
 from tests.outpost.dlp.detectors.made import any_of, matching
 from tests.outpost.dlp.detectors.table import ENGINE
@@ -203,3 +203,17 @@ def test_where_a_token_ends(after, signs, ends):
 
 def test_the_signs_of_the_last_class():
     assert signs_of(r"a[0-9.]{2}[0-9A-Za-z_+-]{3}") == "-+"
+
+
+@pytest.mark.parametrize(
+    ("text", "mixed"),
+    [
+        ("lip_" + _signs(9, 20), True),
+        ("lip_sync_animation_clip2", False),
+        ("STS.GetCallerIdentityRequest", False),
+        ("dvc_server_connection_1", False),
+        ("", False),
+    ],
+)
+def test_names_of_variables_are_no_keys(text, mixed):
+    assert no_words(text) is mixed
