@@ -111,12 +111,13 @@ class Engine:
             return False
         trial = copy(self)
         try:
-            trial._prefilters = self._compile_prefilters(VectorscanPrefilter)
+            changed = self._compile_prefilters(VectorscanPrefilter)
+            trial._prefilters = changed  # noqa: SLF001 - a copy of itself
             works = trial.scan(_FIRST_TEXT) == self.scan(_FIRST_TEXT)
         except (PrefilterUnavailable, CouldNotInspect):
             return False
         if works:
-            self._prefilters = trial._prefilters
+            self._prefilters = changed
         return works
 
     def _compile_prefilters(self, way: Callable[[Sequence[str]], Prefilter]) -> tuple[Prefilter, Prefilter]:
