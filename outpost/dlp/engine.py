@@ -46,6 +46,8 @@ MANY_PATTERNS = 100
 MAX_MATCH_CHARS = 4096
 # In a rewritten text, which is shorter than what it was read from, a match that was refused at this length stays so.
 _MAX_REFUSED_CHARS = 512
+# What all rewriters call unfinished is one automaton; in 4 MiB it does not fit, and takes a thousand times as long.
+_UNFINISHED_MAX_BYTES = 16 * 1024 * 1024
 # Tries a new prefilter; and what is loaded when first needed, such as telephone plans, is not loaded by a request.
 _FIRST_TEXT = "Please call 030 1234567, 650-253-0000 or +44 20 7946 0018 before 10:20, card 4111 1111 1111 1111."
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
@@ -96,7 +98,10 @@ class Engine:
         self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
         self._prefilters = self._compile_prefilters(Re2Prefilter)
         self._unfinished, self._unjoined = (
-            of_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
+            of_bytes(
+                rf"(?:{'|'.join(f'(?:{without_groups(r.unfinished)})' for r in self.rewriters if r.joins is joins)})\z",
+                _UNFINISHED_MAX_BYTES,
+            )
             for joins in (False, True)
         )
 
