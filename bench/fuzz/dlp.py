@@ -8,6 +8,7 @@ promise is kept in ``build/fuzz/`` and named; it belongs into a test once it is 
 """
 
 import argparse
+import hashlib
 import importlib.util
 import os
 import pathlib
@@ -34,7 +35,7 @@ def _target() -> Callable[[bytes], None]:
             laws.check(engine, other, text, cuts)
         except BaseException:
             FOUND.mkdir(parents=True, exist_ok=True)
-            path = FOUND / f"{abs(hash(data)):016x}.bin"
+            path = FOUND / f"{hashlib.sha256(data).hexdigest()[:16]}.bin"
             path.write_bytes(data)
             print(f"broken by {path}: {text[:200]!r} ({len(text)} characters), cuts {cuts[:20]}", flush=True)
             raise

@@ -9,6 +9,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
@@ -45,6 +46,10 @@ MANY_PATTERNS = 100
 MAX_MATCH_CHARS = 4096
 # In a rewritten text, which is shorter than what it was read from, a match that was refused at this length stays so.
 _MAX_REFUSED_CHARS = 512
+# What all rewriters call unfinished is one automaton; in 4 MiB it does not fit, and takes a thousand times as long.
+_UNFINISHED_MAX_BYTES = 16 * 1024 * 1024
+# Tries a new prefilter; and what is loaded when first needed, such as telephone plans, is not loaded by a request.
+_FIRST_TEXT = "Please call 030 1234567, 650-253-0000 or +44 20 7946 0018 before 10:20, card 4111 1111 1111 1111."
 # Left context that gives the same findings as the whole text would: the window and a marker that begins before it.
 # Encoded context is longer than what it says.
 LEFT_CONTEXT_CHARS = 8 * (CONTEXT_CHARS + MARKER_MAX_CHARS)
@@ -93,24 +98,32 @@ class Engine:
         self._long = [index for index, trigger in enumerate(triggers) if not is_short(trigger)]
         self._prefilters = self._compile_prefilters(Re2Prefilter)
         self._unfinished, self._unjoined = (
-            of_bytes(rf"(?:{'|'.join(f'(?:{r.unfinished})' for r in self.rewriters if r.joins is joins)})\z")
+            of_bytes(
+                rf"(?:{'|'.join(f'(?:{without_groups(r.unfinished)})' for r in self.rewriters if r.joins is joins)})\z",
+                _UNFINISHED_MAX_BYTES,
+            )
             for joins in (False, True)
         )
 
     def accelerate(self, *, at_least: int = MANY_PATTERNS) -> bool:
         """Change over to Vectorscan, with the same findings; False where it does not work or would not be faster.
 
-        Takes seconds, most of them without holding the interpreter, so call it in a thread while the engine works.
+        Takes half a second, most of it without holding the interpreter, so call it in a thread while the engine works.
         """
         if isinstance(self._prefilters[0], VectorscanPrefilter):
             return True
         if len(self._triggers) < at_least:
             return False
+        trial = copy(self)
         try:
-            self._prefilters = self._compile_prefilters(VectorscanPrefilter)
-        except PrefilterUnavailable:
+            changed = self._compile_prefilters(VectorscanPrefilter)
+            trial._prefilters = changed  # noqa: SLF001 - a copy of itself
+            works = trial.scan(_FIRST_TEXT) == self.scan(_FIRST_TEXT)
+        except (PrefilterUnavailable, CouldNotInspect):
             return False
-        return True
+        if works:
+            self._prefilters = changed
+        return works
 
     def _compile_prefilters(self, way: Callable[[Sequence[str]], Prefilter]) -> tuple[Prefilter, Prefilter]:
         """Of all triggers, and of the long ones."""

@@ -16,6 +16,7 @@ from outpost.dlp.one_byte import options
 Spans = list[tuple[int, int]]
 _Search = Callable[[bytes, int, int], Spans]
 _NONE: Spans = [(-1, -1)]
+_MAX_BYTES = 4 * 1024 * 1024  # more than any detector's pattern needs
 
 
 class Pattern:
@@ -23,8 +24,8 @@ class Pattern:
 
     __slots__ = ("_search",)
 
-    def __init__(self, pattern: bytes | str) -> None:
-        compiled = re2.compile(pattern, options() if isinstance(pattern, bytes) else None)
+    def __init__(self, pattern: bytes | str, max_bytes: int = _MAX_BYTES) -> None:
+        compiled = re2.compile(pattern, options(max_bytes) if isinstance(pattern, bytes) else None)
         self._search = _bare(compiled) or _wrapped(compiled)
 
     def first(self, raw: bytes, begin: int = 0, end: int | None = None) -> Spans | None:
@@ -49,9 +50,9 @@ class Pattern:
             begin = past if past > begin else past + 1
 
 
-def of_bytes(pattern: str) -> Pattern:
-    """A pattern over one byte for each code point."""
-    return Pattern(pattern.encode("latin-1"))
+def of_bytes(pattern: str, max_bytes: int = _MAX_BYTES) -> Pattern:
+    """A pattern over one byte for each code point; ``max_bytes`` bounds its automaton, without which it is slow."""
+    return Pattern(pattern.encode("latin-1"), max_bytes)
 
 
 def _bare(compiled: Any) -> _Search | None:

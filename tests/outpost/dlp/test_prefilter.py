@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outpost.dlp import engine as engine_module
 from outpost.dlp.engine import Engine, default_engine
 from outpost.dlp.one_byte import one_byte_each
 from outpost.dlp.prefilter import PrefilterUnavailable, Re2Prefilter, VectorscanPrefilter
@@ -104,3 +105,26 @@ def test_an_accelerated_engine_finds_the_same(vectorscan):
     assert engine.accelerate()
     for text in (*samples.PERSONAL, *samples.ALL_SECRETS, *disguised(samples.PERSONAL)):
         assert engine.scan(text) == default_engine().scan(text)
+
+
+class Blind:
+    """A prefilter that compiles and sees nothing."""
+
+    def __init__(self, patterns):
+        pass
+
+    def present(self, raw):
+        return []
+
+
+class Failing(Blind):
+    def present(self, raw):
+        raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the pattern database failed")
+
+
+@pytest.mark.parametrize("broken", [Blind, Failing])
+def test_an_engine_stays_with_what_works(monkeypatch, broken):
+    monkeypatch.setattr(engine_module, "VectorscanPrefilter", broken)
+    engine = Engine(ALL)
+    assert not engine.accelerate(at_least=0)
+    assert engine.scan(samples.PERSONAL[0])
