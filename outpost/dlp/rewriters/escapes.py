@@ -21,7 +21,7 @@ _ESCAPE = re.compile(
     rf"(?<=%)(?P<percent>{_HEX}{{2}}(?:%{_HEX}{{2}}){{0,1023}})"
     rf"|(?<=\\)(?:(?P<x>x{_HEX}{{2}}(?:\\x{_HEX}{{2}}){{0,1023}})"
     rf"|(?P<u>u{{{_HEX}{{1,6}}}}|u{_HEX}{{4}}(?:\\u{_HEX}{{4}}){{0,1023}}|U{_HEX}{{8}})"
-    r"|(?P<octal>[0-3][0-7]{2}(?:\\[0-3][0-7]{2}){0,1023})|(?P<blank>[nrt](?:\\[nrt]){0,63}+(?![\"'])))"
+    r"|(?P<octal>[0-3][0-7]{2}(?:\\[0-3][0-7]{2}){0,1023})|(?P<blank>[nrt](?:\\[nrt]){0,63}))"
     # The end of base64 before a PEM footer is no soft break.
     rf"|(?<=&)(?P<entity>(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][0-9A-Za-z]{{1,24}};);?)"
     r"|(?<==)(?:(?P<soft>(?<!==)[ \t]{0,8}\r?\n(?!-----))"
@@ -31,7 +31,8 @@ _TRIGGER = (
     r"%[0-9A-Fa-f]{2}|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|U0|[0-3][0-7]{2}|[nrt](?:[^\"']|\z))"
     r"|&(?:#|[A-Za-z][0-9A-Za-z]{1,24};)|=(?:[0-9A-F]{2}=[0-9A-F]{2}|3D|40|2E|2D|5F|20\r?\n|[ \t]{0,8}\r?\n)"
 )
-_LOCATOR = of_bytes(_TRIGGER)
+# What follows a token may lie behind the end that is searched, so that is asked of the text (``find``).
+_LOCATOR = of_bytes(_TRIGGER.replace(r"[nrt](?:[^\"']|\z)", "[nrt]"))
 _BYTES = {
     "percent": (3, 1),
     "x": (4, 2),
@@ -110,7 +111,11 @@ def _read(match: re.Match[str]) -> list[Token]:
 def find(text: str, raw: bytes, begin: int, end: int) -> list[Token]:
     """Every escape."""
     found = matches(_LOCATOR, _ESCAPE, text, raw, (begin, end))
-    return [token for match in found for token in _read(match)]
+    return [token for match in found if not _ends_string(text, match) for token in _read(match)]
+
+
+def _ends_string(text: str, match: re.Match[str]) -> bool:
+    return match.lastgroup == "blank" and text[match.end() : match.end() + 1] in {'"', "'"}
 
 
 ESCAPES = Rewriter(

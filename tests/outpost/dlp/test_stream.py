@@ -86,6 +86,14 @@ def test_disguised_values_are_found_on_any_chunking(text, cuts):
     assert absolute(released) == ENGINE.scan(text)
 
 
+@pytest.mark.parametrize(
+    "text", [r"x\n4111 1111 1111 1111, ok", r"\n4111 1111 1111 1111\n\nü", r"a\n'4111 1111 1111 1111'\n"]
+)
+def test_a_value_behind_an_escaped_line_end_is_found(text):
+    for pieces in (list(text), [text], [text[:3], text[3:]]):
+        assert absolute(feed_all(pieces)) == ENGINE.scan(text) != []
+
+
 numbers = st.lists(
     st.sampled_from(
         ["4111", "1111", "5555", "4444", "12", "7", "650", "253", "0000", "+44", "20", "(650)", "536", "22", "8726"]
