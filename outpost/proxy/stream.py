@@ -323,7 +323,8 @@ class StreamInspector:
     def _release(self, channel: _Channel, released: Sequence[Released], *, final: bool = False) -> None:
         received = channel.unescaper.received
         for part in released:
-            for finding, instead in self._judge(part.findings, part.text):
+            # From left to right, whoever found them: models' findings come behind the patterns'.
+            for finding, instead in sorted(self._judge(part.findings, part.text), key=lambda pair: pair[0].start):
                 start = received(channel.released + finding.start)
                 end = received(channel.released + finding.end)
                 # Of two that overlap the first gives the label, as in a text that comes whole.
