@@ -55,6 +55,33 @@ bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,0
 eval: $(VENV)/.installed peers ## Measure detection on public sets beside other tools (ARGS=--help says what else)
 	@$(BIN)/python -m bench.eval $(ARGS)
 
+.PHONY: eval-models
+eval-models: $(VENV)/.installed ## Measure what the model pack finds (ARGS="--pack DIR --only attacks" for others)
+	@$(BIN)/python -m bench.eval_models $(ARGS)
+
+# PYTHONHASHSEED: one of Faker's lists is made from a set, whose order would differ from run to run.
+TRAIN_VENV := .venv-train
+TRAIN := PYTHONPATH=. PYTHONHASHSEED=0 $(TRAIN_VENV)/bin/python -m
+RUN ?= build/model
+PACK ?= build/pack
+DATA ?= ../shared/data
+STEPS ?= 3000
+.PHONY: train
+train: $(TRAIN_VENV)/.installed ## Train, export and calibrate a model pack into build/pack (STEPS=n, RUN=, PACK=, DATA=); resumes
+	@mkdir -p $(RUN) $(PACK)
+	@$(TRAIN) training.train --data $(DATA) --out $(RUN) --steps $(STEPS)
+	@$(TRAIN) training.export --data $(DATA) --run $(RUN) --out $(PACK)
+	@$(TRAIN) training.calibrate --data $(DATA) --run $(RUN) --out $(PACK)
+	@$(TRAIN) bench.eval_models --data $(DATA) --pack $(PACK) --json $(RUN)/evaluation.json
+	@$(TRAIN) training.card --run $(RUN) --out $(PACK)
+
+$(TRAIN_VENV)/.installed: requirements/runtime.txt training/requirements.txt
+	@echo "Building $(TRAIN_VENV) from training/requirements.txt (once, and again when it changes)"
+	@$(PYTHON) -m venv --clear $(TRAIN_VENV)
+	@$(TRAIN_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(TRAIN_VENV)/bin/pip install --quiet --disable-pip-version-check -r training/requirements.txt
+	@touch $@
+
 .PHONY: eval-proxy
 eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: each sentence as a request
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)

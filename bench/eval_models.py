@@ -1,0 +1,437 @@
+"""What the packed model finds: entities, attacks, intent, topics and calibration, on sets that it never saw.
+
+    python -m bench.eval_models [--pack DIR] [--data ../shared/data] [--json FILE] [--only SECTION ...]
+
+Runs the pack's ONNX graph through ``outpost.models``, thresholds as in its card. Evaluation sets only; where there is
+none (jailbreaks, source-code language, injections of our own wording) the held-back side of the training pipeline is
+used if ``training`` can be imported, and the row says so. Intervals are Wilson's, 95 %.
+"""
+
+import argparse
+import json
+import math
+import random
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.eval_metrics import exact, overlaps, wilson
+from outpost.dlp.engine import default_engine
+from outpost.models.inspector import Inspector
+from outpost.models.pack import open_pack
+from outpost.models.results import TextResult
+from outpost.models.session import Session, SessionOptions
+
+DEFAULT_PACK = Path(__file__).parents[1] / "outpost/models/packs/default"
+# The labels of presidio-research and the kinds that count as right for them.
+KINDS = {
+    "PERSON": r"pii\.person",
+    "STREET_ADDRESS": r"pii\.address\..*",
+    "GPE": r"pii\.location",
+    "ORGANIZATION": r"pii\.organization",
+    "DATE_TIME": r"pii\.date|pii\.dob",
+    "TITLE": r"pii\.title",
+    "AGE": r"pii\.age",
+    "NRP": r"pii\.affiliation",
+    "ZIP_CODE": r"pii\.address\..*",
+    "CREDIT_CARD": r"pci\.pan",
+    "IBAN_CODE": r"fin\.iban",
+    "US_SSN": r"pii\.national_id\.us",
+    "EMAIL_ADDRESS": r"pii\.email",
+    "PHONE_NUMBER": r"pii\.phone",
+    "IP_ADDRESS": r"pii\.ip",
+    "US_DRIVER_LICENSE": r"pii\.driver_license|pii\.id_number",
+    "DOMAIN_NAME": r"pii\.url.*",
+}
+CONTEXTUAL = ("PERSON", "STREET_ADDRESS", "GPE", "ORGANIZATION", "DATE_TIME", "TITLE", "AGE", "NRP", "ZIP_CODE")
+NEWS = {"PERSON": r"pii\.person", "LOCATION": r"pii\.location|pii\.address\..*", "ORG": r"pii\.organization"}
+GUM = {"person": "PERSON", "place": "LOCATION", "organization": "ORG"}
+BTC = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORG"}
+DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LENGTHS = (128, 500, 2_000, 8_000)  # tokens
+_CHARS_PER_TOKEN = 4.2  # of the sentences that attacks are buried in, by the pack's tokeniser
+_BATCH = 16
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement, as a card holds it."""
+
+    dataset: str
+    head: str
+    label: str | None
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+
+
+class Model:
+    """A pack that inspects texts one after another. ``scores`` of attacks leave out the label that sums them up."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        pack = open_pack(folder)
+        self.card = pack.card
+        self.inspector = Inspector(pack)
+        self._session = Session(pack, SessionOptions(threads=threads))
+
+    def __call__(self, text: str) -> TextResult:
+        prepared = self.inspector.prepare(text)
+        answers = []
+        for first in range(0, len(prepared.windows), _BATCH):
+            places = [(prepared, index) for index in range(first, min(first + _BATCH, len(prepared.windows)))]
+            outputs = self._session.run(self.inspector.batch(places))
+            answers += [{name: value[row] for name, value in outputs.items()} for row in range(len(places))]
+        return self.inspector.conclude(prepared, answers)
+
+    def attacked(self, text: str) -> tuple[float, bool]:
+        """The highest score of any attack, and whether one is a finding."""
+        result = self(text)
+        score = (
+            max(
+                value
+                for name, value in result.labels.items()
+                if name.startswith("attacks.") and name != "attacks.attack"
+            )
+            if result.labels
+            else 0.0
+        )
+        return score, any(found.finding.kind.startswith("attack.") for found in result.findings)
+
+
+def rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def share(dataset: str, head: str, metric: str, right: int, total: int, label: str | None = None) -> Figure:
+    low, high = wilson(right, total)
+    return Figure(dataset, head, label, metric, right / total if total else math.nan, low, high, total)
+
+
+def f_beta(precision: float, recall: float, beta: float) -> float:
+    below = beta**2 * precision + recall
+    return (1 + beta**2) * precision * recall / below if below else 0.0
+
+
+# Entities
+
+
+@dataclass(slots=True)
+class Counts:
+    gold: int = 0
+    found: int = 0
+    reported: int = 0
+    right: int = 0
+
+    def add(self, gold: Sequence[Span], mine: Sequence[Span], matches: Callable[[Span, Iterable[Span]], bool]) -> None:
+        self.gold += len(gold)
+        self.found += sum(matches(span, mine) for span in gold)
+        self.reported += len(mine)
+        self.right += sum(matches(span, gold) for span in mine)
+
+    def figures(self, dataset: str, label: str, matching: str) -> Iterator[Figure]:
+        recall = share(dataset, "entities", f"recall_{matching}", self.found, self.gold, label)
+        precision = share(dataset, "entities", f"precision_{matching}", self.right, self.reported, label)
+        yield recall
+        yield precision
+        for beta in (1, 2):
+            value = f_beta(0.0 if math.isnan(precision.value) else precision.value, recall.value, beta)
+            yield Figure(dataset, "entities", label, f"f{beta}_{matching}", value, count=self.gold)
+
+
+def spans_table(
+    dataset: str,
+    texts: Sequence[dict],
+    found: Sequence[list[tuple[str, int, int]]],
+    kinds: dict[str, str],
+    names: dict[str, str] | None = None,
+) -> list[Figure]:
+    """Per label and over all: a span is found if a finding of a kind of its label overlaps it (or is equal to it).
+
+    A finding counts as right under a label of its kind; one that no label of the set stands for is not counted. Street
+    addresses and postcodes have the same kinds and are kept apart by what they overlap.
+    """
+    made = []
+    for matching, matches in (("overlap", overlaps), ("exact", exact)):
+        total = Counts()
+        for label, pattern in kinds.items():
+            counts = Counts()
+            for row, findings in zip(texts, found, strict=True):
+                gold = [
+                    (s["start"], s["end"]) for s in row["spans"] if (names or {}).get(s["type"], s["type"]) == label
+                ]
+                mine = [(start, end) for kind, start, end in findings if re.fullmatch(pattern, kind)]
+                if label in ("STREET_ADDRESS", "ZIP_CODE"):
+                    others = "ZIP_CODE" if label == "STREET_ADDRESS" else "STREET_ADDRESS"
+                    apart = [(s["start"], s["end"]) for s in row["spans"] if s["type"] == others]
+                    mine = [span for span in mine if overlaps(span, gold) or not overlaps(span, apart)]
+                    if label == "ZIP_CODE":  # an address in no gold span is counted once, as a street address
+                        mine = [span for span in mine if overlaps(span, gold)]
+                counts.add(gold, mine, matches)
+            made += counts.figures(dataset, label, matching)
+            for name in ("gold", "found", "reported", "right"):
+                setattr(total, name, getattr(total, name) + getattr(counts, name))
+        made += total.figures(dataset, "all", matching)
+    return made
+
+
+def entities(model: Model, data: Path) -> list[Figure]:
+    engine = default_engine()
+    texts = rows(data / "dev-presidio-synth/dev.jsonl")
+    of_model = [
+        [(f.finding.kind, f.finding.start, f.finding.end) for f in model(row["text"]).findings] for row in texts
+    ]
+    of_rules = [[(f.kind, f.start, f.end) for f in engine.scan(row["text"])] for row in texts]
+    together = [rules + only_new(rules, mine) for rules, mine in zip(of_rules, of_model, strict=True)]
+    contextual = {label: KINDS[label] for label in CONTEXTUAL}
+    made = spans_table("dev-presidio-synth, model alone", texts, of_model, contextual)
+    made += spans_table("dev-presidio-synth, tier 1 alone", texts, of_rules, KINDS)
+    made += spans_table("dev-presidio-synth, tiers 1 and 2", texts, together, KINDS)
+    for name, folder, names in (
+        ("train-ner-gum/dev", "train-ner-gum", GUM),
+        ("train-ner-btc/dev", "train-ner-btc", BTC),
+    ):
+        texts = rows(data / folder / "dev.jsonl")
+        texts = [{**row, "spans": [s for s in row["spans"] if s.get("value", "")[:1] != "@"]} for row in texts]
+        found = [
+            [(f.finding.kind, f.finding.start, f.finding.end) for f in model(row["text"]).findings] for row in texts
+        ]
+        made += spans_table(name, texts, found, NEWS, names)
+    return made
+
+
+def only_new(rules: list[tuple[str, int, int]], mine: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Findings of the model where no rule found anything, as redaction would see them."""
+    taken = [(start, end) for _, start, end in rules]
+    return [found for found in mine if not overlaps((found[1], found[2]), taken)]
+
+
+# Attacks
+
+
+def benign(data: Path) -> dict[str, list[str]]:
+    return {
+        "dev-notinject-one": [row["text"] for row in rows(data / "dev-notinject-one/dev.jsonl")],
+        "dev-xstest, safe": [r["text"] for r in rows(data / "dev-xstest/dev.jsonl") if r["label"] == "safe"],
+        "dev-xstest, unsafe (harmful, no attack)": [
+            r["text"] for r in rows(data / "dev-xstest/dev.jsonl") if r["label"] != "safe"
+        ],
+        "dev-arena-hard": [row["text"] for row in rows(data / "dev-arena-hard/dev.jsonl")],
+        "dev-cyberseceval-frr": [row["text"] for row in rows(data / "dev-cyberseceval-frr/dev.jsonl")],
+        "dev-clinc150": [row["text"] for row in rows(data / "dev-clinc150/dev.jsonl")],
+        "dev-presidio-synth": [row["text"] for row in rows(data / "dev-presidio-synth/dev.jsonl")],
+    }  # fmt: skip
+
+
+def attacks(model: Model, data: Path) -> list[Figure]:
+    made, negatives = [], []
+    for name, texts in benign(data).items():
+        seen = [model.attacked(text) for text in texts]
+        negatives += [score for score, _ in seen] if "unsafe" not in name else []
+        made.append(share(name, "attacks", "false_positive_rate", sum(flag for _, flag in seen), len(seen)))
+    texts = rows(data / "dev-cyberseceval-pi/dev.jsonl")
+    seen = [model.attacked(row["text"]) for row in texts]
+    made.append(share("dev-cyberseceval-pi", "attacks", "recall", sum(flag for _, flag in seen), len(seen)))
+    for field in ("injection_type", "injection_variant"):
+        for value in sorted({row[field] for row in texts}):
+            flags = [flag for row, (_, flag) in zip(texts, seen, strict=True) if row[field] == value]
+            made.append(share("dev-cyberseceval-pi", "attacks", "recall", sum(flags), len(flags), value))
+    positives = [score for score, _ in seen]
+    made.append(
+        Figure("dev-cyberseceval-pi against all benign sets", "attacks", None, "auc", auc(positives, negatives))
+    )
+    limit = sorted(negatives, reverse=True)[len(negatives) // 100]
+    caught = sum(score > limit for score in positives)
+    made.append(
+        share("dev-cyberseceval-pi against all benign sets", "attacks", "recall_at_1_percent", caught, len(positives))
+    )
+    return made
+
+
+def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
+    """Probability that an attack scores above a harmless text (Mann and Whitney 1947)."""
+    ordered = np.sort(np.asarray(negatives))
+    below, upto = np.searchsorted(ordered, positives, "left"), np.searchsorted(ordered, positives, "right")
+    return float(((below + upto) / 2).mean() / len(ordered))
+
+
+def depth(model: Model, data: Path) -> list[Figure]:
+    """Attacks of another set's wording, buried in honest sentences of evaluation sets."""
+    rng = random.Random(11)
+    sentences = [row["text"] for row in rows(data / "train-ner-gum/dev.jsonl")] + [
+        row["text"] for row in rows(data / "dev-presidio-synth/dev.jsonl")
+    ]
+    payloads = [
+        row["text"]
+        for row in rows(data / "dev-cyberseceval-pi/dev.jsonl")
+        if row["injection_variant"] == "ignore_previous_instructions"
+    ]
+    made = []
+    for tokens in LENGTHS:
+        flags: dict[float, list[bool]] = {}
+        clean = []
+        for _ in range(6 if tokens == LENGTHS[-1] else 20):
+            document: list[str] = []
+            while sum(map(len, document)) < tokens * _CHARS_PER_TOKEN:
+                document.append(rng.choice(sentences))
+            clean.append(model.attacked("\n".join(document))[1])
+            for where in DEPTHS if tokens > LENGTHS[0] else DEPTHS[::2]:
+                at = round(where * len(document))
+                text = "\n".join((*document[:at], rng.choice(payloads), *document[at:]))
+                flags.setdefault(where, []).append(model.attacked(text)[1])
+        name = f"buried, documents of {tokens} tokens"
+        made.append(share(name, "attacks", "false_positive_rate", sum(clean), len(clean)))
+        every = [flag for some in flags.values() for flag in some]
+        made.append(share(name, "attacks", "recall", sum(every), len(every)))
+        made += [
+            share(name, "attacks", "recall", sum(some), len(some), f"depth {where:.0%}")
+            for where, some in flags.items()
+        ]
+    return made
+
+
+def held_back(model: Model, data: Path) -> list[Figure]:
+    """What there is no evaluation set for: held-back templates, documents and clusters of the training pipeline."""
+    try:
+        from training.mixture import Mixture, Sources  # noqa: PLC0415 - needs the training environment
+        from training.public import wild_jailbreaks  # noqa: PLC0415
+        from training.row import LANGUAGES  # noqa: PLC0415
+        from training.split import held_out  # noqa: PLC0415
+    except ImportError:
+        return []
+    made = []
+    jailbreaks = [row.text for row in wild_jailbreaks(data) if held_out(row.group)]
+    for limit in (2_000, 10**9):
+        mine = [text for text in jailbreaks if (len(text) <= 2_000) == (limit == 2_000)]
+        flags = [model.attacked(text)[1] for text in mine]
+        name = "held-back jailbreaks in the wild, " + ("up to 2,000 characters" if limit == 2_000 else "longer")
+        made.append(share(name, "attacks", "recall", sum(flags), len(flags)))
+    mixture = Mixture(Sources(data), 77, development=True)
+    for kind, maker, metric in (
+        ("attacks", mixture.attack, "recall"),
+        ("harmless texts", mixture.harmless, "false_positive_rate"),
+    ):
+        flags = [model.attacked(maker().text)[1] for _ in range(500)]
+        made.append(share(f"held-back templates, {kind}", "attacks", metric, sum(flags), len(flags)))
+    right = total = 0
+    for _ in range(200):
+        row = mixture.language()
+        labels = model(row.text).labels
+        best = max(LANGUAGES, key=lambda name: labels[f"language.{name}"])
+        right += best == LANGUAGES[row.language or 0]
+        total += 1
+    made.append(share("held-back samples of Linguist and Python's library", "language", "accuracy", right, total))
+    return made
+
+
+# Intent and topics
+
+
+def intent(model: Model, data: Path) -> list[Figure]:
+    """Domains of CLINC150; and topics from 10 examples each, by the nearest mean of sentence embeddings."""
+    texts = rows(data / "dev-clinc150/dev.jsonl")
+    results = [model(row["text"]) for row in texts]
+    right, binned = 0, []
+    for row, result in zip(texts, results, strict=True):
+        scores = {name.partition(".")[2]: value for name, value in result.labels.items() if name.startswith("intent.")}
+        best = max(scores, key=lambda name: scores[name])
+        good = best == ("other" if row["domain"] == "oos" else row["domain"])
+        binned.append((scores[best], good))
+        if row["domain"] != "oos":
+            right += good
+    inside = [row for row in texts if row["domain"] != "oos"]
+    made = [share("dev-clinc150, ten domains", "intent", "accuracy", right, len(inside))]
+    made.append(
+        Figure("dev-clinc150 with out of scope", "intent", None, "calibration_error", error(binned), count=len(binned))
+    )
+    if any(head.name == "sentence" for head in model.card.heads):
+        examples: dict[str, list[str]] = {}
+        for row in rows(data / "train-clinc150/train.jsonl"):
+            examples.setdefault(row["intent"], []).append(row["text"])
+        names = sorted({row["intent"] for row in inside})
+        means = np.stack(
+            [np.mean([model(text).embeddings["sentence"] for text in examples[name][:10]], axis=0) for name in names]
+        )
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        hits = 0
+        for row, result in zip(texts, results, strict=True):
+            if row["domain"] != "oos":
+                hits += names[int((means @ np.array(result.embeddings["sentence"])).argmax())] == row["intent"]
+        made.append(share("dev-clinc150, 150 topics from 10 examples each", "sentence", "accuracy", hits, len(inside)))
+    return made
+
+
+def error(pairs: Sequence[tuple[float, bool]]) -> float:
+    """Expected calibration error in ten bins."""
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for pair in pairs:
+        bins.setdefault(min(int(pair[0] * 10), 9), []).append(pair)
+    return sum(abs(sum(p for p, _ in some) - sum(t for _, t in some)) for some in bins.values()) / len(pairs)
+
+
+# Speed
+
+
+def speed(model: Model, data: Path) -> list[Figure]:
+    """Milliseconds of processor time for one text, all heads."""
+    sentences = [row["text"] for row in rows(data / "dev-presidio-synth/dev.jsonl")]
+    made = []
+    for name, tokens in (("one window of 128 tokens", 126), ("1 KB", None)):
+        text = " ".join(sentences)
+        ends = model.inspector.prepare(text[:4_000]).tokens.offsets
+        text = text[: ends[tokens - 1][1]] if tokens else text[:1024]
+        for _ in range(3):
+            model(text)
+        times = []
+        for _ in range(40):
+            begun, wall = time.process_time(), time.perf_counter()
+            model(text)
+            times.append(((time.process_time() - begun) * 1e3, (time.perf_counter() - wall) * 1e3))
+        made.append(Figure(name, "entities", None, "cpu_ms_p50", statistics.median(t for t, _ in times)))
+        made.append(Figure(name, "entities", None, "wall_ms_p50", statistics.median(t for _, t in times)))
+    return made
+
+
+SECTIONS: dict[str, Callable[[Model, Path], list[Figure]]] = {
+    "entities": entities, "attacks": attacks, "depth": depth, "held_back": held_back, "intent": intent, "speed": speed,
+}  # fmt: skip
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    lines = ["| set | head | label | metric | value | 95 % | n |", "|---|---|---|---|---|---|---|"]
+    for f in figures:
+        interval = f"{f.low:.3f}-{f.high:.3f}" if f.low is not None and f.high is not None else ""
+        lines.append(
+            f"| {f.dataset} | {f.head} | {f.label or ''} | {f.metric} | {f.value:.3f} | {interval} | {f.count or ''} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", type=Path, default=DEFAULT_PACK)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
+    args = parser.parse_args()
+    model = Model(args.pack, args.threads)
+    figures: list[Figure] = []
+    for name in args.only:
+        mine = SECTIONS[name](model, args.data)
+        print(markdown(mine), flush=True)
+        figures += [figure for figure in mine if math.isfinite(figure.value)]
+    if args.json:
+        args.json.write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from training import carrier
+from training.carrier import GENRES, Carriers, lines
+from training.split import held_out
+
+FOLDER = Path(carrier.__file__).parent / "carriers"
+NAMES = ("Ana Silva", "Bo", "Çelik, Deniz")
+
+
+class Fill:
+    """Values whose text says what they are; the label is the slot."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def __call__(self, slot):
+        return f"<{slot}:{self.rng.choice(NAMES)}>", slot.upper()
+
+
+def drawn(*, development, seed=3, count=40):
+    rng = random.Random(seed)
+    carriers = Carriers(rng, Fill(rng), development=development)
+    return [carriers.row(genre) for genre in GENRES for _ in range(count)]
+
+
+def test_every_file_of_carriers_is_drawn_from():
+    assert {path.stem for path in FOLDER.glob("*.txt")} == set(GENRES)
+
+
+def test_spans_are_exactly_the_values():
+    for row in drawn(development=False):
+        assert [row.text[s.start : s.end] for s in row.spans] == re.findall(r"<[a-z_]+:[^>]+>", row.text)
+        assert all(row.text[s.start : s.end].startswith(f"<{s.label.lower()}:") for s in row.spans)
+
+
+def test_the_same_seed_gives_the_same_texts():
+    assert drawn(development=False) == drawn(development=False)
+    assert drawn(development=False, seed=4) != drawn(development=False)
+
+
+def test_no_template_leads_a_text_on_both_sides():
+    parts_only = carrier._PARTS_ONLY
+    left = {row.group for row in drawn(development=False) if row.genre not in parts_only}
+    right = {row.group for row in drawn(development=True) if row.genre not in parts_only}
+    assert left
+    assert right
+    assert not left & right
+    assert all(held_out(group) for group in right)
+
+
+@pytest.mark.parametrize("genre", GENRES)
+def test_no_template_stands_twice(genre):
+    found = lines(genre)
+    assert len(found) == len(set(found))

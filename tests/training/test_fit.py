@@ -1,0 +1,56 @@
+import math
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from training.fit import (
+    CEILING,
+    FLOOR,
+    best_temperature,
+    binary_loss,
+    calibration_error,
+    class_loss,
+    reliability,
+    reliability_svg,
+    threshold,
+)
+
+
+def test_a_temperature_undoes_scaling():
+    rng = np.random.default_rng(1)
+    true = rng.normal(0, 2, 20_000)
+    truths = (rng.random(20_000) < 1 / (1 + np.exp(-true))).astype(float)
+    assert best_temperature(binary_loss(true * 2, truths)) == pytest.approx(2, rel=0.1)
+    logits = np.stack([np.zeros(20_000), true], axis=1)
+    assert best_temperature(class_loss(logits * 2, truths.astype(np.int64))) == pytest.approx(2, rel=0.1)
+
+
+def test_a_threshold_lets_no_more_through_than_the_rate():
+    scores = [n / 1_000 for n in range(1_000)]
+    limit = threshold(scores, 0.01)
+    assert sum(score >= limit for score in scores) <= 10
+    assert sum(score >= limit - 0.002 for score in scores) > 10
+
+
+def test_few_texts_put_the_threshold_above_all_of_them():
+    assert threshold([0.7, 0.6], 0.01) > 0.7
+
+
+def test_a_threshold_stays_between_floor_and_ceiling():
+    assert threshold([0.001] * 100, 0.01) == FLOOR
+    assert threshold([1.0] * 100, 0.01) == CEILING
+    assert threshold([], 0.01) == FLOOR
+
+
+def test_reliability_is_per_bin_and_its_error_weighted():
+    scores, truths = np.array([0.05, 0.05, 0.95, 1.0]), np.array([0.0, 0.0, 1.0, 1.0])
+    rows = reliability(scores, truths)
+    assert [count for _, _, count in rows] == [2, 2]
+    assert calibration_error(rows) == pytest.approx((0.05 * 2 + 0.025 * 2) / 4)
+    assert math.isclose(calibration_error([]), 0.0)
+
+
+def test_the_plot_is_xml_with_a_line_per_head():
+    root = ET.fromstring(reliability_svg({"a": [(0.1, 0.2, 3)], "b": [(0.9, 0.8, 3)]}))
+    assert len([e for e in root[0] if e.tag.endswith("polyline")]) == 2

@@ -1,0 +1,220 @@
+"""Temperatures and thresholds of every head from held-back templates and documents, and the card with them.
+
+    python -m training.calibrate --data ../shared/data --run build/model --out build/pack
+
+Attacks: for each length of text the lowest threshold at which at most ``ATTACK_RATE`` of harmless held-back texts of
+that length are flagged with any label. Entities: for each label the lowest one of a grid at which wrong spans are at
+most ``ENTITY_RATE`` per token. Evaluation sets are never read.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outpost.models.decode import Labels, find_spans
+from outpost.models.inspector import Inspector, Prepared
+from outpost.models.pack import open_pack
+from outpost.models.scores import sigmoid, softmax
+from outpost.models.session import Session, SessionOptions
+from outpost.protocol.model_card import ModelCard
+from training import card as cards
+from training.disturb import joined
+from training.encode import IGNORED, tags
+from training.fit import best_temperature, binary_loss, class_loss, reliability, reliability_svg, threshold
+from training.mixture import Mixture, Sources
+from training.row import ATTACKS, ENTITIES, Row
+
+SEED = 9_001
+ROWS = 4_000
+ATTACK_RATE = 0.005
+ENTITY_RATE = 0.001
+LENGTHS: tuple[tuple[int | None, int], ...] = ((126, 2_000), (1_000, 300), (None, 40))
+"""Up to how many tokens, and on how many harmless texts the threshold rests; 126 is one window."""
+_GRID = tuple(round(0.30 + 0.05 * step, 2) for step in range(9))
+_UNSET: dict[str, Any] = {
+    "temperature": dict.fromkeys(("entities", "attacks", "intent", "language"), 1.0),
+    "entities": {name: [(None, 0.5)] for name in ENTITIES},
+    "attacks": {name: [(None, 0.5)] for name in ATTACKS},
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """A text and the logits of its tokens (stitched) and of its windows."""
+
+    row: Row
+    prepared: Prepared
+    tokens: dict[str, np.ndarray]
+    windows: dict[str, np.ndarray]
+
+
+class Runner:
+    """The packed graph on whole texts."""
+
+    def __init__(self, pack: Path, threads: int) -> None:
+        opened = open_pack(pack)
+        self.card: ModelCard = opened.card
+        self.inspector = Inspector(opened)
+        self._session = Session(opened, SessionOptions(threads=threads))
+
+    def __call__(self, rows: Sequence[Row]) -> Iterator[Seen]:
+        """Each row with its logits; windows of like length run together."""
+        prepared = [self.inspector.prepare(row.text) for row in rows]
+        todo = sorted(
+            ((item, index) for item in range(len(rows)) for index in range(len(prepared[item].windows))),
+            key=lambda place: prepared[place[0]].sizes[place[1]],
+        )
+        answers: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+        for first in range(0, len(todo), 16):
+            places = todo[first : first + 16]
+            outputs = self._session.run(self.inspector.batch([(prepared[item], index) for item, index in places]))
+            for number, place in enumerate(places):
+                answers[place] = {name: value[number] for name, value in outputs.items()}
+        for item, row in enumerate(rows):
+            mine = [answers[item, index] for index in range(len(prepared[item].windows))]
+            if mine:
+                yield Seen(row, prepared[item], _stitched(prepared[item], mine), _stacked(mine))
+
+
+def _stitched(prepared: Prepared, answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    parts = [
+        answer["entities"][1 + w.keep_start - w.start : 1 + w.keep_end - w.start]
+        for w, answer in zip(prepared.windows, answers, strict=True)
+    ]
+    return {"entities": np.concatenate(parts)}
+
+
+def _stacked(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([answer[name] for answer in answers]) for name in ("attacks", "intent", "language")}
+
+
+def temperatures(seen: Sequence[Seen]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The temperature of each head, and its reliability with it."""
+    logits, truths = [], []
+    for text in seen:
+        if text.row.spans is not None:
+            wanted = np.array(tags(text.prepared.tokens.offsets, text.row.spans))
+            known = wanted != IGNORED
+            logits.append(text.tokens["entities"][known])
+            truths.append(wanted[known])
+    x, y = np.concatenate(logits).astype(float), np.concatenate(truths)
+    made = {"entities": best_temperature(class_loss(x, y))}
+    p = softmax(x.astype(np.float32), made["entities"])
+    named = y > 0  # how sure it is of "nothing" would hide everything else
+    likeliest = p[named].argmax(-1)
+    plots = {"entities": reliability(p[named].max(-1).astype(float), (likeliest == y[named]).astype(float))}
+    known_attacks = [text for text in seen if text.row.attacks is not None]
+    x = np.stack([text.windows["attacks"].max(0) for text in known_attacks]).astype(float)
+    y = np.array(
+        [
+            [i in (t.row.attacks or ()) or (i == 0 and bool(t.row.attacks)) for i in range(len(ATTACKS))]
+            for t in known_attacks
+        ]
+    )
+    made["attacks"] = best_temperature(binary_loss(x, y))
+    plots["attacks"] = reliability(
+        sigmoid(x[:, 0].astype(np.float32), made["attacks"]).astype(float), y[:, 0].astype(float)
+    )
+    for name in ("intent", "language"):
+        mine = [text for text in seen if getattr(text.row, name) is not None]
+        x = np.stack([text.windows[name].mean(0) for text in mine]).astype(float)
+        y = np.array([getattr(text.row, name) for text in mine])
+        made[name] = best_temperature(class_loss(x, y))
+        p = softmax(x.astype(np.float32), made[name])
+        plots[name] = reliability(p.max(-1).astype(float), (p.argmax(-1) == y).astype(float))
+    return made, plots
+
+
+def attack_thresholds(run: Runner, sources: Sources, temperature: float) -> tuple[dict[str, Any], list[str]]:
+    """Thresholds by length, the same for each label, and for the record what they rest on."""
+    made: list[tuple[int | None, float]] = []
+    notes = []
+    for number, (limit, count) in enumerate(LENGTHS):
+        rows = list(harmless(sources, count, limit, SEED + 1 + number))
+        scores = [float(sigmoid(text.windows["attacks"], temperature)[:, 1:].max()) for text in run(rows)]
+        made.append((limit, threshold(scores, ATTACK_RATE)))
+        notes.append(
+            f"{'longer' if limit is None else f'up to {limit} tokens'}: {len(scores)} texts, highest {max(scores):.3f}"
+        )
+    return dict.fromkeys(ATTACKS, made), notes
+
+
+def harmless(sources: Sources, count: int, limit: int | None, seed: int) -> Iterator[Row]:
+    """Held-back texts without an attack: rows as they come for one window, else documents put together."""
+    mixture = Mixture(sources, seed, development=True)
+    rng = random.Random(seed)  # noqa: S311 - which texts, not secrets
+    for _ in range(count):
+        if limit is not None and limit <= 126:
+            yield rng.choice((mixture.harmless, mixture.harmless, mixture.entities, mixture.short))()
+            continue
+        row = mixture.document()
+        # About four characters a token.
+        wanted = rng.randint(600, 4_000) if limit is not None else rng.randint(4_500, 30_000)
+        while len(row.text) < wanted:
+            row = joined(row, mixture.document(), "\n\n")
+        yield row
+
+
+def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> dict[str, Any]:
+    """For each label the lowest threshold of the grid that keeps wrong spans rare."""
+    labels = Labels(head)
+    texts = [text for text in seen if text.row.spans is not None and not any(s.label == "?" for s in text.row.spans)]
+    tokens = sum(len(text.prepared.tokens.ids) for text in texts)
+    wrong = {name: dict.fromkeys(_GRID, 0) for name in ENTITIES}
+    for text in texts:
+        p = softmax(text.tokens["entities"], temperature)
+        gold = {name: [(s.start, s.end) for s in text.row.spans or () if s.label == name] for name in ENTITIES}
+        for limit in _GRID:
+            for span in find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t):
+                if not any(span.start < end and start < span.end for start, end in gold[span.name]):
+                    wrong[span.name][limit] += 1
+    return {
+        name: [
+            (
+                None,
+                next((limit for limit in _GRID if wrong[name][limit] <= tokens * ENTITY_RATE), _GRID[-1]),
+            )
+        ]
+        for name in ENTITIES
+    }
+
+
+def main() -> None:
+    """Calibrate, and write the card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    args = parser.parse_args()
+    (args.out / "card.json").unlink(missing_ok=True)
+    cards.write(args.out, cards.card(args.out, _UNSET, {"run": "not calibrated"}, []))
+    sources = Sources(args.data)
+    run = Runner(args.out, args.threads)
+    rows = list(Mixture(sources, SEED, development=True).rows(args.rows))
+    seen = list(run(rows))
+    found, plots = temperatures(seen)
+    head = next(head for head in run.card.heads if head.name == "entities")
+    attacks, notes = attack_thresholds(run, sources, found["attacks"])
+    calibration = {
+        "temperature": found,
+        "entities": entity_thresholds(seen, head, found["entities"]),
+        "attacks": attacks,
+        "notes": notes,
+        "reliability": plots,
+    }
+    (args.run / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
+    (args.run / "reliability.svg").write_text(reliability_svg(plots), encoding="utf-8")
+    cards.write(args.out, cards.card(args.out, calibration, cards.training_record(args.run), []))
+    print(json.dumps({key: calibration[key] for key in ("temperature", "entities", "attacks", "notes")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

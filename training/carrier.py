@@ -1,0 +1,61 @@
+"""The templates written for this corpus, parsed, and texts made from them.
+
+A carrier is a line of ``training/carriers/<genre>.txt``. A slot with the name of a genre holds another carrier of it.
+"""
+
+import random
+from importlib.resources import files
+
+from training.row import Row
+from training.split import digest, held_out
+from training.template import Fill, Node, expand, parse
+
+GENRES = (
+    "people", "health", "structured", "locales", "benign", "hard_benign", "work", "ask", "task", "code", "document",
+    "notice", "review", "fact", "question", "harm", "attack_direct", "attack_indirect", "attack_jailbreak",
+    "attack_extraction", "attack_payload",
+)  # fmt: skip
+_SLOTS = {"payload": "attack_payload"}
+_DEEPEST = 6  # carriers within carriers; then the shortest one is taken
+_PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload"})
+"""Genres that only stand within other carriers: both sides of the split have all of them."""
+
+
+def lines(genre: str) -> list[str]:
+    """The templates of ``genre``, as written."""
+    text = (files("training.carriers") / f"{genre}.txt").read_text(encoding="utf-8")
+    return [
+        line.replace("\\n", "\n").replace("\\t", "\t")
+        for line in text.splitlines()
+        if line and not line.startswith(";;")
+    ]
+
+
+class Carriers:
+    """Draws texts with ``values`` in their slots. ``development``: of held-back templates instead of the others."""
+
+    def __init__(self, rng: random.Random, values: Fill, *, development: bool) -> None:
+        self._rng = rng
+        self._values = values
+        self._parsed: dict[str, list[tuple[str, list[Node]]]] = {}
+        for genre in GENRES:
+            every = [(f"{genre}/{digest(line):016x}", parse(line)) for line in lines(genre)]
+            mine = [item for item in every if held_out(item[0]) == development]
+            self._parsed[genre] = every if genre in _PARTS_ONLY else mine
+        self._depth = 0
+
+    def row(self, genre: str) -> Row:
+        """A text of one carrier."""
+        group, nodes = self._rng.choice(self._parsed[genre])
+        self._depth = 0
+        text, spans = expand(nodes, self._values, self._rng, self._nested)
+        return Row(text, group, genre, spans=spans)
+
+    def _nested(self, slot: str) -> list[Node] | None:
+        genre = _SLOTS.get(slot, slot)
+        if genre not in self._parsed:
+            return None
+        self._depth += 1
+        if self._depth > _DEEPEST and genre == "document":
+            genre = "fact"
+        return self._rng.choice(self._parsed[genre])[1]

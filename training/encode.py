@@ -1,0 +1,99 @@
+"""Rows as token ids, shapes and targets; pure: the tokenizer's ids and offsets come in.
+
+Windows have at most ``MAX_TOKENS`` with the two special ones. Of a longer text the window is drawn at random, but never
+so that an attack's beginning is outside of it.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outpost.models.shapes import shapes
+from training.row import ATTACKS, TAGS, Row
+from training.template import Span
+
+MAX_TOKENS = 128
+CLS, SEP = 101, 102  # of the vocabulary of BERT (uncased)
+IGNORED = -100
+_TAG = {tag: index for index, tag in enumerate(TAGS)}
+_CHECK = {"+": 1, "-": 0, "ID": 1}
+_ATTACK_SEEN = 26  # tokens of an attack that a window must be able to hold from its beginning on
+
+
+@dataclass(slots=True)
+class Encoded:
+    """One window: ids, shapes and per-token targets are of one length; the others are as in ``Row``."""
+
+    ids: list[int]
+    shapes: list[int]
+    tags: list[int]
+    checks: list[int]
+    attacks: list[float]
+    intent: int
+    language: int
+    embed: bool
+
+
+def tags(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
+    """A tag per token: ``B`` on the first token that touches a span, ``I`` on the others."""
+    made = [0] * len(offsets)
+    for span in spans:
+        begun = False
+        for index, (start, end) in enumerate(offsets):
+            if start >= span.end:
+                break
+            if end <= span.start or end == start:
+                continue
+            if span.label == "?":
+                made[index] = IGNORED
+            elif span.label not in ("+", "-"):
+                made[index] = _TAG[f"{'I' if begun else 'B'}-{span.label}"]
+                begun = True
+    return made
+
+
+def checks(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
+    """1 on the tokens of identifiers, 0 on those of numbers that look like some, ``IGNORED`` elsewhere."""
+    made = [IGNORED] * len(offsets)
+    for span in spans:
+        value = _CHECK.get(span.label)
+        if value is None:
+            continue
+        for index, (start, end) in enumerate(offsets):
+            if start < span.end and end > span.start:
+                made[index] = value
+    return made
+
+
+def window(offsets: Sequence[tuple[int, int]], focus: tuple[int, int] | None, rng: random.Random) -> tuple[int, int]:
+    """Which tokens of a text to keep, half-open."""
+    room = MAX_TOKENS - 2
+    if len(offsets) <= room:
+        return 0, len(offsets)
+    if focus is None:
+        first = rng.randrange(len(offsets) - room + 1)
+        return first, first + room
+    at = next((i for i, (_, end) in enumerate(offsets) if end > focus[0]), len(offsets) - 1)
+    low, high = max(0, at - room + _ATTACK_SEEN), min(at, len(offsets) - room)
+    first = rng.randint(min(low, high), high)
+    return first, first + room
+
+
+def encode(row: Row, ids: Sequence[int], offsets: Sequence[tuple[int, int]], rng: random.Random) -> Encoded:
+    """One window of ``row``, whose tokens (without special ones) are ``ids`` at ``offsets``."""
+    first, last = window(offsets, row.focus, rng)
+    marked = tags(offsets, row.spans) if row.spans is not None else [IGNORED] * len(offsets)
+    checked = checks(offsets, row.spans) if row.spans is not None else [IGNORED] * len(offsets)
+    attacks = [-1.0] * len(ATTACKS)
+    if row.attacks is not None:
+        attacks = [float(index in row.attacks or (index == 0 and bool(row.attacks))) for index in range(len(ATTACKS))]
+    return Encoded(
+        ids=[CLS, *ids[first:last], SEP],
+        shapes=[0, *shapes(row.text, offsets[first:last]), 0],
+        tags=[IGNORED, *marked[first:last], IGNORED],
+        checks=[IGNORED, *checked[first:last], IGNORED],
+        attacks=attacks,
+        intent=IGNORED if row.intent is None else row.intent,
+        language=IGNORED if row.language is None else row.language,
+        embed=row.embed,
+    )

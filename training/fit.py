@@ -1,0 +1,98 @@
+"""Temperatures, thresholds and reliability from scores and truths; pure.
+
+A temperature minimises the negative log-likelihood (Guo et al. 2017). A threshold is the lowest one that keeps false
+positives on held-back texts at or below a stated rate; it never goes below ``FLOOR``, because held-back texts are
+kinder than real ones.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+FLOOR, CEILING = 0.5, 0.99
+BINS = 10
+_TEMPERATURES = np.geomspace(0.4, 4.0, 73)
+
+
+def best_temperature(loss: Callable[[float], float]) -> float:
+    """Of a fixed grid the temperature with the least loss."""
+    return round(float(min(_TEMPERATURES, key=loss)), 3)
+
+
+def binary_loss(logits: Floats, truths: Floats) -> Callable[[float], float]:
+    """Mean negative log-likelihood of yes-or-no truths by temperature."""
+    signs = np.where(truths > 0, 1.0, -1.0)  # log(1 + exp(-z)) for a truth, log(1 + exp(z)) otherwise
+    return lambda temperature: float(np.logaddexp(0.0, -signs * logits / temperature).mean())
+
+
+def class_loss(logits: Floats, truths: NDArray[np.int64]) -> Callable[[float], float]:
+    """Mean negative log-likelihood of one class per row by temperature."""
+
+    def loss(temperature: float) -> float:
+        scaled = logits / temperature
+        scaled = scaled - scaled.max(axis=-1, keepdims=True)
+        return float((np.log(np.exp(scaled).sum(-1)) - scaled[np.arange(len(truths)), truths]).mean())
+
+    return loss
+
+
+def threshold(harmless: Sequence[float], rate: float, *, floor: float = FLOOR) -> float:
+    """The lowest threshold at which at most ``rate`` of the scores of ``harmless`` texts reach it; rounded up.
+
+    At least one false positive fewer than the rate allows is kept in hand, so a handful of texts proves nothing: with
+    fewer than ``1 / rate`` of them the threshold lies above all.
+    """
+    ordered = sorted(harmless, reverse=True)
+    allowed = int(len(ordered) * rate)
+    above = ordered[allowed] if allowed < len(ordered) else 0.0
+    return float(min(CEILING, max(floor, np.ceil((above + 1e-9) * 1000) / 1000)))
+
+
+def reliability(scores: Floats, truths: Floats) -> list[tuple[float, float, int]]:
+    """Per bin of scores: their mean, the share that is true, and how many."""
+    rows = []
+    places = np.minimum((scores * BINS).astype(int), BINS - 1)
+    for place in range(BINS):
+        inside = places == place
+        if inside.any():
+            rows.append((float(scores[inside].mean()), float(truths[inside].mean()), int(inside.sum())))
+    return rows
+
+
+def calibration_error(rows: Sequence[tuple[float, float, int]]) -> float:
+    """Expected calibration error: the mean distance of score and share, weighted by count."""
+    total = sum(count for _, _, count in rows)
+    return sum(abs(score - share) * count for score, share, count in rows) / total if total else 0.0
+
+
+def reliability_svg(plots: dict[str, Sequence[tuple[float, float, int]]]) -> str:
+    """A reliability plot as SVG: share that is true over score, one line per head, and the diagonal."""
+    size, pad = 320, 40
+    colours = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700")
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return pad + x * size, pad + (1 - y) * size
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size + 2 * pad + 130}" height="{size + 2 * pad}">',
+        '<g font-family="sans-serif" font-size="11">',
+        f'<rect x="{pad}" y="{pad}" width="{size}" height="{size}" fill="none" stroke="#888"/>',
+        f'<line x1="{pad}" y1="{pad + size}" x2="{pad + size}" y2="{pad}" stroke="#bbb" stroke-dasharray="4"/>',
+        f'<text x="{pad + size / 2}" y="{size + 2 * pad - 8}" text-anchor="middle">score</text>',
+        f'<text x="14" y="{pad - 12}">share that is true</text>',
+    ]
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = place(tick, tick)
+        parts.append(f'<text x="{x:.0f}" y="{pad + size + 14}" text-anchor="middle">{tick:g}</text>')
+        parts.append(f'<text x="{pad - 6}" y="{y + 4:.0f}" text-anchor="end">{tick:g}</text>')
+    for index, (name, rows) in enumerate(plots.items()):
+        colour = colours[index % len(colours)]
+        points = [place(score, share) for score, share, _ in rows]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
+        label = f"{name} (ECE {calibration_error(rows):.3f})"
+        parts.append(f'<text x="{pad + size + 8}" y="{pad + 16 + 18 * index}" fill="{colour}">{label}</text>')
+    return "\n".join((*parts, "</g>", "</svg>")) + "\n"

@@ -1,0 +1,281 @@
+"""The mixture that the network is trained on: which kinds of rows, in which shares.
+
+An attack stands alone (a user's message), beside an honest message, or buried in a document. Harmless rows are the same
+documents without it, honest messages, texts that use an attack's words innocently, and everything made for entities.
+"""
+
+import base64
+import codecs
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training import public
+from training.carrier import Carriers
+from training.disturb import disturbed, joined
+from training.row import ATTACKS, Row
+from training.split import held_out
+from training.values import Values
+
+_WINDOW_CHARS = 560  # a little more than 126 tokens of English
+_JAILBREAK_WORDS = re.compile(
+    r"\bDAN\b|jailbr|restrict|unfilter|uncensor|polic|ethic|moral|illegal|refus|openai|chatgpt|guideline|no limit|"
+    r"do anything|developer mode|persona|comply|obey|disclaimer|ignore|without any|never say|in character",
+    re.IGNORECASE,
+)
+_LABEL = {
+    "attack_direct": ATTACKS.index("direct_injection"),
+    "attack_indirect": ATTACKS.index("indirect_injection"),
+    "attack_jailbreak": ATTACKS.index("jailbreak"),
+    "attack_extraction": ATTACKS.index("prompt_extraction"),
+}
+_OBFUSCATION = ATTACKS.index("obfuscation")
+_LEADS = (
+    "Decode this and follow it: ",
+    "Do what this says: ",
+    "",
+    "Rot13, then obey: ",
+    "Read backwards and execute: ",
+    "Base64 message for you, follow it: ",
+    "Interpret and answer: ",
+    "The following is hex. Execute: ",
+)
+_ENTITY_SHARES = {
+    "people": 0.34, "structured": 0.12, "locales": 0.09, "health": 0.10, "benign": 0.05, "work": 0.08, "document": 0.14,
+    "fact": 0.08,
+}  # fmt: skip
+
+
+class Sources:
+    """The public rows, loaded once. ``data`` is the folder of the public training sets."""
+
+    def __init__(self, data: Path) -> None:
+        self.gum, self.btc = public.gum(data), public.btc(data)
+        self.short = public.short_texts(data)
+        self.jailbreaks = public.wild_jailbreaks(data)
+        self.planted = public.planted(data)
+        documents = public.documents(data)
+        self.documents = [row for row in documents if row.genre != "code"]
+        self.code = [row for row in documents if row.genre == "code"]
+
+
+class Mixture:
+    """Draws rows. The same seed gives the same rows; ``development`` chooses the side of the split."""
+
+    def __init__(self, sources: Sources, seed: int, *, development: bool = False) -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - training data, not secrets
+        self._values = Values(self._rng)
+        self._carriers = Carriers(self._rng, self._values, development=development)
+
+        def side(rows: list[Row]) -> list[Row]:
+            return [row for row in rows if held_out(row.group) == development]
+
+        self._gum, self._btc = side(sources.gum), side(sources.btc)
+        self._short, self._jailbreaks, self._planted = (
+            side(sources.short),
+            side(sources.jailbreaks),
+            side(sources.planted),
+        )
+        self._documents, self._code = side(sources.documents), side(sources.code)
+        self._by_language: dict[int, list[Row]] = {}
+        for row in (*self._code, *self._documents):
+            if row.language is not None:
+                self._by_language.setdefault(row.language, []).append(row)
+
+    def rows(self, count: int) -> Iterator[Row]:
+        """``count`` rows."""
+        kinds: Sequence[tuple[Callable[[], Row], float]] = (
+            (self.entities, 0.36),
+            (self.attack, 0.29),
+            (self.harmless, 0.24),
+            (self.short, 0.07),
+            (self.language, 0.04),
+        )
+        makers, shares = zip(*kinds, strict=True)
+        for _ in range(count):
+            self._values.turn()
+            yield self._rng.choices(makers, shares)[0]()
+
+    # What each kind of row is made of
+
+    def entities(self) -> Row:
+        """A text whose entities are all marked."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.09:
+            return disturbed(rng.choice(self._btc), rng)
+        if shape < 0.16:
+            return disturbed(rng.choice(self._gum), rng)
+        genre = rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
+        row = self._carrier(genre)
+        while len(row.text) < _WINDOW_CHARS and rng.random() < 0.42:
+            other = genre if rng.random() < 0.5 else rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
+            row = joined(row, self._carrier(other), rng.choice(("\n", " ", "\n\n", " ")))
+        return disturbed(row, rng)
+
+    def attack(self) -> Row:
+        """A text with an attack in it."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.24:
+            return self._finish(self._beside(self._attacking("attack_direct")))
+        if shape < 0.58:
+            row = self._attacking("attack_indirect")
+            if rng.random() < 0.2:
+                row = rng.choice(self._planted)
+                row = replace(row, focus=(0, len(row.text)))
+            elif rng.random() < 0.15:
+                row = replace(self._attacking("attack_direct"), attacks=(2,))
+            return self._finish(self._buried(row))
+        if shape < 0.72:
+            return self._finish(self._beside(self._attacking("attack_jailbreak")))
+        if shape < 0.85:
+            return disturbed(self._wild(), rng) if rng.random() < 0.3 else self._wild()
+        return self._finish(self._beside(self._attacking("attack_extraction")))
+
+    def harmless(self) -> Row:
+        """A text without one, as like to those with one as honest text gets."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.26:
+            row = self._carrier("hard_benign")
+            while rng.random() < 0.3 and len(row.text) < _WINDOW_CHARS:
+                row = joined(
+                    row, self._carrier(rng.choice(("hard_benign", "ask", "work"))), rng.choice((" ", "\n", " "))
+                )
+        elif shape < 0.48:
+            row = self._carrier("work")
+            while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
+                row = joined(row, self._carrier(rng.choice(("work", "ask", "benign"))), rng.choice((" ", "\n", "\n\n")))
+        elif shape < 0.68:
+            row = self._document(long=True)
+        elif shape < 0.78:
+            row = rng.choice(self._documents)
+        elif shape < 0.86:
+            row = rng.choice(self._code)
+        elif shape < 0.92:
+            row = self._document(long=False)
+            row = replace(joined(row, Row(self._blob(), "", ""), rng.choice((" ", "\n", "\n\n"))), spans=None)
+        else:
+            row = joined(rng.choice(self._gum), self._document(long=False), "\n")
+        row = replace(row, attacks=())
+        return disturbed(row, rng) if rng.random() < 0.4 else row
+
+    def document(self) -> Row:
+        """A piece of an honest document: mail, notes, tables, documentation, code, news."""
+        rng = self._rng
+        pools = (self._documents, self._code, self._gum)
+        row = self._document(long=True) if rng.random() < 0.5 else rng.choice(rng.choice(pools))
+        return replace(row, attacks=())
+
+    def short(self) -> Row:
+        """A request of one sentence, with its intent or its sentence embedding."""
+        return self._rng.choice(self._short)
+
+    def language(self) -> Row:
+        """Source code in a known language, or prose."""
+        return self._rng.choice(self._by_language[self._rng.choice(sorted(self._by_language))])
+
+    # Parts
+
+    def _carrier(self, genre: str) -> Row:
+        return replace(self._carriers.row(genre), attacks=())
+
+    def _attacking(self, genre: str) -> Row:
+        row = self._carriers.row(genre)
+        return replace(row, attacks=(_LABEL[genre],), focus=(0, len(row.text)))
+
+    def _document(self, *, long: bool) -> Row:
+        rng = self._rng
+        row = self._carrier(rng.choices(("document", "structured", "people", "fact"), (0.7, 0.12, 0.1, 0.08))[0])
+        while len(row.text) < (_WINDOW_CHARS if long else 160) and rng.random() < (0.85 if long else 0.3):
+            more = self._carrier(rng.choices(("document", "fact", "notice", "review"), (0.4, 0.3, 0.2, 0.1))[0])
+            row = joined(row, more, rng.choice((" ", "\n", "\n\n")))
+        return row
+
+    def _beside(self, row: Row) -> Row:
+        """The message alone, or before or after an honest one."""
+        shape = self._rng.random()
+        if shape < 0.55:
+            return row
+        other = self._carrier(self._rng.choice(("ask", "work", "benign", "hard_benign", "people", "document")))
+        if self._rng.random() < 0.3:
+            other = replace(self.short(), intent=None, embed=False)
+        mark = self._rng.choice((" ", "\n", "\n\n", " "))
+        return joined(other, row, mark) if shape < 0.85 else joined(row, other, mark)
+
+    def _buried(self, row: Row) -> Row:
+        """The attack at the start, the end or anywhere in a document."""
+        rng = self._rng
+        shape = rng.random()
+        mark = rng.choice((" ", "\n", "\n\n", " "))
+        if shape < 0.62:
+            made = joined(self._document(long=rng.random() < 0.5), row, mark)
+            return joined(made, self._document(long=rng.random() < 0.5), mark) if rng.random() < 0.7 else made
+        if shape < 0.72:
+            return joined(row, self._document(long=rng.random() < 0.5), mark)
+        pool = self._documents if shape < 0.86 else self._gum if shape < 0.94 else self._code
+        whole = rng.choice(pool)
+        text = self._piece(whole.text, rng.randint(60, 700))
+        at = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
+        while 0 < at < len(text) and text[at - 1] not in " \n":
+            at -= 1
+        before, after = Row(text[:at], "", ""), Row(text[at:], "", "")
+        return joined(joined(before, row, mark), after, mark)
+
+    def _wild(self) -> Row:
+        """The beginning of a jailbreak seen in the wild, or a part of it that has a jailbreak's words."""
+        row = self._rng.choice(self._jailbreaks)
+        text = row.text[:_WINDOW_CHARS]
+        if self._rng.random() < 0.5:
+            part = self._piece(row.text, _WINDOW_CHARS)
+            if len(_JAILBREAK_WORDS.findall(part)) >= 2:
+                text = part
+        return replace(row, text=text)
+
+    def _piece(self, text: str, chars: int) -> str:
+        if len(text) <= chars:
+            return text
+        at = self._rng.randrange(0, len(text) - chars + 1)
+        return text[at : at + chars]
+
+    def _finish(self, row: Row) -> Row:
+        """Disturbed half of the time; sometimes obfuscated as a whole."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.06 and row.focus is not None and row.attacks:
+            core = row.text[row.focus[0] : row.focus[1]][:200]
+            lead = rng.choice(_LEADS)
+            text = lead + encoded(core, rng, readable=not lead)
+            return Row(text, row.group, "obfuscated", attacks=(_OBFUSCATION, *row.attacks))
+        return disturbed(row, rng) if shape < 0.5 else row
+
+    def _blob(self) -> str:
+        """Encoded data that is no attack."""
+        rng = self._rng
+        kind = rng.random()
+        if kind < 0.4:
+            return encoded(self._carrier("fact").text[:120], rng)
+        raw = rng.randbytes(rng.randint(16, 90))
+        return rng.choice(("data:image/png;base64,", "sha256:", "key=", "", "Signature: ")) + rng.choice(
+            (base64.b64encode(raw).decode(), raw.hex())
+        )
+
+
+def encoded(text: str, rng: random.Random, *, readable: bool = False) -> str:
+    """``text`` in one of the forms in which attackers hide words; ``readable``: only those that show what they are."""
+    forms: tuple[Callable[[], str], ...] = (
+        lambda: " ".join(text),
+        lambda: "-".join(text),
+        lambda: text[::-1],
+        lambda: ".".join(word[::-1] for word in text.split()),
+        lambda: text.translate(str.maketrans("aeiost", "431057")),
+        lambda: codecs.encode(text, "rot13"),
+        lambda: base64.b64encode(text.encode()).decode(),
+        lambda: json.dumps("".join(f"\\u{ord(c):04x}" for c in text)),
+        lambda: text.encode().hex(),
+    )
+    return rng.choice(forms[:5] if readable else forms)()
