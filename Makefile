@@ -30,7 +30,7 @@ demo: $(VENV)/.installed ## Show the whole path with real processes, then stay u
 
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style, formatting, types and import rules

@@ -19,6 +19,7 @@ import pytest
 
 from outpost.cache.bundles import BundleStore
 from outpost.cache.db import open_database
+from outpost.dlp.engine import default_engine
 from outpost.errors import OutpostError
 from outpost.policy.bundle import load_bundle
 from outpost.policy.trusted_metadata import TrustedMetadata
@@ -109,6 +110,7 @@ def _verified_version(data_dir: Path, root: bytes) -> int:
 @pytest.mark.timeout(60 + KILLS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_no_kill_leaves_anything_but_a_verified_bundle_that_is_no_older():
+    default_engine()  # compiled here, not by each child
     chance = random.Random(SEED)
     ways = (_at_a_statement, _inside_a_statement, _never)
     killed = dict.fromkeys(ways, 0)
@@ -126,7 +128,6 @@ def test_no_kill_leaves_anything_but_a_verified_bundle_that_is_no_older():
                 repository.rotate(chance.choice(["root", "timestamp", "snapshot", "targets"]))
                 repository.next_policy()
             way = ways[number % 3]
-            began = time.monotonic()
             child = os.fork()
             if child == 0:
                 status = _FAILED
@@ -138,8 +139,8 @@ def test_no_kill_leaves_anything_but_a_verified_bundle_that_is_no_older():
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            if status == _DONE:
-                lifetime_s = 0.9 * lifetime_s + 0.1 * (time.monotonic() - began)
+            if way is _never:  # so that two of three are killed, anywhere in their lives, on a machine of any speed
+                lifetime_s *= 0.85 if status == _DONE else 1.08
             assert status in {_DONE, -signal.SIGKILL}, f"round {number} could not go on from what the last one left"
             killed[way] += status != _DONE
             now = _verified_version(data_dir, root) if (data_dir / "outpost.db").exists() else 0
