@@ -157,6 +157,7 @@ async def test_a_running_server_follows_a_rotation_of_another_process(tmp_path, 
                     context = ssl.create_default_context(cadata=anchor.public_bytes(Encoding.PEM).decode())
                     port = int(server.urls["platform"].rpartition(":")[2])
                     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+                    assert writer.get_extra_info("ssl_object").getpeercert()  # empty if nothing was verified
                     writer.transport.abort()
 
 

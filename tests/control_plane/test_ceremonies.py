@@ -159,6 +159,7 @@ def test_an_outpost_that_slept_through_two_root_rotations_comes_back(plane, cere
     asleep.trusts_the_server(plane)
     asleep.recover()
     asleep.beat()
+    assert asleep.anchors == plane.operations.newest_trust().trust.anchors
 
 
 def test_a_retired_authoritys_certificate_can_be_recovered_within_the_window_only(plane, ceremonies, clock):

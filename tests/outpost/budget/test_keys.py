@@ -175,7 +175,7 @@ def test_networks(networks, address, within):
 
 
 def test_without_networks_any_address_will_do():
-    accepted(index(), address=None)
+    assert accepted(index(), address=None).key_id == "key-1"
 
 
 # Properties

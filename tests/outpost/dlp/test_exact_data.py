@@ -8,6 +8,7 @@ from outpost.dlp.exact_data import WINDOW_CHARS, ExactDataFinder, build_records,
 from outpost.dlp.finder import Report
 from outpost.dlp.redact import redact_until_clean
 from outpost.dlp.stream import StreamScanner
+from outpost.dlp.tokens import fold
 from outpost.protocol.list_file import Column, ColumnType, ListFileInvalid, read_list_file
 from tests.outpost.dlp.org_lists import KEY, engine, found
 
@@ -151,10 +152,19 @@ def test_cells_that_cannot_be_listed_are_told_and_common_values_cannot_be_counte
 
 
 @given(st.lists(st.tuples(*[st.text(alphabet="ab 1é夜-", max_size=8)] * 4), min_size=1, max_size=6))
-def test_any_table_is_built_or_refused_and_its_rows_are_found(rows):
+def test_any_table_is_built_or_refused_and_its_findings_are_its_values(rows):
     try:
         scanned = engine(finder(rows=[list(row) for row in rows]))
     except ListFileInvalid:
         return
     for row in rows:
-        scanned.scan(" . ".join(row))
+        text = " . ".join(row)
+        assert all(f.kind == "org.rows" and text[f.start : f.end].strip() for f in scanned.scan(text))
+
+
+@given(st.lists(st.text(alphabet="bcdfgklmé夜", min_size=3, max_size=8), min_size=4, max_size=12, unique_by=fold))
+def test_rows_of_values_that_nothing_else_has_are_found(words):
+    rows = list(zip(words[::2], words[1::2], strict=False))
+    scanned = engine(finder(rows=[[first, last, "", ""] for first, last in rows]))
+    for first, last in rows:
+        assert found(scanned, f"{first}, {last}") == [first, last]

@@ -144,4 +144,5 @@ def test_any_text_is_listed_or_refused_and_searched(text):
         scanned = engine(finder((text, SECRET)))
     except ListFileInvalid:
         return
-    scanned.scan(text)
+    assert all(0 <= f.start < f.end <= len(text) and f.kind == "org.papers" for f in scanned.scan(text))
+    assert found(scanned, part(60)) != []  # whatever else is listed

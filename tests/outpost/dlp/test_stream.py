@@ -220,6 +220,7 @@ FUZZED = [
 
 @pytest.mark.parametrize("text", FUZZED)
 def test_what_fuzzing_found_stays_right(text):
+    assert ENGINE.scan(text) != []
     laws.check(ENGINE, None, text, [])
     laws.check(ENGINE, None, text, list(range(1, len(text), 7)))
 
@@ -227,4 +228,6 @@ def test_what_fuzzing_found_stays_right(text):
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_keep_the_promises(data):
-    laws.check(ENGINE, None, *laws.text_of(data))
+    text, cuts = laws.text_of(data)
+    laws.check(ENGINE, None, text, cuts)  # asserts each promise
+    assert len(text) <= laws.MAX_CHARS

@@ -150,5 +150,8 @@ def test_a_redacted_value_is_not_found_again():
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_without_an_error(text):
-    read(text, 0, len(text))
-    ENGINE.scan(text.encode(errors="replace").decode() + "password: " + text.encode(errors="replace").decode())
+    assignment = read(text, 0, len(text))
+    assert assignment is None or assignment.value in text
+    whole = text.encode(errors="replace").decode()
+    whole = f"{whole}password: {whole}"
+    assert all(0 <= f.start < f.end <= len(whole) for f in ENGINE.scan(whole))
