@@ -156,9 +156,6 @@ class SurfaceServer:
                     await durable
                     return await self._stream(call, surface.stream(), answer)
                 return await self._whole(call, answer, durable)
-        except asyncio.CancelledError:
-            self._abandon(exchange)
-            raise
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
@@ -336,14 +333,6 @@ class SurfaceServer:
         while not isinstance(step, Verdict):
             step = await _off_loop(size, partial(advance, judging, await look.answer(step)))
         return step
-
-    def _abandon(self, exchange: Exchange) -> None:
-        """The client went away while the provider was working: close the record without anyone waiting for it."""
-        if exchange.closed:
-            return
-        event = exchange.completion_event(self._parts.clock(), CLIENT_GONE, 499)
-        with contextlib.suppress(OutpostError):  # nobody is left to be told, and the log says itself that it fails
-            self._parts.audit.submit(event).add_done_callback(retrieve)
 
     def _count(self, verdict: Verdict, direction: Direction) -> None:
         for item in verdict.located:
