@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that everyone uses
 from transformers.utils import logging as transformers_logging
 
-from training.encode import IGNORED, Encoded, encode
+from training.encode import IGNORED, Encoded, blanked, encode
 from training.mixture import Mixture, Sources
 from training.model import Guard
 from training.row import Row
@@ -122,8 +122,10 @@ def rounds(sources: Sources, seed: int, first: int) -> Iterator[tuple[int, list[
     while True:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311 - training data, not secrets
         mixture = Mixture(sources, rng.randrange(2**32))
-        rows = list(mixture.rows(ROUND_ROWS))
-        yield number, batches(encoded(tokenizer, rows, rng), rng)
+        items = encoded(tokenizer, list(mixture.rows(ROUND_ROWS)), rng)
+        for item in items:
+            blanked(item, rng)
+        yield number, batches(items, rng)
         number += 1
 
 
@@ -156,7 +158,7 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=1, help="more than one pays on idle processors only")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=2e-4)
+    parser.add_argument("--lr", type=float, default=1.5e-4)
     args = parser.parse_args()
     if sys.flags.hash_randomization and os.environ.get("PYTHONHASHSEED") != "0":
         raise SystemExit("PYTHONHASHSEED=0 is needed: the order of a set decides what one of Faker's lists gives")
