@@ -19,6 +19,7 @@ NO_BEHAVIOUR = {
     "outpost/proxy/surfaces/surface.py": "dataclasses and a protocol",
     "outpost/scan/results.py": "dataclasses and an enumeration",
     "outpost/sync/limits.py": "constants",
+    "outpost/translation/sent.py": "a dataclass and a protocol",
     "control_plane/errors.py": "exception classes",
     "control_plane/store/tables.py": "table definitions; the migrations' test compares them with the schema",
     "pki/errors.py": "exception classes",
