@@ -16,6 +16,7 @@ from pathlib import Path
 from training import public, texts
 from training.carrier import Carriers
 from training.disturb import disturbed, joined
+from training.dress import dressed
 from training.row import ATTACKS, Row
 from training.split import held_out
 from training.values import Values
@@ -144,19 +145,19 @@ class Mixture:
         rng = self._rng
         shape = rng.random()
         if shape < 0.34:
-            row = self._carrier("hard_benign")
+            row = self._look_alike()
             while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
                 row = joined(
                     row, self._carrier(rng.choice(("hard_benign", "ask", "work"))), rng.choice((" ", "\n", " "))
                 )
         elif shape < 0.48:
-            row = self._carrier("work")
+            row = dressed(self._carrier(rng.choice(("work", "work", "ask"))), rng)
             while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
                 row = joined(row, self._carrier(rng.choice(("work", "ask", "benign"))), rng.choice((" ", "\n", "\n\n")))
         elif shape < 0.60:
             row = self._document(long=True)
             if rng.random() < 0.4:  # as an attack would stand in it
-                row = self._buried(replace(self._carrier("hard_benign"), focus=None))
+                row = self._buried(self._look_alike())
         elif shape < 0.92:
             row = self._found()
             if rng.random() < 0.15:
@@ -200,7 +201,10 @@ class Mixture:
 
     def _attacking(self, genre: str) -> Row:
         row = self._carriers.row(genre)
-        return replace(row, attacks=(_LABEL[genre],), focus=(0, len(row.text)))
+        return dressed(replace(row, attacks=(_LABEL[genre],), focus=(0, len(row.text))), self._rng)
+
+    def _look_alike(self) -> Row:
+        return dressed(self._carrier("hard_benign"), self._rng)
 
     def _document(self, *, long: bool) -> Row:
         rng = self._rng

@@ -80,6 +80,6 @@ def test_no_template_is_nearly_another(genre):
 
 def test_attacks_and_their_look_alikes_are_many_and_differ():
     attacks = [line for genre in GENRES if genre.startswith("attack_") for line in lines(genre)]
-    assert len(attacks) >= 500
-    assert len(lines("hard_benign")) >= 200
+    assert len(attacks) >= 700
+    assert len(lines("hard_benign")) >= 300
     assert not set(attacks) & set(lines("hard_benign"))
