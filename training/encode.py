@@ -21,6 +21,7 @@ _ATTACK_SEEN = 26  # tokens of an attack that a window must be able to hold from
 MASK, WORDS = 103, range(1_996, 29_612)  # of the same vocabulary: the mask, and words and pieces of words
 BLANKED_ROWS = 0.6
 BLANKED_TOKENS = (0.02, 0.24)
+_WHOLE, _PART = 0.7, 0.6  # how often a window holds all of it that it has room for; else at least this part
 
 
 @dataclass(slots=True)
@@ -77,7 +78,9 @@ def window(offsets: Sequence[tuple[int, int]], focus: tuple[int, int] | None, rn
         first = rng.randrange(len(offsets) - room + 1)
         return first, first + room
     at = next((i for i, (_, end) in enumerate(offsets) if end > focus[0]), len(offsets) - 1)
-    low, high = max(0, at - room + _ATTACK_SEEN), min(at, len(offsets) - room)
+    length = sum(end > focus[0] and start < focus[1] for start, end in offsets)
+    seen = min(length, room) if rng.random() < _WHOLE else min(length, room, max(_ATTACK_SEEN, int(length * _PART)))
+    low, high = max(0, at - room + seen), min(at, len(offsets) - room)
     first = rng.randint(min(low, high), high)
     return first, first + room
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from training import carrier
-from training.carrier import GENRES, Carriers, lines
+from training.carrier import GENRES, Carriers, lines, phrases
 from training.split import held_out
+from training.template import parse
 
 FOLDER = Path(carrier.__file__).parent / "carriers"
 NAMES = ("Ana Silva", "Bo", "Çelik, Deniz")
@@ -29,7 +30,7 @@ def drawn(*, development, seed=3, count=40):
 
 
 def test_every_file_of_carriers_is_drawn_from():
-    assert {path.stem for path in FOLDER.glob("*.txt")} == set(GENRES)
+    assert {path.stem.partition("-")[0] for path in FOLDER.glob("*.txt")} == {*GENRES, "phrases"}
 
 
 def test_spans_are_exactly_the_values():
@@ -57,3 +58,28 @@ def test_no_template_leads_a_text_on_both_sides():
 def test_no_template_stands_twice(genre):
     found = lines(genre)
     assert len(found) == len(set(found))
+
+
+def test_every_phrase_has_wordings_and_no_name_of_a_genre():
+    found = phrases()
+    assert not set(found) & set(GENRES)
+    assert all(parse(wording) for wordings in found.values() for wording in wordings)
+
+
+@pytest.mark.parametrize("genre", GENRES)
+def test_no_template_is_nearly_another(genre):
+    found = [set(re.findall(r"\w+", line.lower())) for line in lines(genre)]
+    near = [
+        lines(genre)[right]
+        for right in range(len(found))
+        for left in range(right)
+        if len(found[right]) > 8 and len(found[left] & found[right]) > 0.8 * len(found[left] | found[right])
+    ]
+    assert near == []
+
+
+def test_attacks_and_their_look_alikes_are_many_and_differ():
+    attacks = [line for genre in GENRES if genre.startswith("attack_") for line in lines(genre)]
+    assert len(attacks) >= 700
+    assert len(lines("hard_benign")) >= 300
+    assert not set(attacks) & set(lines("hard_benign"))
