@@ -1,5 +1,6 @@
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,29 @@ def test_no_template_leads_a_text_on_both_sides():
 def test_no_template_stands_twice(genre):
     found = lines(genre)
     assert len(found) == len(set(found))
+
+
+def grams(text):
+    plain = re.sub(r"\s+", " ", text.lower())
+    return {plain[at : at + 5] for at in range(len(plain) - 4)}
+
+
+def test_no_template_is_nearly_another():
+    """Jaccard of 5-grams at 0.8 and above; shorter ones than 30 characters are all slot."""
+    every = [line for genre in GENRES for line in lines(genre) if len(line) >= 30]
+    seen, holders = [], {}
+    for line in every:
+        mine = grams(line)
+        shared = Counter(other for gram in mine for other in holders.get(gram, ()))
+        near = [
+            every[other] for other, count in shared.items() if count >= 0.8 * (len(mine) + len(seen[other]) - count)
+        ]
+        assert not near, (line, near)
+        for gram in mine:
+            holders.setdefault(gram, []).append(len(seen))
+        seen.append(mine)
+
+
+def test_there_are_many_templates_of_entities():
+    made = [line for genre in GENRES if not genre.startswith("attack") for line in lines(genre) if "{" in line]
+    assert len(made) >= 1_500
