@@ -15,7 +15,7 @@ GENRES = (
     "people", "health", "structured", "locales", "benign", "hard_benign", "work", "ask", "task", "code", "document",
     "notice", "review", "fact", "question", "harm", "attack_direct", "attack_indirect", "attack_jailbreak",
     "attack_extraction", "attack_payload", "desk", "short", "groups", "contrast", "firms", "post", "letters", "forms",
-    "prose", "plain", "private", "where",
+    "prose", "plain", "private", "prompts", "where",
 )  # fmt: skip
 _SLOTS = {"payload": "attack_payload", "city_region": "where"}
 _DEEPEST = 6  # carriers within carriers; then the shortest one is taken
