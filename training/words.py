@@ -9,7 +9,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 TITLES = _list(
-    "Mr.|Mrs.|Ms.|Miss|Dr.|Mr|Mrs|Ms|Dr|Prof.|Professor|Sir|Madam|Herr|Frau|Monsieur|Madame|Señor|Señora|Rev.|Capt.|Sgt."
+    "Mr.|Mrs.|Ms.|Miss|Dr.|Mr|Mrs|Ms|Dr|Prof.|Professor|Sir|Madam|Herr|Frau|Monsieur|Madame|Señor|Señora|Rev.|Capt.|Sgt.|Mx.|Prof|Mme|Mlle|Sra.|Lt.|Col.|Gen.|Maj.|Lady|Lord|Dame"
 )
 PARTICLES = _list("von|van|van der|de|de la|da|dos|di|del|bin|al|Mac|O'|St.")
 RARE_FIRST_NAMES = _list(
