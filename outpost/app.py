@@ -52,10 +52,10 @@ from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts, retrieve
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.server import ProxyServer, make_server
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch

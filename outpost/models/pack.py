@@ -15,6 +15,10 @@ from outpost.errors import PackInvalid
 from outpost.protocol.documents import DocumentError, parse_document
 from outpost.protocol.model_card import CARD_FILE, ModelCard
 
+DEFAULT: Final = "default"
+"""Says the pack that ships with this program; a folder of that name is given with its whole path."""
+_SHIPPED: Final = Path(__file__).parent / "packs" / "default"
+
 MAX_CARD_BYTES: Final = 1 << 20  # a card with five thousand measurements has half a megabyte
 MAX_FILE_BYTES: Final = (1 << 31) - 1  # ONNX is protobuf, which ends at 2 GiB
 
@@ -47,12 +51,18 @@ class Pack:
         return content
 
 
+def pack_folder(given: Path) -> Path:
+    """``given``, or for the word ``default`` where the pack that ships lies."""
+    return _SHIPPED if given == Path(DEFAULT) else given
+
+
 def open_pack(folder: Path) -> Pack:
-    """Read the card of the pack in ``folder``; the files are verified as they are read.
+    """Read the card of the pack in ``folder`` (or ``default``); the files are verified as they are read.
 
     Raises:
         PackInvalid: There is no card, or it is malformed.
     """
+    folder = pack_folder(folder)
     content = _read(folder / CARD_FILE, MAX_CARD_BYTES)
     try:
         card = parse_document(ModelCard, CARD_FILE, content)
@@ -80,6 +90,7 @@ def verify_files(pack: Pack) -> None:
 
 def find_packs(folder: Path) -> list[Path]:
     """The folders in ``folder`` that hold a card, by name; ``folder`` itself if it does."""
+    folder = pack_folder(folder)
     if (folder / CARD_FILE).is_file():
         return [folder]
     try:

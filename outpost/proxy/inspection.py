@@ -6,9 +6,10 @@ they are put to the inference process, together with what patterns found, and th
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
@@ -18,9 +19,14 @@ from outpost.policy.evaluate import Facts
 from outpost.policy.model_rules import missing_for, models_wanted
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
-from outpost.proxy.decide import Question
+from outpost.proxy.decide import Inspectable, Question, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Enforcement
+from outpost.proxy.redaction import Redactor
 
+T = TypeVar("T")
+
+# Above this a scan takes longer than a fair turn of the event loop (about 1 ms at 60 MB/s), so a thread does it.
+INLINE_SCAN_BYTES: Final = 65_536
 MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
@@ -82,3 +88,34 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
 def unavailable() -> CouldNotInspect:
     """For the caller, who need not know why; operators read it in health, metrics and log."""
     return CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the models that must look at it cannot at the moment")
+
+
+async def inspected(
+    models: Models | None,
+    enforcement: Enforcement,
+    facts: Facts,
+    parsed: Inspectable,
+    parse: Callable[[bytes], Inspectable],
+    redactor: Redactor,
+) -> Verdict:
+    """What happens to a parsed body, by patterns and, where they could matter, by models.
+
+    Raises:
+        CouldNotInspect: As ``judge``, or the models say nothing.
+    """
+    # A small file can hold much text: what is scanned counts, not only what came.
+    size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
+    look = look_for(models, enforcement, facts)
+    if look is None:
+        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        return await off_loop(size, run)
+    judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+    step = await off_loop(size, partial(advance, judging))
+    while not isinstance(step, Verdict):
+        step = await off_loop(size, partial(advance, judging, await look.answer(step)))
+    return step
+
+
+async def off_loop(size: int, run: Callable[[], T]) -> T:
+    """Run what takes time in proportion to ``size`` bytes: here if that is short, else in a thread."""
+    return run() if size <= INLINE_SCAN_BYTES else await asyncio.to_thread(run)

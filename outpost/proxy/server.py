@@ -23,11 +23,12 @@ from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
-from outpost.proxy.chat import Blocked, ProxyParts, SurfaceServer
-from outpost.proxy.errors import STATUS
+from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.parts import ProxyParts
+from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.strangers import StrangerEvents
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of

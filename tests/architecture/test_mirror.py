@@ -19,6 +19,7 @@ NO_BEHAVIOUR = {
     "outpost/proxy/surfaces/surface.py": "dataclasses and a protocol",
     "outpost/scan/results.py": "dataclasses and an enumeration",
     "outpost/sync/limits.py": "constants",
+    "outpost/translation/sent.py": "a dataclass and a protocol",
     "control_plane/errors.py": "exception classes",
     "control_plane/store/tables.py": "table definitions; the migrations' test compares them with the schema",
     "pki/errors.py": "exception classes",
@@ -45,6 +46,7 @@ TESTED_IN = {
     "outpost/dlp/detectors/secrets_vendors_code.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/detectors/secrets_vendors_named.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/phrases.py": "tests/outpost/dlp/test_identifiers.py",
+    "outpost/proxy/parts.py": "tests/outpost/proxy/test_pipeline.py",
     "outpost/dlp/hold.py": "tests/outpost/dlp/test_stream.py",
 }
 

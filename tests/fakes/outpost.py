@@ -29,10 +29,10 @@ from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts
 from outpost.proxy.server import ProxyServer, make_server
 from tests.fakes.upstream import UPSTREAM_KEY
 
