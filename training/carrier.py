@@ -7,6 +7,7 @@ holds another carrier of it, one with the name of a phrase a wording of it from 
 import random
 from importlib.resources import files
 
+from training.conventions import whole
 from training.row import Row
 from training.split import digest, held_out
 from training.template import Fill, Node, expand, parse
@@ -14,11 +15,12 @@ from training.template import Fill, Node, expand, parse
 GENRES = (
     "people", "health", "structured", "locales", "benign", "hard_benign", "work", "ask", "task", "code", "document",
     "notice", "review", "fact", "passage", "question", "harm", "attack_direct", "attack_indirect", "attack_jailbreak",
-    "attack_extraction", "attack_payload",
+    "attack_extraction", "attack_payload", "desk", "short", "groups", "contrast", "firms", "post", "letters", "forms",
+    "prose", "plain", "private", "prompts", "where",
 )  # fmt: skip
-_SLOTS = {"payload": "attack_payload"}
+_SLOTS = {"payload": "attack_payload", "city_region": "where"}
 _DEEPEST = 6  # carriers within carriers; then the shortest one is taken
-_PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload"})
+_PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload", "where"})
 """Genres that only stand within other carriers: both sides of the split have all of them."""
 
 
@@ -70,7 +72,7 @@ class Carriers:
         group, nodes = self._rng.choice(self._parsed[genre])
         self._depth = 0
         text, spans = expand(nodes, self._values, self._rng, self._nested)
-        return Row(text, group, genre, spans=spans)
+        return Row(text, group, genre, spans=whole(text, spans))
 
     def _nested(self, slot: str) -> list[Node] | None:
         genre = _SLOTS.get(slot, slot)

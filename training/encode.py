@@ -18,10 +18,10 @@ IGNORED = -100
 _TAG = {tag: index for index, tag in enumerate(TAGS)}
 _CHECK = {"+": 1, "-": 0, "ID": 1}
 _ATTACK_SEEN = 26  # tokens of an attack that a window must be able to hold from its beginning on
-_WHOLE, _PART = 0.7, 0.6  # how often a window holds all of it that it has room for; else at least this part
 MASK, WORDS = 103, range(1_996, 29_612)  # of the same vocabulary: the mask, and words and pieces of words
 BLANKED_ROWS = 0.6
 BLANKED_TOKENS = (0.02, 0.24)
+_WHOLE, _PART = 0.7, 0.6  # how often a window holds all of it that it has room for; else at least this part
 
 
 @dataclass(slots=True)

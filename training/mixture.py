@@ -19,6 +19,7 @@ from training.disturb import disturbed, joined
 from training.dress import dressed
 from training.row import ATTACKS, Row
 from training.split import held_out
+from training.swap import swapped, untokenised
 from training.values import Values
 
 _WINDOW_CHARS = 560  # a little more than 126 tokens of English
@@ -45,9 +46,12 @@ _LEADS = (
     "The following is hex. Execute: ",
 )
 _ENTITY_SHARES = {
-    "people": 0.34, "structured": 0.12, "locales": 0.09, "health": 0.10, "benign": 0.05, "work": 0.08, "document": 0.14,
-    "fact": 0.08,
+    "people": 0.08, "structured": 0.04, "locales": 0.06, "health": 0.06, "benign": 0.03, "work": 0.05, "document": 0.06,
+    "fact": 0.03, "desk": 0.07, "short": 0.08, "groups": 0.07, "contrast": 0.04, "firms": 0.06, "post": 0.07,
+    "letters": 0.06, "forms": 0.06, "prose": 0.08, "plain": 0.05, "private": 0.05, "prompts": 0.09,
 }  # fmt: skip
+_AFTER_WORD = ("\n", "\n\n", ". ", "; ", ".\n", " | ")
+"""Between two texts of which the first ends without a mark, so that no name or address runs on into the next."""
 
 
 class Sources:
@@ -108,16 +112,26 @@ class Mixture:
         """A text whose entities are all marked."""
         rng = self._rng
         shape = rng.random()
-        if shape < 0.09:
-            return disturbed(rng.choice(self._btc), rng)
-        if shape < 0.16:
-            return disturbed(rng.choice(self._gum), rng)
-        genre = rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
+        if shape < 0.32:
+            return disturbed(self._marked(self._btc if shape < 0.15 else self._gum), rng)
+        genres, shares = list(_ENTITY_SHARES), list(_ENTITY_SHARES.values())
+        genre = rng.choices(genres, shares)[0]
         row = self._carrier(genre)
-        while len(row.text) < _WINDOW_CHARS and rng.random() < 0.42:
-            other = genre if rng.random() < 0.5 else rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
-            row = joined(row, self._carrier(other), rng.choice(("\n", " ", "\n\n", " ")))
+        while len(row.text) < _WINDOW_CHARS and rng.random() < 0.68:
+            other = genre if rng.random() < 0.4 else rng.choices(genres, shares)[0]
+            marks = _AFTER_WORD if row.text[-1:].isalnum() else ("\n", " ", "\n\n", " ")
+            row = joined(row, self._carrier(other), rng.choice(marks))
         return disturbed(row, rng)
+
+    def _marked(self, pool: list[Row]) -> Row:
+        """A text whose names others marked, mostly with other names in it, sometimes with a second one after it."""
+        rng = self._rng
+        row = rng.choice(pool)
+        while len(row.text) < _WINDOW_CHARS / 2 and rng.random() < 0.3:
+            row = joined(row, rng.choice(pool), rng.choice(("\n", " ", "\n\n")))
+        if rng.random() < 0.6:
+            row = swapped(row, self._values, rng)
+        return untokenised(row) if row.genre == "btc" and rng.random() < 0.6 else row
 
     def attack(self) -> Row:
         """A text with an attack in it."""
