@@ -13,7 +13,10 @@ from training.fit import (
     class_loss,
     reliability,
     reliability_svg,
+    run_highest,
+    tail_quantile,
     threshold,
+    window_rate,
 )
 
 
@@ -54,3 +57,27 @@ def test_reliability_is_per_bin_and_its_error_weighted():
 def test_the_plot_is_xml_with_a_line_per_head():
     root = ET.fromstring(reliability_svg({"a": [(0.1, 0.2, 3)], "b": [(0.9, 0.8, 3)]}))
     assert len([e for e in root[0] if e.tag.endswith("polyline")]) == 2
+
+
+def test_a_window_must_be_rarer_than_a_text_of_many():
+    assert window_rate(0.02, 1) == pytest.approx(0.02)
+    assert 1 - (1 - window_rate(0.02, 80)) ** 80 == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("rate", [0.01, 1e-3, 1e-4])
+def test_the_tail_of_a_known_distribution_is_found_from_fewer_values_than_one_in_its_rate(rate):
+    seen = np.random.default_rng(5).exponential(1, 8_000)
+    assert tail_quantile(list(seen), rate) == pytest.approx(-math.log(rate), rel=0.25)
+
+
+def test_a_quantile_within_the_body_is_the_one_observed():
+    assert tail_quantile([float(n) for n in range(1_000)], 0.1) == 899.0
+
+
+def test_equal_values_have_no_tail():
+    assert tail_quantile([1.0] * 5_000, 1e-4) == 1.0
+
+
+def test_runs_have_their_highest_and_a_short_last_one_is_left_out():
+    assert run_highest([1, 5, 2, 3, 9], 2) == [5, 3]
+    assert run_highest([1], 2) == []
