@@ -2,7 +2,8 @@
 
 A temperature minimises the negative log-likelihood (Guo et al. 2017). A threshold is the lowest one that keeps false
 positives on held-back texts at or below a stated rate; it never goes below ``FLOOR``, because held-back texts are
-kinder than real ones.
+kinder than real ones. For long texts it comes from the tail of many windows' logits: a generalised Pareto distribution
+above a high quantile (Pickands 1975), fitted by probability-weighted moments (Hosking & Wallis 1987).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ Place = tuple[int, int, str]
 """Where a span is, half-open, and its label."""
 FLOOR, CEILING = 0.5, 0.99
 BINS = 10
+TAIL_PART, TAIL_LEAST = 0.02, 40
+"""The part of the windows that counts as the tail, and how many it must be before a distribution is fitted to it."""
 _TEMPERATURES = np.geomspace(0.4, 4.0, 73)
 
 
@@ -99,6 +102,44 @@ def best_limit(by_limit: Mapping[float, Tally], rate: float) -> float:
     """
     allowed = [limit for limit, tally in by_limit.items() if tally.astray <= rate * tally.tokens]
     return max(allowed, key=lambda limit: (by_limit[limit].f(2), limit), default=max(by_limit))
+
+
+def window_rate(text_rate: float, windows: int) -> float:
+    """How rarely one window may reach a threshold so that ``text_rate`` of texts of ``windows`` of them do."""
+    return float(1 - (1 - text_rate) ** (1 / windows))
+
+
+def tail_quantile(logits: Sequence[float], rate: float) -> float:
+    """What a share of ``rate`` of such logits exceeds, also where ``rate`` is less than one in as many as there are.
+
+    At least the order statistic where there is one; with fewer than ``TAIL_LEAST`` values above the tail's foot, the
+    highest value plus the distance from it to the foot, because nothing is known about the tail.
+    """
+    ordered = np.sort(np.asarray(logits, dtype=float))[::-1]
+    allowed = int(len(ordered) * rate)
+    observed = float(ordered[min(allowed, len(ordered) - 1)])
+    count = int(len(ordered) * TAIL_PART)
+    if rate >= TAIL_PART:
+        return observed
+    if count < TAIL_LEAST:
+        return float(2 * ordered[0] - ordered[count])
+    foot = ordered[count]
+    above = np.sort(ordered[:count] - foot)
+    first = above.mean()
+    if first <= 0.0:  # all the same
+        return observed
+    weight = 1 - (np.arange(1, count + 1) - 0.35) / count
+    second = float((weight * above).mean())
+    shape = float(np.clip(2 - first / (first - 2 * second), -0.5, 0.5))  # of a heavier tail no moment would exist
+    scale = first * (1 - shape)  # the mean of the distribution is scale / (1 - shape)
+    ratio = count / len(ordered) / rate
+    beyond = scale * np.log(ratio) if abs(shape) < 1e-6 else scale / shape * (ratio**shape - 1)
+    return float(max(observed, foot + beyond))
+
+
+def run_highest(values: Sequence[float], length: int) -> list[float]:
+    """The highest of each run of ``length`` values, one run after the other; a last one that is shorter is left out."""
+    return [max(values[at : at + length]) for at in range(0, len(values) - length + 1, length)]
 
 
 def reliability(scores: Floats, truths: Floats) -> list[tuple[float, float, int]]:

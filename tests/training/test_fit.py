@@ -15,7 +15,10 @@ from training.fit import (
     class_loss,
     reliability,
     reliability_svg,
+    run_highest,
+    tail_quantile,
     threshold,
+    window_rate,
 )
 
 
@@ -81,3 +84,27 @@ def test_the_threshold_with_the_best_f2_is_taken_unless_too_much_is_wrong():
     assert best_limit(by_limit, 1.0) == 0.3
     assert best_limit(by_limit, 0.001) == 0.7
     assert best_limit(by_limit, -1) == 0.7
+
+
+def test_a_window_must_be_rarer_than_a_text_of_many():
+    assert window_rate(0.02, 1) == pytest.approx(0.02)
+    assert 1 - (1 - window_rate(0.02, 80)) ** 80 == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("rate", [0.01, 1e-3, 1e-4])
+def test_the_tail_of_a_known_distribution_is_found_from_fewer_values_than_one_in_its_rate(rate):
+    seen = np.random.default_rng(5).exponential(1, 8_000)
+    assert tail_quantile(list(seen), rate) == pytest.approx(-math.log(rate), rel=0.25)
+
+
+def test_a_quantile_within_the_body_is_the_one_observed():
+    assert tail_quantile([float(n) for n in range(1_000)], 0.1) == 899.0
+
+
+def test_equal_values_have_no_tail():
+    assert tail_quantile([1.0] * 5_000, 1e-4) == 1.0
+
+
+def test_runs_have_their_highest_and_a_short_last_one_is_left_out():
+    assert run_highest([1, 5, 2, 3, 9], 2) == [5, 3]
+    assert run_highest([1], 2) == []
