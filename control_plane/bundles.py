@@ -42,12 +42,13 @@ from outpost.policy.bundle import SIGNED_AT_FIELD
 from outpost.policy.compile import require_usable
 from outpost.protocol.bundle_file import TARGETS, TUF
 from outpost.protocol.detectors import DetectorsDocument
-from outpost.protocol.document_set import MODELS, NO_DETECTORS, require_lists, unnamed_lists
+from outpost.protocol.document_set import MODELS, NO_DETECTORS, require_lists, require_routes, unnamed_lists
 from outpost.protocol.documents import (
     DETECTORS_TARGET,
     KEYS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
+    ROUTING_TARGET,
     DocumentError,
     PolicyDocument,
     parse_document,
@@ -59,6 +60,7 @@ from outpost.protocol.list_file import (
     list_target,
     read_list_file,
 )
+from outpost.protocol.routing import RoutingDocument
 
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
 
@@ -108,16 +110,20 @@ def _check_list(list_id: str, content: bytes) -> None:
         raise DocumentRejected(f"{list_target(list_id)} is of list {found}", [("", f"it is of list {found}")])
 
 
-def with_its_lists(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+def fitting(documents: Mapping[str, bytes]) -> dict[str, bytes]:
     """``documents`` without lists that their detectors do not name.
 
     Raises:
-        DocumentRejected: One that they name is missing, or together they are more than an outpost takes.
+        DocumentRejected: A list that they name is missing, or the lists are more than an outpost takes together; or
+            the policy routes to what the routing does not know.
     """
     content = documents.get(DETECTORS_TARGET)
     detectors = NO_DETECTORS if content is None else parse_document(DetectorsDocument, DETECTORS_TARGET, content)
     try:
         require_lists(detectors, documents)
+        if POLICY_TARGET in documents and ROUTING_TARGET in documents:
+            policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
+            require_routes(policy, parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET]))
     except DocumentError as err:
         raise DocumentRejected(str(err), err.problems) from err
     unnamed = unnamed_lists(detectors, documents)
@@ -338,7 +344,7 @@ def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:
 def _lay_over(
     release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners, audience: str
 ) -> int:
-    documents = with_its_lists({**(head.documents if head else {}), **changes})
+    documents = fitting({**(head.documents if head else {}), **changes})
     missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
     if missing:
         raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])

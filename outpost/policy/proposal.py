@@ -23,7 +23,7 @@ from tuf.api.serialization import DeserializationError, SerializationError
 from outpost.errors import BundleRejected
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.trusted_metadata import check_target
-from outpost.protocol.document_set import MODELS, parse_set, require_lists
+from outpost.protocol.document_set import MODELS, parse_set, require_lists, require_routes
 from outpost.protocol.documents import KEYS_TARGET, Document, DocumentError, parse_document
 from outpost.protocol.list_file import list_of_target
 from outpost.protocol.messages import MAX_INTEGER
@@ -278,7 +278,9 @@ def _check_documents(targets: Targets, documents: Mapping[str, bytes]) -> None:
 
 def _check_readable(documents: Mapping[str, bytes], targets: Targets) -> None:
     try:
-        require_lists(parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents)).detectors, targets.targets)
+        parsed = parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents))
+        require_lists(parsed.detectors, targets.targets)
+        require_routes(parsed.policy, parsed.routing)
     except DocumentError as err:
         raise ProposalInvalid(f"an outpost would refuse it: {err}") from err
 

@@ -7,8 +7,8 @@ from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.detectors import DetectorsDocument, ListRule
-from outpost.protocol.documents import Provider, RoutingDocument
 from outpost.protocol.list_file import ListForm
+from outpost.protocol.routing import Provider, RoutingDocument
 from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle, with_peppers
 from tests.fakes.outpost import PEPPER, make_bundle, make_key
 from tests.outpost.dlp.org_lists import KEY
