@@ -52,6 +52,7 @@ _BY_MEMBER: Final = {
     "custom": "detectors.json",
     "budgets": "budgets.json",
     "cases": "smoke.json",
+    "pack": "models.json",
 }
 _COLOURS: Final = {
     Severity.ERROR: "bold red",

@@ -4,7 +4,9 @@
 
 Attacks: for one window the lowest threshold at which at most the stated part of harmless held-back messages is flagged
 with any label; for longer texts what the windows of held-back documents say (``training.bounds``). Entities: for each
-label the lowest one of a grid at which wrong spans are at most ``ENTITY_RATE`` per token. Evaluation sets are not read.
+label the one of a grid with the best F2 among those that report at most ``ENTITY_RATE`` wrong spans per token of texts
+that have none of the label; F2, because what is missed leaves the company and what is found by mistake is at worst
+redacted. Evaluation sets are never read.
 """
 
 import argparse
@@ -27,7 +29,16 @@ from outpost.protocol.model_card import ModelCard
 from training import card as cards
 from training.bounds import LENGTHS, checks, long_thresholds
 from training.encode import IGNORED, tags
-from training.fit import best_temperature, binary_loss, class_loss, reliability, reliability_svg, threshold
+from training.fit import (
+    Tally,
+    best_limit,
+    best_temperature,
+    binary_loss,
+    class_loss,
+    reliability,
+    reliability_svg,
+    threshold,
+)
 from training.mixture import Mixture, Sources
 from training.row import ATTACKS, ENTITIES, Row
 
@@ -36,7 +47,7 @@ ROWS = 4_000
 ENTITY_RATE = 0.001
 MESSAGES, WINDOWS = 4_000, 12_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
-_GRID = tuple(round(0.30 + 0.05 * step, 2) for step in range(9))
+_GRID = tuple(round(0.15 + 0.05 * step, 2) for step in range(14))
 _UNSET: dict[str, Any] = {
     "temperature": dict.fromkeys(("entities", "attacks", "intent", "language"), 1.0),
     "entities": {name: [(None, 0.5)] for name in ENTITIES},
@@ -175,28 +186,31 @@ def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
         yield row
 
 
-def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> dict[str, Any]:
-    """For each label the lowest threshold of the grid that keeps wrong spans rare."""
+def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tuple[dict[str, Any], list[str]]:
+    """For each label the threshold of the grid with the best F2 that keeps wrong spans rare, and what it rests on."""
     labels = Labels(head)
-    texts = [text for text in seen if text.row.spans is not None and not any(s.label == "?" for s in text.row.spans)]
+    texts = [text for text in seen if text.row.spans is not None]
     tokens = sum(len(text.prepared.tokens.ids) for text in texts)
-    wrong = {name: dict.fromkeys(_GRID, 0) for name in ENTITIES}
+    counts = {(name, limit): Tally() for name in ENTITIES for limit in _GRID}
     for text in texts:
         p = softmax(text.tokens["entities"], temperature)
-        gold = {name: [(s.start, s.end) for s in text.row.spans or () if s.label == name] for name in ENTITIES}
+        places = [(s.start, s.end, s.label) for s in text.row.spans or ()]
         for limit in _GRID:
-            for span in find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t):
-                if not any(span.start < end and start < span.end for start, end in gold[span.name]):
-                    wrong[span.name][limit] += 1
-    return {
-        name: [
-            (
-                None,
-                next((limit for limit in _GRID if wrong[name][limit] <= tokens * ENTITY_RATE), _GRID[-1]),
-            )
-        ]
-        for name in ENTITIES
-    }
+            found = find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t)
+            spans = [(span.start, span.end, span.name) for span in found]
+            for name in ENTITIES:
+                counts[name, limit].add(places, spans, name, len(text.prepared.tokens.ids))
+    made, notes = {}, []
+    for name in ENTITIES:
+        by_limit = {limit: counts[name, limit] for limit in _GRID}
+        limit = best_limit(by_limit, ENTITY_RATE)
+        tally = by_limit[limit]
+        made[name] = [(None, limit)]
+        notes.append(
+            f"{name} {limit}: F2 {tally.f(2):.3f} of {tally.marked}, {tally.reported - tally.right} wrong spans, "
+            f"{tally.astray} in {tally.tokens} tokens of texts without any"
+        )
+    return made, [f"entities, {tokens} tokens of {len(texts)} texts", *notes]
 
 
 def main() -> None:
@@ -219,11 +233,12 @@ def main() -> None:
     found, plots = temperatures(seen)
     head = next(head for head in run.card.heads if head.name == "entities")
     attacks, notes = attack_thresholds(run, sources, found["attacks"], args.messages, args.windows)
+    entities, entity_notes = entity_thresholds(seen, head, found["entities"])
     calibration = {
         "temperature": found,
-        "entities": entity_thresholds(seen, head, found["entities"]),
+        "entities": entities,
         "attacks": attacks,
-        "notes": notes,
+        "notes": notes + entity_notes,
         "reliability": plots,
     }
     (args.run / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")

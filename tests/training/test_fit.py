@@ -7,6 +7,8 @@ import pytest
 from training.fit import (
     CEILING,
     FLOOR,
+    Tally,
+    best_limit,
     best_temperature,
     binary_loss,
     calibration_error,
@@ -57,6 +59,31 @@ def test_reliability_is_per_bin_and_its_error_weighted():
 def test_the_plot_is_xml_with_a_line_per_head():
     root = ET.fromstring(reliability_svg({"a": [(0.1, 0.2, 3)], "b": [(0.9, 0.8, 3)]}))
     assert len([e for e in root[0] if e.tag.endswith("polyline")]) == 2
+
+
+def test_spans_are_counted_by_overlap_and_where_the_model_is_free_not_at_all():
+    tally = Tally()
+    marked = [(0, 3, "PERSON"), (10, 14, "PERSON"), (20, 24, "?"), (30, 33, "ORG")]
+    tally.add(marked, [(0, 7, "PERSON"), (21, 22, "PERSON"), (30, 33, "PERSON"), (10, 14, "ORG")], "PERSON", 9)
+    assert (tally.marked, tally.found, tally.reported, tally.right) == (2, 1, 2, 1)
+    assert tally.f(2) == pytest.approx(0.5)
+    assert (tally.astray, tally.tokens) == (0, 0)
+    tally.add(marked, [(0, 3, "DOB"), (21, 22, "DOB")], "DOB", 9)
+    assert (tally.astray, tally.tokens) == (1, 9)
+    assert Tally().f(2) == 0.0
+
+
+def test_the_threshold_with_the_best_f2_is_taken_unless_too_much_is_wrong():
+    by_limit = {
+        0.2: Tally(10, 10, 30, 10, astray=20, tokens=1_000),
+        0.3: Tally(10, 9, 12, 9, astray=3, tokens=1_000),
+        0.5: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
+        0.7: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
+    }
+    assert best_limit(by_limit, 0.003) == 0.3
+    assert best_limit(by_limit, 1.0) == 0.3
+    assert best_limit(by_limit, 0.001) == 0.7
+    assert best_limit(by_limit, -1) == 0.7
 
 
 def test_a_window_must_be_rarer_than_a_text_of_many():
