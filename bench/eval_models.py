@@ -10,7 +10,6 @@ used if ``training`` can be imported, and the row says so. Intervals are Wilson'
 import argparse
 import json
 import math
-import random
 import re
 import statistics
 import time
@@ -20,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.eval_metrics import exact, overlaps, wilson
+from bench.eval_buried import buried
+from bench.eval_figures import Figure, auc, recall_at, rows, share
+from bench.eval_metrics import exact, overlaps
 from outpost.dlp.engine import default_engine
 from outpost.models.inspector import Inspector
 from outpost.models.pack import open_pack
@@ -52,26 +53,9 @@ CONTEXTUAL = ("PERSON", "STREET_ADDRESS", "GPE", "ORGANIZATION", "DATE_TIME", "T
 NEWS = {"PERSON": r"pii\.person", "LOCATION": r"pii\.location|pii\.address\..*", "ORG": r"pii\.organization"}
 GUM = {"person": "PERSON", "place": "LOCATION", "organization": "ORG"}
 BTC = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORG"}
-DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LENGTHS = (128, 500, 2_000, 8_000)  # tokens
-_CHARS_PER_TOKEN = 4.2  # of the sentences that attacks are buried in, by the pack's tokeniser
 _BATCH = 16
 
 Span = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measurement, as a card holds it."""
-
-    dataset: str
-    head: str
-    label: str | None
-    metric: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    count: int | None = None
 
 
 class Model:
@@ -105,15 +89,6 @@ class Model:
             else 0.0
         )
         return score, any(found.finding.kind.startswith("attack.") for found in result.findings)
-
-
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def share(dataset: str, head: str, metric: str, right: int, total: int, label: str | None = None) -> Figure:
-    low, high = wilson(right, total)
-    return Figure(dataset, head, label, metric, right / total if total else math.nan, low, high, total)
 
 
 def f_beta(precision: float, recall: float, beta: float) -> float:
@@ -248,54 +223,16 @@ def attacks(model: Model, data: Path) -> list[Figure]:
     made.append(
         Figure("dev-cyberseceval-pi against all benign sets", "attacks", None, "auc", auc(positives, negatives))
     )
-    limit = sorted(negatives, reverse=True)[len(negatives) // 100]
-    caught = sum(score > limit for score in positives)
     made.append(
-        share("dev-cyberseceval-pi against all benign sets", "attacks", "recall_at_1_percent", caught, len(positives))
+        recall_at(positives, negatives, 0.01, "dev-cyberseceval-pi against all benign sets", "recall_at_1_percent")
     )
+    scored = [(score, True) for score in positives] + [(score, False) for score in negatives]
+    made.append(Figure("dev-cyberseceval-pi and all benign sets", "attacks", None, "calibration_error", error(scored)))
     return made
-
-
-def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Probability that an attack scores above a harmless text (Mann and Whitney 1947)."""
-    ordered = np.sort(np.asarray(negatives))
-    below, upto = np.searchsorted(ordered, positives, "left"), np.searchsorted(ordered, positives, "right")
-    return float(((below + upto) / 2).mean() / len(ordered))
 
 
 def depth(model: Model, data: Path) -> list[Figure]:
-    """Attacks of another set's wording, buried in honest sentences of evaluation sets."""
-    rng = random.Random(11)
-    sentences = [row["text"] for row in rows(data / "train-ner-gum/dev.jsonl")] + [
-        row["text"] for row in rows(data / "dev-presidio-synth/dev.jsonl")
-    ]
-    payloads = [
-        row["text"]
-        for row in rows(data / "dev-cyberseceval-pi/dev.jsonl")
-        if row["injection_variant"] == "ignore_previous_instructions"
-    ]
-    made = []
-    for tokens in LENGTHS:
-        flags: dict[float, list[bool]] = {}
-        clean = []
-        for _ in range(6 if tokens == LENGTHS[-1] else 20):
-            document: list[str] = []
-            while sum(map(len, document)) < tokens * _CHARS_PER_TOKEN:
-                document.append(rng.choice(sentences))
-            clean.append(model.attacked("\n".join(document))[1])
-            for where in DEPTHS if tokens > LENGTHS[0] else DEPTHS[::2]:
-                at = round(where * len(document))
-                text = "\n".join((*document[:at], rng.choice(payloads), *document[at:]))
-                flags.setdefault(where, []).append(model.attacked(text)[1])
-        name = f"buried, documents of {tokens} tokens"
-        made.append(share(name, "attacks", "false_positive_rate", sum(clean), len(clean)))
-        every = [flag for some in flags.values() for flag in some]
-        made.append(share(name, "attacks", "recall", sum(every), len(every)))
-        made += [
-            share(name, "attacks", "recall", sum(some), len(some), f"depth {where:.0%}")
-            for where, some in flags.items()
-        ]
-    return made
+    return buried(model.attacked, data)
 
 
 def held_back(model: Model, data: Path) -> list[Figure]:
