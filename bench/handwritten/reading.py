@@ -1,8 +1,8 @@
 """Prompts that people might write at work, written by hand for measuring: ``prompts.txt`` beside this file.
 
-A block is a prompt; ``%`` on a line of its own ends it. Its first line is the genre. ``<<p:Ada Byron>>`` marks a person,
-``a`` an address, ``l`` a place, ``o`` an organization, by the convention in ``training/data_card.md``; every one of these
-is marked. Never trained on, and no threshold rests on them.
+A block is a prompt; ``%`` on a line of its own ends it. Its first line is the genre. ``<<p:Ada Byron>>`` marks a
+person, ``a`` an address, ``l`` a place, ``o`` an organization, by the convention in ``training/data_card.md``; every
+one of these is marked. Never trained on, and no threshold rests on them.
 """
 
 import re
