@@ -5,7 +5,7 @@ legal and suspicious. Notes are worth knowing. None quotes a value that could be
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -21,6 +21,7 @@ from outpost.policy.covers import covers
 from outpost.policy.evaluate import compile_policy
 from outpost.policy.model_rules import only_models_find
 from outpost.policy.smoke import failures
+from outpost.policy.topic_lint import JudgedTopic, judged_problems, topic_problems
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.decisions import Action
 from outpost.protocol.detectors import DetectorsDocument, ListRule
@@ -48,6 +49,7 @@ from outpost.protocol.json_tokens import Path, Place, Places
 from outpost.protocol.list_file import ListFileInvalid, list_target
 from outpost.protocol.smoke import SmokeDocument
 
+_TOPICS: Final = "topic."
 _CONFIDENTIAL: Final = ("secret.", "pci.", "pii.national_id", "health.")
 
 D = TypeVar("D", bound=Document)
@@ -126,6 +128,23 @@ def lint_documents(contents: Mapping[str, bytes], lists: Lists = NO_LISTS) -> Li
     return Linted(tuple(problems), documents)
 
 
+def with_judged_topics(linted: Linted, contents: Mapping[str, bytes], topics: Sequence[JudgedTopic]) -> Linted:
+    """``linted`` with what a model pack makes of the topics in ``detectors.json``."""
+    if not topics:
+        return linted
+    places = Places(contents[DETECTORS_TARGET])
+    added = []
+    for problem in judged_problems(topics):
+        path: Path = ("topics", problem.topic)
+        place = places.of(path)
+        severity = Severity.WARNING if problem.is_warning else Severity.NOTE
+        where = ".".join(map(str, path))
+        added.append(
+            Problem(DETECTORS_TARGET, place.line, place.column, where, severity, problem.code, problem.message)
+        )
+    return Linted((*linted.problems, *added), linted.documents)
+
+
 def _syntax(name: str, content: bytes) -> Problem | None:
     """The place of what is not JSON at all."""
     try:
@@ -187,7 +206,8 @@ def _look(documents: Mapping[str, Document], lists: Lists) -> Iterator[_Found]:
         yield from _detectors(detectors, compile_engine(_custom_only(detectors), {}, None).detectors, kinds)
     if policy is None:
         return
-    yield from _policy(policy, kinds)
+    topics = None if detectors is None else {rule.kind for rule in detectors.topics}
+    yield from _policy(policy, kinds, topics)
     yield from _unused(
         policy, _get(documents, KEYS_TARGET, KeysDocument), _get(documents, ROUTING_TARGET, RoutingDocument)
     )
@@ -243,7 +263,7 @@ def _uncompiled(detectors: DetectorsDocument, err: BundleRejected) -> _Found:
 # Policy
 
 
-def _policy(policy: PolicyDocument, kinds: Sequence[str]) -> Iterator[_Found]:
+def _policy(policy: PolicyDocument, kinds: Sequence[str], topics: Collection[str] | None) -> Iterator[_Found]:
     numbers = {pack.id: number for number, pack in enumerate(policy.packs)}
     ended_by = ""
     packs = sorted(policy.packs, key=lambda pack: pack.sequence)
@@ -256,7 +276,7 @@ def _policy(policy: PolicyDocument, kinds: Sequence[str]) -> Iterator[_Found]:
             ended_by = pack.id
         yield from _shadowed(pack, path)
         for number, rule in enumerate(pack.rules):
-            yield from _rule(rule, (*path, "rules", number), kinds)
+            yield from _rule(rule, (*path, "rules", number), kinds, topics)
     if packs[-1].default is Action.ALLOW and not ended_by:
         message = "what no rule names passes: this is the last pack, and its default is ALLOW"
         yield _Found(
@@ -283,13 +303,17 @@ def _shadowed(pack: Pack, path: Path) -> Iterator[_Found]:
             break
 
 
-def _rule(rule: Rule, path: Path, kinds: Sequence[str]) -> Iterator[_Found]:
+def _rule(rule: Rule, path: Path, kinds: Sequence[str], topics: Collection[str] | None) -> Iterator[_Found]:
+    """``topics``: the kinds that detectors.json describes by examples; None if it is not at hand."""
     for number, kind in enumerate(rule.when.findings or []):
         where = (*path, "when", "findings", number)
         if kind.startswith("unscannable."):  # no detector reports it: the proxy finds it by itself
             if rule.action is Action.REDACT:
                 message = "nothing can be redacted in what cannot be read: such a request is blocked"
                 yield _Found(POLICY_TARGET, where, Severity.WARNING, "redact-unscannable", message)
+        elif kind.startswith(_TOPICS) and topics is not None and not any(kind_matches(kind, one) for one in topics):
+            message = f"no topic of detectors.json is {kind}" + _did_you_mean(kind, topics)
+            yield _Found(POLICY_TARGET, where, Severity.ERROR, "unknown-topic", message)
         elif only_models_find(kind):
             message = f"only a model finds {kind}: an outpost whose model pack does not, or that has none, refuses this"
             yield _Found(POLICY_TARGET, where, Severity.NOTE, "needs-model", message)
@@ -341,6 +365,10 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
             message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
             yield _Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
     yield from _costs(document)
+    for problem in topic_problems(document.topics):
+        path = ("topics", problem.topic, "examples", *(() if problem.example is None else (problem.example,)))
+        severity = Severity.WARNING if problem.is_warning else Severity.NOTE
+        yield _Found(DETECTORS_TARGET, path, severity, problem.code, problem.message)
     for number, entry in enumerate(document.allow):
         path = ("allow", number)
         for at, kind in enumerate(entry.kinds):
