@@ -23,6 +23,7 @@ from training.swap import swapped, untokenised
 from training.values import Values
 
 _WINDOW_CHARS = 560  # a little more than 126 tokens of English
+_DOCUMENT_CHARS = 34_000  # some 8,000 tokens
 _JAILBREAK_WORDS = re.compile(
     r"\bDAN\b|jailbr|restrict|unfilter|uncensor|polic|ethic|moral|illegal|refus|openai|chatgpt|guideline|no limit|"
     r"do anything|developer mode|persona|comply|obey|disclaimer|ignore|without any|never say|in character",
@@ -186,10 +187,27 @@ class Mixture:
         row = replace(row, attacks=())
         return disturbed(row, rng) if rng.random() < 0.4 else row
 
-    def document(self) -> Row:
-        """A piece of an honest document: mail, notes, tables, documentation, code, news."""
-        row = self._document(long=True) if self._rng.random() < 0.3 else self._found()
-        return replace(row, attacks=())
+    def long_documents(self) -> Iterator[Row]:
+        """Honest documents of up to ``_DOCUMENT_CHARS``: each found one once, in random order, and ours between."""
+        rng = self._rng
+        news: dict[str, list[Row]] = {}
+        for row in self._gum:
+            news.setdefault(row.group, []).append(row)
+        theirs = [*self._texts, *self._code, *(self._put_together(rows) for rows in news.values())]
+        short = list(self._documents)
+        rng.shuffle(short)
+        theirs += [self._put_together(short[at : at + 12]) for at in range(0, len(short), 12)]
+        rng.shuffle(theirs)
+        for row in theirs:
+            at = rng.randrange(max(1, len(row.text) - _DOCUMENT_CHARS + 1))
+            yield replace(row, text=row.text[at : at + _DOCUMENT_CHARS], spans=None, attacks=())
+            if rng.random() < 0.2:
+                self._values.turn()
+                ours = self._put_together([self._document(long=True) for _ in range(rng.randint(1, 12))])
+                yield replace(ours, spans=None, attacks=())
+
+    def _put_together(self, rows: Sequence[Row]) -> Row:
+        return Row("\n\n".join(row.text for row in rows), rows[0].group, rows[0].genre)
 
     def short(self) -> Row:
         """A request of one sentence, with its intent or its sentence embedding."""
