@@ -38,8 +38,10 @@ class Models(Protocol):
     def kinds(self) -> frozenset[str] | None:
         """What they can find; None while they have never been there."""
 
-    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
-        """What they say, or ``ModelUnavailable``."""
+    async def look(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+    ) -> TextResult:
+        """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class Look:
     async def _one(self, question: Question) -> list[Finding]:
         weak = [finding for finding in question.patterns if is_weak(finding)]
         priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
-        result = await self.models.look(question.text, weak, priority=priority)
+        pack = self.enforcement.bundle.pack
+        digest = None if pack is None else pack.digest
+        result = await self.models.look(question.text, weak, priority=priority, pack=digest)
         return combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
 
 
@@ -79,7 +83,9 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
     """
     if models is None:
         return None  # a bundle that demands models was refused when it came
-    kinds = models.kinds
+    kinds, pack = models.kinds, enforcement.bundle.pack
+    if kinds is not None and pack is not None:
+        kinds = pack.card.kinds  # also for what began before another pack came
     if kinds is None or missing_for(enforcement.policy, facts, kinds):
         raise unavailable()
     return Look(models, enforcement) if models_wanted(enforcement.policy, facts, kinds) else None

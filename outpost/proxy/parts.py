@@ -15,6 +15,7 @@ from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 
 
 class AuditSink(Protocol):
@@ -45,6 +46,7 @@ class ProxyParts:
     """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
+    realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
     clock_s: Callable[[], float] = time.monotonic
     """For what lasts; never goes back."""
     draw: Callable[[], float] = _RANDOM.random

@@ -36,6 +36,7 @@ from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts
 from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -117,6 +118,7 @@ async def running_outpost(
     engine: Engine | None = None,
     models: Models | None = None,
     offered: Collection[str] | None = (),
+    realtime: RealtimeLimits | None = None,
     clock_s: Callable[[], float] = time.monotonic,
     draw: Callable[[], float] = random.random,
 ) -> AsyncIterator[RunningOutpost]:
@@ -143,6 +145,7 @@ async def running_outpost(
             metrics=metrics,
             clock=clock,
             models=models,
+            realtime=realtime or RealtimeLimits(),
             clock_s=clock_s,
             draw=draw,
         )

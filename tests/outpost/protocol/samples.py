@@ -27,6 +27,7 @@ from outpost.protocol.documents import (
     Rule,
     VirtualKeyDigest,
 )
+from outpost.protocol.models import ModelsDocument, PackReference
 from outpost.protocol.routing import Provider, ProviderKey, Retry, Route, RouteTarget, RoutingDocument, Timeouts
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 
@@ -231,5 +232,8 @@ DOCUMENTS: dict[str, BaseModel] = {
                 expect=Expectation(action=Action.ALLOW),
             ),
         ],
+    ),
+    "models": ModelsDocument(
+        schema_version="1", pack=PackReference(name="default", card_sha256="40c018d463ab" + "0" * 52)
     ),
 }
