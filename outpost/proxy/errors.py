@@ -8,6 +8,7 @@ import json
 from http import HTTPStatus
 from typing import Final
 
+from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Decision
 
@@ -44,6 +45,14 @@ STATUS: Final[dict[ErrorCode, HTTPStatus]] = {
 }
 
 _UNSCANNABLE = "unscannable."
+
+
+class Blocked(Rejected):
+    """The policy refused; ``decision`` says which rule."""
+
+    def __init__(self, decision: Decision, what: str) -> None:
+        super().__init__(blocked_code(decision), blocked_message(decision, what))
+        self.decision = decision
 
 
 def blocked_code(decision: Decision) -> ErrorCode:
