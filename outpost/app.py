@@ -45,17 +45,17 @@ from outpost.errors import (
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
 from outpost.local_keys import local_list_keys, local_provider_keys
-from outpost.models.options import WorkerSettings
-from outpost.models.pack import open_pack
+from outpost.models.options import Choice, WorkerSettings
+from outpost.models.pack import DEFAULT, open_pack, pack_folder
 from outpost.models.process import Pace
 from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts, retrieve
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.server import ProxyServer, make_server
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
@@ -63,6 +63,7 @@ from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Effects, Stores, SyncLoop
+from outpost.sync.packs import PACKS, FetchFiles, PackStore
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
@@ -122,7 +123,11 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
     offered = partial(offered_kinds, config.models_pack)
-    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
+    at_hand = [pack_folder(Path(DEFAULT)), *([] if config.models_pack is None else [pack_folder(config.models_pack)])]
+    packs = PackStore(config.data_dir / PACKS, at_hand)
+    in_force = InForce(
+        identity, admission, local_keys, clock, list_keys, offered, packs=packs, local_pack=config.models_pack
+    )
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -193,22 +198,23 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
         stopping.cancel()
 
 
-def effects_of(outpost: Outpost) -> Effects:
+def effects_of(outpost: Outpost, fetch: FetchFiles) -> Effects:
     """What synchronising changes in this outpost; each bundle is written to the audit log."""
     return Effects(
-        prepare=_audited_prepare(outpost),
+        prepare=_audited_prepare(outpost, fetch),
         apply_secrets=outpost.in_force.change_secrets,
         applied=lambda: outpost.in_force.applied,
+        maintain=partial(outpost.in_force.maintain, fetch),
     )
 
 
 async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
     """Listen and synchronise until ``stop`` is set, then drain."""
-    effects = effects_of(outpost)
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
         doorstep = Doorstep(enrolment_url(outpost.identity, outpost.config.control_plane_url), on_date=on_date)
+        effects = effects_of(outpost, client)
         keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
         revocations = RevocationWatch(
             lambda: keeper.identity,
@@ -221,7 +227,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
         metrics = ProxyMetrics()
-        models = make_models(outpost.config, metrics)
+        models = make_models(outpost.config, outpost.in_force.choice, metrics)
+        outpost.in_force.attach(models)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
         async with _listening(outpost, sync, standing, metrics, models):
             await outpost.audit.append(_system_event(outpost, "start"))
@@ -231,8 +238,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
                 tasks.create_task(sync.run(stop))
                 tasks.create_task(_keep_clock_floor(outpost, stop))
                 tasks.create_task(_watch_freshness(freshness, stop))
-                if models is not None:
-                    tasks.create_task(models.run(stop))
+                tasks.create_task(models.run(stop))
             outpost.admission.draining = True
             log.info("draining")
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
@@ -241,12 +247,18 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService | None
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService
 ) -> AsyncIterator[None]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
-        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync), models
+        standing,
+        outpost.admission,
+        outpost.audit,
+        outpost.clock,
+        lambda: _sync_report(outpost, sync),
+        models=models,
+        pack_report=outpost.in_force.pack_report,
     )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
@@ -284,10 +296,8 @@ async def _listening(
             await admin.cleanup()
 
 
-def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
-    """What runs the configured model pack; None without one."""
-    if config.models_pack is None:
-        return None
+def make_models(config: Config, choice: Choice | None, metrics: ProxyMetrics) -> ModelService:
+    """What runs model packs, beginning with ``choice``; it rests without one."""
     threads = config.models_threads or usable_processors()
     worker = WorkerSettings(
         sockets=(),
@@ -298,10 +308,9 @@ def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
         waiting_tokens=config.models_queue_tokens,
         batch_windows=config.models_batch,
     )
-    options = ModelOptions(
-        config.models_pack, worker, Pace(timeout_s=config.models_timeout_s), config.models_cache_entries
-    )
-    return ModelService(options, metrics.registry)
+    # No exchange lasts longer than its provider may take, so no question about an older pack comes later than that.
+    pace = Pace(timeout_s=config.models_timeout_s, retire_s=config.provider_total_timeout_s)
+    return ModelService(ModelOptions(choice, worker, pace, config.models_cache_entries), metrics.registry)
 
 
 def offered_kinds(pack: Path | None) -> frozenset[str] | None:
@@ -362,7 +371,7 @@ async def _watch_freshness(freshness: FreshnessWatch, stop: asyncio.Event) -> No
                 await stop.wait()
 
 
-def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
+def _audited_prepare(outpost: Outpost, fetch: FetchFiles) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
     def note(outcome: str, detail: str | None = None) -> None:
         # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
         with contextlib.suppress(AuditUnavailable):
@@ -370,7 +379,7 @@ def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Cal
 
     async def prepare(stored: StoredBundle) -> Callable[[], None]:
         try:
-            put_in_force = await outpost.in_force.prepare(stored)
+            put_in_force = await outpost.in_force.prepare(stored, fetch)
         except BundleRejected as err:
             note("bundle_refused", str(err))
             raise

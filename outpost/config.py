@@ -88,7 +88,8 @@ class Config(ProgramSettings):
     )
     models_pack: Path | None = Field(
         default=None,
-        description="Folder of the model pack that looks at every text; none means patterns only (docs/models.md).",
+        description="Model pack that looks at every text where the bundle names none: a folder, or 'default' for the "
+        "one that ships; without either, patterns alone look (docs/models.md).",
     )
     models_provider: Provider = Field(
         default=Provider.AUTO,

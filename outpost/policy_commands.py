@@ -52,6 +52,7 @@ _BY_MEMBER: Final = {
     "custom": "detectors.json",
     "budgets": "budgets.json",
     "cases": "smoke.json",
+    "pack": "models.json",
 }
 _COLOURS: Final = {
     Severity.ERROR: "bold red",
@@ -153,7 +154,7 @@ def simulate_command(  # noqa: PLR0913 - a command line
         Path | None, typer.Option("--cases", help="Many texts instead: JSON lines, each like a case of smoke.json.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+        Path | None, typer.Option("--models", help="Also look by a model pack: its folder, or 'default'.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -56,9 +56,9 @@ class Connection:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     async def inspect(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, timeout_s: float
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, timeout_s: float, pack: str | None = None
     ) -> TextResult:
-        """What the models say about ``text``.
+        """What the models say about ``text``: those of the loaded ``pack`` of this digest, or the last that was loaded.
 
         Raises:
             ModelUnavailable: They do not, in time.
@@ -72,6 +72,7 @@ class Connection:
             "weak": [finding_to_json(finding) for finding in weak],
             "priority": priority,
             "timeout_s": timeout_s,
+            "pack": pack,
         }
         self._waiting_chars += len(text)
         try:
@@ -83,13 +84,18 @@ class Connection:
             self._waiting_chars -= len(text)
 
     async def load(self, folder: str, *, timeout_s: float) -> Ready:
-        """Put another pack in the place of this one, between two questions.
+        """Load another pack beside those that are loaded.
 
         Raises:
-            ModelUnavailable: It is not used; the message says why.
+            ModelUnavailable: It is not; the message says why.
         """
         answer = await self._ask({"type": "load", "pack": folder}, timeout_s)
         return Ready(str(answer.get("loaded")), str(answer.get("provider")))
+
+    def drop(self, digest: str) -> None:
+        """Nothing will be asked of this pack any more; it is freed when nobody else does."""
+        if not self._writer.is_closing():
+            self._writer.write(encode({"type": "drop", "pack": digest}))
 
     def close(self) -> None:
         """Let go; what waits is refused."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 from outpost.policy.covers import covers
 from outpost.protocol.decisions import Action, Redaction
 from outpost.protocol.document_set import MODELS
-from outpost.protocol.documents import POLICY_TARGET, Conditions, Document, Pack, PolicyDocument, Rule
+from outpost.protocol.documents import MODELS_TARGET, POLICY_TARGET, Conditions, Document, Pack, PolicyDocument, Rule
+from outpost.protocol.models import ModelsDocument
 
 _STRICTNESS: Final = {Action.ALLOW: 0, Action.REDACT: 1, Action.BLOCK: 2}
 
@@ -43,6 +44,8 @@ def diff_documents(old: dict[str, Document], new: dict[str, Document]) -> list[C
         before, after = old.get(name), new.get(name)
         if isinstance(before, PolicyDocument) and isinstance(after, PolicyDocument):
             changes += _policy(before, after)
+        elif isinstance(before, ModelsDocument) and isinstance(after, ModelsDocument):
+            changes += _pack_of_models(before, after)
         elif before is not None and after is not None:
             changes += _lists(name, before, after)
         elif before is not None or after is not None:
@@ -68,6 +71,16 @@ def _policy(old: PolicyDocument, new: PolicyDocument) -> Iterator[Change]:
     yield from _moved(
         "pack", "", [pack.id for pack in _in_order(old.packs)], [pack.id for pack in _in_order(new.packs)]
     )
+
+
+def _pack_of_models(old: ModelsDocument, new: ModelsDocument) -> Iterator[Change]:
+    if old.pack != new.pack:
+        what = f"model pack {_described_pack(old)} → {_described_pack(new)}"
+        yield Change(MODELS_TARGET, "pack", what, Effect.CHANGES)
+
+
+def _described_pack(models: ModelsDocument) -> str:
+    return "none" if models.pack is None else f"{models.pack.name} ({models.pack.card_sha256[:12]})"
 
 
 def _pack(old: Pack, new: Pack) -> Iterator[Change]:

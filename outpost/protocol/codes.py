@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     # The provider
     UNKNOWN_MODEL = "unknown_model"
+    UNTRANSLATABLE = "untranslatable"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
     PROVIDER_ERROR = "provider_error"

@@ -11,6 +11,7 @@ from outpost.protocol.documents import (
     BUDGETS_TARGET,
     DETECTORS_TARGET,
     KEYS_TARGET,
+    MODELS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
     ROUTING_TARGET,
@@ -23,6 +24,7 @@ from outpost.protocol.documents import (
     parse_document,
 )
 from outpost.protocol.list_file import list_of_target, list_target
+from outpost.protocol.models import CARD_TARGET, ModelsDocument, file_of_pack
 from outpost.protocol.smoke import SmokeDocument
 
 MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
@@ -33,6 +35,7 @@ MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
         DETECTORS_TARGET: DetectorsDocument,
         BUDGETS_TARGET: BudgetsDocument,
         SMOKE_TARGET: SmokeDocument,
+        MODELS_TARGET: ModelsDocument,
     }
 )
 """Every document by its target name."""
@@ -40,6 +43,7 @@ MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
 NO_DETECTORS: Final = DetectorsDocument(schema_version="1")
 NO_BUDGETS: Final = BudgetsDocument(schema_version="1")
 NO_SMOKE: Final = SmokeDocument(schema_version="1")
+NO_MODELS: Final = ModelsDocument(schema_version="1")
 
 D = TypeVar("D", bound=Document)
 
@@ -54,6 +58,7 @@ class DocumentSet:
     detectors: DetectorsDocument = NO_DETECTORS
     budgets: BudgetsDocument = NO_BUDGETS
     smoke: SmokeDocument = NO_SMOKE
+    models: ModelsDocument = NO_MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,9 @@ class Parsed:
     documents: DocumentSet
 
 
-def is_bundle_target(name: str) -> bool:
-    """Whether a bundle may hold a target of this name: a document, or a list."""
-    return name in MODELS or list_of_target(name) is not None
+def is_readable(name: str) -> bool:
+    """Whether people can read the target of this name: everything but lists and the files of a model pack."""
+    return list_of_target(name) is None and (name == CARD_TARGET or file_of_pack(name) is None)
 
 
 def require_lists(detectors: DetectorsDocument, names: Collection[str]) -> None:
@@ -122,4 +127,5 @@ def parse_set(contents: Mapping[str, bytes], before: Parsed | None = None) -> Do
         detectors=read_or(NO_DETECTORS, DETECTORS_TARGET),
         budgets=read_or(NO_BUDGETS, BUDGETS_TARGET),
         smoke=read_or(NO_SMOKE, SMOKE_TARGET),
+        models=read_or(NO_MODELS, MODELS_TARGET),
     )

@@ -52,6 +52,10 @@ class Exchange:
             tuple(AuditFinding.of(item.finding, item.segment) for item in located),
         )
 
+    def output_event(self, at: datetime, decision: Decision, findings: Sequence[Finding]) -> AuditEvent:
+        """The output pass over a part of what the provider says, where that has no end of its own."""
+        return self._event("decision", at, Direction.OUTPUT, decision, tuple(map(AuditFinding.of, findings)))
+
     def refusal_event(self, at: datetime, code: ErrorCode, status: int) -> AuditEvent:
         """The end of an exchange that was refused: by the policy, for a fault, or by the provider."""
         if self.output_decision is not None or code.startswith("provider_"):

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 
@@ -20,6 +20,8 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import Provider
 from outpost.proxy.json_document import parse_json
 
+HANDSHAKE_S: Final = 30.0  # for connection, TLS and the answer to an upgrade; a provider thinks about nothing yet
+SOCKET_CLOSE_S: Final = 1.0  # for a provider's own closing frame; nothing depends on it
 MAX_ERROR_BYTES: Final = 65_536  # an error body is read only for its identifiers
 # Words of an API's vocabulary and paths into a request. No run of mixed letters and digits fits, so no key does.
 _CODE: Final = re.compile(r"[a-z]{1,32}(?:_[a-z]{1,32}){0,7}")
@@ -131,6 +133,36 @@ class Forwarder:
                 yield part
 
     @asynccontextmanager
+    async def socket(
+        self, provider: Provider, path: str, headers: Mapping[str, str], *, max_event_bytes: int, ping_s: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[Literal[False]]]:
+        """A WebSocket at a provider, uncompressed; ``headers`` as for ``post``. Frames may hold ``max_event_bytes``.
+
+        Raises:
+            Rejected: On entering, as ``post``.
+        """
+        async with aiohttp.ClientSession(
+            connector=self._session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_only_upgrades,),
+        ) as session:
+            with _typed_failures():
+                async with asyncio.timeout(HANDSHAKE_S):
+                    socket = await session.ws_connect(
+                        provider.base_url + path,
+                        headers={"User-Agent": "hybrid-outpost", **headers},
+                        max_msg_size=max_event_bytes + 1,  # aiohttp refuses what reaches it
+                        heartbeat=ping_s,
+                        timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=SOCKET_CLOSE_S),
+                        decode_text=False,
+                    )
+            try:
+                yield socket
+            finally:
+                await socket.close()
+
+    @asynccontextmanager
     async def _exchange(
         self, method: str, provider: Provider, path: str, body: bytes | None, more: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -157,6 +189,17 @@ class Forwarder:
         finally:
             # A fully read answer has given its connection back already; an unread one must not be reused.
             answer.close()
+
+
+async def _only_upgrades(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Refuse whatever a provider answers in place of a WebSocket; a redirect would lead to where no bundle says."""
+    answer = await handler(request)
+    if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        try:
+            raise await _refusal(answer)
+        finally:
+            answer.close()
+    return answer
 
 
 class _typed_failures:  # noqa: N801 - reads as a statement

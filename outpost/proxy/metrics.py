@@ -1,8 +1,12 @@
 """Counters and histograms of the proxy, in Prometheus' names. Labels hold codes and kinds, never text of a request."""
 
 import asyncio
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from outpost.protocol.decisions import Direction
+from outpost.proxy.segments import Located
 
 # Seconds: our own share is around a millisecond, a model's answer takes up to minutes.
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -32,6 +36,11 @@ class ProxyMetrics:
         self.in_flight = Gauge("outpost_requests_in_flight", "Requests being served", registry=self.registry)
         self.tasks = Gauge("outpost_tasks", "Tasks of the event loops that serve requests", registry=self.registry)
         self.tasks.set_function(_tasks)
+
+    def count_findings(self, located: Iterable[Located], direction: Direction) -> None:
+        """Count what was found in one body."""
+        for item in located:
+            self.findings.labels(item.finding.kind, direction).inc()
 
 
 def _tasks() -> float:

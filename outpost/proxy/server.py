@@ -23,12 +23,15 @@ from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
-from outpost.proxy.chat import Blocked, ProxyParts, SurfaceServer
-from outpost.proxy.errors import STATUS
+from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.parts import ProxyParts
+from outpost.proxy.pipeline import SurfaceServer
+from outpost.proxy.realtime import RealtimeServer
 from outpost.proxy.strangers import StrangerEvents
+from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of
 from outpost.proxy.surfaces.surface import Dialect
@@ -69,6 +72,7 @@ class ProxyServer:
         self._max_concurrent = max_concurrent
         self._in_flight = 0
         self._surfaces = SurfaceServer(parts)
+        self._realtime = RealtimeServer(parts)
         self._strangers = StrangerEvents()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -125,6 +129,9 @@ class ProxyServer:
         if surface is not None:
             _require_method(request, "POST")
             return await self._surfaces.serve(surface, request, exchange, _presented_key(request))
+        if path == openai_realtime.PATH:
+            _require_method(request, "GET")
+            return await self._realtime.serve(request, exchange, _presented_key(request))
         if path == MODELS or path.startswith(MODELS + "/"):
             _require_method(request, "GET")
             return await self._serve_models(request, exchange, path.removeprefix(MODELS).removeprefix("/"))
@@ -255,6 +262,8 @@ def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s
 def _surface(path: str) -> str:
     if path in SURFACES:
         return SURFACES[path].name
+    if path == openai_realtime.PATH:
+        return openai_realtime.NAME
     return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
 
 

@@ -64,7 +64,7 @@ def scan_command(  # noqa: PLR0913 - a command line
         Path | None, typer.Option("--detectors", help="Settings, allow-list and own rules: a detectors.json.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+        Path | None, typer.Option("--models", help="Also look by a model pack: its folder, or 'default'.")
     ] = None,
     list_key: Annotated[
         list[Path] | None,

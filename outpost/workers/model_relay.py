@@ -33,7 +33,9 @@ class Asked(Protocol):
     def kinds(self) -> frozenset[str] | None:
         """What they can find now."""
 
-    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
+    async def look(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+    ) -> TextResult:
         """What they say, or ``ModelUnavailable``."""
 
 
@@ -59,15 +61,17 @@ class RelayedModels:
         self.kinds = None if kinds is None else frozenset(kinds)
         self.problem = standing.get("problem")
 
-    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
-        """What the models say about ``text``.
+    async def look(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+    ) -> TextResult:
+        """What the models say about ``text``: those of the pack of this digest, or of the one in use.
 
         Raises:
             ModelUnavailable: They say nothing.
         """
         if self.problem is not None:
             raise ModelUnavailable(self.problem)
-        return await self._connection.inspect(text, weak, priority=priority, timeout_s=self._timeout_s)
+        return await self._connection.inspect(text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack)
 
     def close(self) -> None:
         """Let go; what waits is refused."""
@@ -77,7 +81,8 @@ class RelayedModels:
 async def relay(end: socket.socket, models: Asked, known: Callable[[], frozenset[str] | None]) -> None:
     """The parent's end: answer a worker's questions until it closes its end, or sends what is none.
 
-    ``known`` is what the worker believes that the models can find: it is refused while that is not so.
+    ``known`` is what the worker believes that the models can find: unless it asks those of a pack that it names, it is
+    refused while that is not so.
     """
     reader, writer = await asyncio.open_unix_connection(sock=end)
     asked = _Questions(models, known, writer)
@@ -120,10 +125,13 @@ class _Questions:
     async def _answer(self, number: int, question: Message) -> None:
         message: Message = {"id": number}
         try:
-            if self._known() != self._models.kinds:
+            pack = question.get("pack")
+            if pack is None and self._known() != self._models.kinds:
                 raise ModelUnavailable("the models have just changed")  # noqa: TRY301 - the same way out
             weak = [finding_from_json(value) for value in question.get("weak", ())]
-            result = await self._models.look(str(question["text"]), weak, priority=int(question.get("priority", 0)))
+            result = await self._models.look(
+                str(question["text"]), weak, priority=int(question.get("priority", 0)), pack=pack
+            )
         except ModelUnavailable as err:
             message["error"] = str(err)
         except (FrameInvalid, KeyError, ValueError, TypeError):

@@ -14,6 +14,7 @@ from outpost.protocol.detectors import AllowEntry, CustomRule, DetectorSetting, 
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import Conditions, Messages, Pack, Provider, Rule, VirtualKeyDigest
 from outpost.protocol.ids import ID_PATTERN
+from outpost.protocol.models import PackReference
 from outpost.protocol.smoke import Expectation, SmokeCase
 from tests.architecture.repository import ROOT, read
 
@@ -26,6 +27,7 @@ PARTS: dict[str, tuple[type[BaseModel], ...]] = {
     "detectors.json": (DetectorSetting, AllowEntry, KeyedDigests, CustomRule, ListRule),
     "budgets.json": (Budget, Subject),
     "smoke.json": (SmokeCase, Expectation),
+    "models.json": (PackReference,),
 }
 
 

@@ -19,6 +19,7 @@ NO_BEHAVIOUR = {
     "outpost/proxy/surfaces/surface.py": "dataclasses and a protocol",
     "outpost/scan/results.py": "dataclasses and an enumeration",
     "outpost/sync/limits.py": "constants",
+    "outpost/translation/sent.py": "a dataclass and a protocol",
     "control_plane/errors.py": "exception classes",
     "control_plane/store/tables.py": "table definitions; the migrations' test compares them with the schema",
     "pki/errors.py": "exception classes",
@@ -35,7 +36,6 @@ TESTED_IN = {
     "outpost/demo/processes.py": "tests/e2e/test_demo.py",
     "outpost/demo/stage.py": "tests/e2e/test_demo.py",
     "outpost/demo/story.py": "tests/e2e/test_demo.py",
-    "outpost/in_force.py": "tests/outpost/test_app.py",
     "outpost/dlp/detector.py": "tests/outpost/dlp/test_engine.py",
     "outpost/dlp/finder.py": "tests/outpost/dlp/test_dictionary.py",
     "outpost/given_lists.py": "tests/outpost/scan/test_command.py",
@@ -45,6 +45,7 @@ TESTED_IN = {
     "outpost/dlp/detectors/secrets_vendors_code.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/detectors/secrets_vendors_named.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/phrases.py": "tests/outpost/dlp/test_identifiers.py",
+    "outpost/proxy/parts.py": "tests/outpost/proxy/test_pipeline.py",
     "outpost/dlp/hold.py": "tests/outpost/dlp/test_stream.py",
 }
 

@@ -29,11 +29,12 @@ from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts
 from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -115,6 +116,7 @@ async def running_outpost(
     engine: Engine | None = None,
     models: Models | None = None,
     offered: Collection[str] | None = (),
+    realtime: RealtimeLimits | None = None,
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -139,6 +141,7 @@ async def running_outpost(
             metrics=metrics,
             clock=clock,
             models=models,
+            realtime=realtime or RealtimeLimits(),
         )
         proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)

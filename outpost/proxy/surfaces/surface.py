@@ -1,7 +1,7 @@
 """What the proxy asks of a surface: how to read its bodies and its stream, and how to say no in its words.
 
 A surface is one file that says where text sits; the order of inspecting, deciding, auditing and releasing is the
-same for all (``outpost/proxy/chat.py``). Everything here is a value or a pure function of received bytes.
+same for all (``outpost/proxy/pipeline.py``). Everything here is a value or a pure function of received bytes.
 """
 
 from collections.abc import Callable, Mapping, Sequence

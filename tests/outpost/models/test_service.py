@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from outpost.errors import ModelUnavailable
-from outpost.models.options import WorkerSettings
+from outpost.models.options import Choice, WorkerSettings
 from outpost.models.process import Pace
 from outpost.models.service import ModelOptions, ModelService
 from tests.fakes.model_pack import BOOM, write_pack
@@ -15,7 +15,7 @@ from tests.fakes.model_pack import BOOM, write_pack
 async def serving(folder):
     registry = CollectorRegistry()
     pace = Pace(timeout_s=20, look_every_s=0.1, backoff_s=0.05)
-    service = ModelService(ModelOptions(folder, WorkerSettings((), ""), pace, cache_entries=10), registry)
+    service = ModelService(ModelOptions(Choice(folder), WorkerSettings((), ""), pace, cache_entries=10), registry)
     stop = asyncio.Event()
     task = asyncio.ensure_future(service.run(stop))
     try:

@@ -28,6 +28,7 @@ from outpost.protocol.documents import (
     Rule,
     VirtualKeyDigest,
 )
+from outpost.protocol.models import ModelsDocument, PackReference
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 
 AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -203,5 +204,8 @@ DOCUMENTS: dict[str, BaseModel] = {
                 expect=Expectation(action=Action.ALLOW),
             ),
         ],
+    ),
+    "models": ModelsDocument(
+        schema_version="1", pack=PackReference(name="default", card_sha256="40c018d463ab" + "0" * 52)
     ),
 }

@@ -21,7 +21,7 @@ def test_a_set_reads_back():
 def test_an_absent_one_says_nothing(name):
     parsed = parse_set({key: value for key, value in CONTENTS.items() if key != name})
     empty = getattr(parsed, name.removesuffix(".json"))
-    assert encode_document(empty) == b'{"schema_version":"1",' + encode_document(empty).partition(b",")[2]
+    assert encode_document(empty).startswith(b'{"schema_version":"1"')
     assert not any(value for field, value in empty if field != "schema_version")
 
 

@@ -56,6 +56,7 @@ LEAST = {
     "routing": {"providers": [PROVIDER]},
     "detectors": {"custom": [{"id": "c", "kind": "custom.c", "keywords": ["word"]}]},
     "budgets": {"budgets": [{"id": "b", "subject": {"key": "k"}, "monthly_tokens": 1, "at_limit": "WARN"}]},
+    "models": {},
     "smoke": {"cases": [{"id": "c", "text": "", "direction": "input", "expect": {"action": "ALLOW"}}]},
 }
 

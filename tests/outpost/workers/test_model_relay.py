@@ -27,8 +27,8 @@ class Models:
         self.asked = []
         self.slow = asyncio.Event()
 
-    async def look(self, text, weak=(), *, priority=0):
-        self.asked.append((text, tuple(weak), priority))
+    async def look(self, text, weak=(), *, priority=0, pack=None):
+        self.asked.append((text, tuple(weak), priority, pack))
         if text == "slow":
             try:
                 await asyncio.Event().wait()
@@ -57,7 +57,8 @@ async def worker(models):
 
 async def test_a_text_is_answered_as_if_asked_directly(worker, models):
     assert await worker.look("Anna", [FOUND], priority=1) == RESULT
-    assert models.asked == [("Anna", (FOUND,), 1)]
+    assert await worker.look("Anna", pack="sha256:1") == RESULT
+    assert models.asked == [("Anna", (FOUND,), 1, None), ("Anna", (), 0, "sha256:1")]
 
 
 async def test_a_refusal_is_a_refusal_here_too(worker):
@@ -77,6 +78,7 @@ async def test_one_who_believes_that_they_find_something_else_is_refused(worker,
     with pytest.raises(ModelUnavailable, match="changed"):
         await worker.look("Anna")
     assert not models.asked
+    assert await worker.look("Anna", pack="sha256:1") == RESULT, "which pack is meant is certain"
 
 
 async def test_who_stops_waiting_is_not_worked_for(worker, models):
