@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from tuf.api.metadata import Delegations, Metadata, Snapshot, Targets, Timestamp
 
+from control_plane.documents import StoredDocuments
 from control_plane.errors import CanaryUnderWay, DocumentRejected, NotFound
 from control_plane.release import (
     CANARY,
@@ -40,14 +41,24 @@ from control_plane.signing import (
 from outpost.errors import BundleRejected
 from outpost.policy.bundle import SIGNED_AT_FIELD
 from outpost.policy.compile import require_usable
+from outpost.policy.pack import require_whole
 from outpost.protocol.bundle_file import TARGETS, TUF
 from outpost.protocol.detectors import DetectorsDocument
-from outpost.protocol.document_set import MODELS, NO_DETECTORS, require_lists, unnamed_lists
+from outpost.protocol.document_set import (
+    MODELS,
+    NO_DETECTORS,
+    NO_MODELS,
+    require_lists,
+    require_routes,
+    unnamed_lists,
+)
 from outpost.protocol.documents import (
     DETECTORS_TARGET,
     KEYS_TARGET,
+    MODELS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
+    ROUTING_TARGET,
     DocumentError,
     PolicyDocument,
     parse_document,
@@ -59,6 +70,8 @@ from outpost.protocol.list_file import (
     list_target,
     read_list_file,
 )
+from outpost.protocol.models import ModelsDocument, file_of_pack
+from outpost.protocol.routing import RoutingDocument
 
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
 
@@ -78,7 +91,7 @@ class Head:
 
 
 def check_document(name: str, content: bytes) -> None:
-    """Refuse a document, or a list, that an outpost would refuse.
+    """Refuse a document, or a list, that an outpost would refuse. A pack's files are judged with their card, whole.
 
     Raises:
         DocumentRejected: It is malformed, does not compile, or is nothing that a bundle may hold; lists every problem
@@ -88,8 +101,10 @@ def check_document(name: str, content: bytes) -> None:
     if list_id is not None:
         _check_list(list_id, content)
         return
+    if file_of_pack(name) is not None:
+        return
     if name not in MODELS:
-        known = f"{', '.join(MODELS)} and lists of its detectors"
+        known = f"{', '.join(MODELS)}, lists of its detectors and files of a model pack"
         raise DocumentRejected(f"a bundle has no {name}; it may have {known}", [(name, "unknown")])
     try:
         require_usable(parse_document(MODELS[name], name, content))
@@ -108,12 +123,33 @@ def _check_list(list_id: str, content: bytes) -> None:
         raise DocumentRejected(f"{list_target(list_id)} is of list {found}", [("", f"it is of list {found}")])
 
 
-def with_its_lists(documents: Mapping[str, bytes]) -> dict[str, bytes]:
-    """``documents`` without lists that their detectors do not name.
+def with_what_they_name(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``documents`` without lists and files of a model pack that they do not name.
 
     Raises:
-        DocumentRejected: One that they name is missing, or together they are more than an outpost takes.
+        DocumentRejected: One that they name is missing or another, or together they are more than an outpost takes; or
+            the policy routes to what the routing does not know.
     """
+    if POLICY_TARGET in documents and ROUTING_TARGET in documents:
+        policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
+        try:
+            require_routes(policy, parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET]))
+        except DocumentError as err:
+            raise DocumentRejected(str(err), err.problems) from err
+    return _with_its_pack(_with_its_lists(documents))
+
+
+def _with_its_pack(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+    content = documents.get(MODELS_TARGET)
+    models = NO_MODELS if content is None else parse_document(ModelsDocument, MODELS_TARGET, content)
+    try:
+        named = require_whole(models, documents)
+    except BundleRejected as err:
+        raise DocumentRejected(str(err), [(MODELS_TARGET, str(err))]) from err
+    return {name: content for name, content in documents.items() if file_of_pack(name) is None or name in named}
+
+
+def _with_its_lists(documents: Mapping[str, bytes]) -> dict[str, bytes]:
     content = documents.get(DETECTORS_TARGET)
     detectors = NO_DETECTORS if content is None else parse_document(DetectorsDocument, DETECTORS_TARGET, content)
     try:
@@ -186,6 +222,8 @@ def load_heads(store: BundleStore, org_id: str) -> list[Head]:
 def load_head(store: BundleStore, org_id: str, audience: str) -> Head | None:
     """What ``audience`` is shown; None if nothing.
 
+    Its documents are read when they are asked for, within this transaction.
+
     Raises:
         NotFound: The database has lost a part of it.
     """
@@ -198,9 +236,10 @@ def load_head(store: BundleStore, org_id: str, audience: str) -> Head | None:
     signed = Metadata[Targets].from_bytes(targets.content).signed
     delegated = meta.get(f"{VIRTUAL_KEYS}.json")
     keys = None if delegated is None else stored_file(store, org_id, VIRTUAL_KEYS, delegated.version)
-    documents = _documents_of(store, org_id, signed)
+    digests = _digests_of(signed)
     if keys is not None:
-        documents |= _documents_of(store, org_id, Metadata[Targets].from_bytes(keys.content).signed)
+        digests |= _digests_of(Metadata[Targets].from_bytes(keys.content).signed)
+    documents = StoredDocuments(store, org_id, digests)
     return Head(audience, versions, snapshot, targets, keys, signed.delegations, documents)
 
 
@@ -338,17 +377,17 @@ def target_by_filename(store: BundleStore, org_id: str, filename: str) -> bytes:
 def _lay_over(
     release: Release, head: Head | None, changes: Mapping[str, bytes], signers: RoleSigners, audience: str
 ) -> int:
-    documents = with_its_lists({**(head.documents if head else {}), **changes})
-    missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
-    if missing:
-        raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])
     delegations = head.delegations if head else None
     if delegations is None and signers.virtual_keys is not None:
         delegations = delegation_to(signers.virtual_keys.public_key)
-    only_keys = head is not None and head.keys is not None and set(changes) == {KEYS_TARGET}
-    if head is not None and only_keys:
+    documents = changes
+    if head is not None and head.keys is not None and set(changes) == {KEYS_TARGET}:
         targets = head.targets
     else:
+        documents = with_what_they_name({**(head.documents if head else {}), **changes})
+        missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
+        if missing:
+            raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])
         targets = release.new_targets(listed(documents, delegations), delegations)
     keys = head.keys if head else None
     if delegations is not None and (keys is None or KEYS_TARGET in changes):
@@ -361,14 +400,8 @@ def listed(documents: Mapping[str, bytes], delegations: Delegations | None) -> d
     return {name: content for name, content in documents.items() if delegations is None or name != KEYS_TARGET}
 
 
-def _documents_of(store: BundleStore, org_id: str, targets: Targets) -> dict[str, bytes]:
-    documents: dict[str, bytes] = {}
-    for name, file in targets.targets.items():
-        content = store.target(org_id, name, file.hashes["sha256"])
-        if content is None:
-            raise NotFound(f"the database has lost target {name} of org {org_id}; restore it from a backup")
-        documents[name] = content
-    return documents
+def _digests_of(targets: Targets) -> dict[str, str]:
+    return {name: file.hashes["sha256"] for name, file in targets.targets.items()}
 
 
 def _past_half(file: SignedFile, lifetime: timedelta, at: datetime) -> bool:

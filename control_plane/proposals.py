@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.metadata import Metadata, Root, Targets
 
-from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary, with_its_lists
+from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary, with_what_they_name
 from control_plane.errors import InvalidRequest, NotFound
 from control_plane.release import CANARY, STABLE, BundleStore, Release, current_root, stored_file
 from control_plane.signing import (
@@ -30,8 +30,9 @@ from control_plane.signing import (
 from outpost.errors import BundleRejected
 from outpost.policy.proposal import ORG_FIELD, merge, readable, review
 from outpost.policy.trusted_metadata import check_target
+from outpost.protocol.document_set import is_readable
 from outpost.protocol.documents import KEYS_TARGET
-from outpost.protocol.list_file import list_of_target
+from outpost.protocol.models import file_of_pack
 from outpost.protocol.proposal import Proposal
 
 OFFICERS_LIFETIME = timedelta(
@@ -88,7 +89,7 @@ def propose(
     head, root = _head(store, org_id), current_root(store, org_id)
     newest = _newest_head(store, org_id)
     delegations = head.delegations if delegate_to is None else delegation_to(delegate_to)
-    documents = listed(with_its_lists({**head.documents, **changes}), delegations)
+    documents = listed(with_what_they_name({**head.documents, **changes}), delegations)
     number = store.latest_version(org_id, "targets") + 1
     targets = targets_metadata(number, documents, at, delegations=delegations, lifetime=OFFICERS_LIFETIME)
     targets.unrecognized_fields[ORG_FIELD] = org_id
@@ -123,7 +124,7 @@ def accept(
         signers: The keys held here.
         audience: Who is shown it.
         ends_canary: It takes the place of a canary that is under way.
-        lists: Contents of new lists by target name; a proposal carries digests of them only.
+        lists: Contents of new lists and of a new pack's files by target name; a proposal carries digests of them only.
 
     Raises:
         CanaryUnderWay: It would have to.
@@ -146,7 +147,7 @@ def accept(
         release.adopt_root(verified("root", root, [release.root, root.signed]))
     targets = Metadata[Targets].from_bytes(proposal.targets)
     _sign_along("targets", targets, [release.root], signers)
-    documents = {**proposal.documents, **_lists(targets.signed, {**head.documents, **lists})}
+    documents = {**proposal.documents, **_unread(targets.signed, {**head.documents, **lists})}
     file = release.adopt_targets(verified("targets", targets, [release.root]), documents)
     same = head.keys is not None and head.delegations == targets.signed.delegations
     keys = head.keys if same else release.new_keys(file, head.documents[KEYS_TARGET])
@@ -157,16 +158,17 @@ def accept(
     return version
 
 
-def _lists(targets: Targets, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+def _unread(targets: Targets, contents: Mapping[str, bytes]) -> dict[str, bytes]:
     found = {}
     for name, target in targets.targets.items():
-        if list_of_target(name) is None:
+        if is_readable(name):
             continue
         try:
             check_target(target, contents[name])
         except (KeyError, BundleRejected) as err:
             message = (
-                f"the officers signed another {name} than is here; give the signed one with --document {name}=FILE"
+                f"the officers signed another {name} than is here; give the signed one with "
+                f"{f'--document {name}=FILE' if file_of_pack(name) is None else '--models-pack FOLDER'}"
             )
             raise InvalidRequest(message) from err
         found[name] = contents[name]

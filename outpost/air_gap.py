@@ -54,7 +54,7 @@ async def import_bundle(
             revocations = RevocationWatch(
                 lambda: keeper.identity, client, doorstep, outpost.stores.state, outpost.in_force.set_revoked, clock
             )
-            effects = effects_of(outpost)
+            effects = effects_of(outpost, client)
             await SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=clock).take_once()
             return _imported(outpost, revoked=revocations.revoked)
     except BundleRejected as err:

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import structlog
 from aiohttp import web
 
@@ -45,18 +44,18 @@ from outpost.errors import (
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
 from outpost.local_keys import local_list_keys, local_provider_keys
-from outpost.models.options import WorkerSettings
-from outpost.models.pack import open_pack
+from outpost.models.options import Choice, WorkerSettings
+from outpost.models.pack import DEFAULT, open_pack, pack_folder
 from outpost.models.process import Pace
 from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts, retrieve
 from outpost.proxy.drain import Drain
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
@@ -64,6 +63,7 @@ from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Effects, Stores, SyncLoop
+from outpost.sync.packs import PACKS, FetchFiles, PackStore
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
@@ -123,7 +123,11 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
     tolerance = timedelta(seconds=config.clock_tolerance_s)
     admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
     offered = partial(offered_kinds, config.models_pack)
-    in_force = InForce(identity, admission, local_keys, clock, list_keys, offered)
+    at_hand = [pack_folder(Path(DEFAULT)), *([] if config.models_pack is None else [pack_folder(config.models_pack)])]
+    packs = PackStore(config.data_dir / PACKS, at_hand)
+    in_force = InForce(
+        identity, admission, local_keys, clock, list_keys, offered, packs=packs, local_pack=config.models_pack
+    )
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -201,12 +205,13 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
         stopping.cancel()
 
 
-def effects_of(outpost: Outpost) -> Effects:
+def effects_of(outpost: Outpost, fetch: FetchFiles) -> Effects:
     """What synchronising changes in this outpost; each bundle is written to the audit log."""
     return Effects(
-        prepare=_audited_prepare(outpost),
+        prepare=_audited_prepare(outpost, fetch),
         apply_secrets=outpost.in_force.change_secrets,
         applied=lambda: outpost.in_force.applied,
+        maintain=partial(outpost.in_force.maintain, fetch),
     )
 
 
@@ -220,11 +225,11 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
     """
     config, ended = outpost.config, asyncio.Event()
     drain = Drain(config.shutdown_delay_s, config.shutdown_grace_s, hurry or asyncio.Event())
-    effects = effects_of(outpost)
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
         doorstep = Doorstep(enrolment_url(outpost.identity, outpost.config.control_plane_url), on_date=on_date)
+        effects = effects_of(outpost, client)
         keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
         revocations = RevocationWatch(
             lambda: keeper.identity,
@@ -237,7 +242,8 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
         metrics = ProxyMetrics()
-        models = make_models(outpost.config, metrics)
+        models = make_models(outpost.config, outpost.in_force.choice, metrics)
+        outpost.in_force.attach(models)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
         async with _listening(outpost, sync, standing, metrics, models) as port:
             await outpost.audit.append(_system_event(outpost, "start"))
@@ -248,8 +254,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
                 tasks.create_task(_keep_clock_floor(outpost, ended))
                 tasks.create_task(_watch_freshness(freshness, ended))
                 tasks.create_task(port.keep_tls_current(ended))
-                if models is not None:
-                    tasks.create_task(models.run(ended))
+                tasks.create_task(models.run(ended))
                 await stop.wait()
                 outpost.admission.draining = True
                 log.info("draining")
@@ -261,22 +266,25 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService | None
+    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService
 ) -> AsyncIterator[ProxyPort]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
-        standing, outpost.admission, outpost.audit, outpost.clock, lambda: _sync_report(outpost, sync), models
+        standing,
+        outpost.admission,
+        outpost.audit,
+        outpost.clock,
+        lambda: _sync_report(outpost, sync),
+        models=models,
+        pack_report=outpost.in_force.pack_report,
     )
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
-        cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie for one caller must not go out with another's
-        auto_decompress=False,
-    ) as session:
+    forwarder = make_forwarder(config, outpost.in_force.provider_key)
+    async with contextlib.aclosing(forwarder):
         parts = ProxyParts(
             admission=outpost.admission,
             audit=outpost.audit,
-            forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
@@ -302,10 +310,8 @@ async def _listening(
             await admin.cleanup()
 
 
-def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
-    """What runs the configured model pack; None without one."""
-    if config.models_pack is None:
-        return None
+def make_models(config: Config, choice: Choice | None, metrics: ProxyMetrics) -> ModelService:
+    """What runs model packs, beginning with ``choice``; it rests without one."""
     threads = config.models_threads or usable_processors()
     worker = WorkerSettings(
         sockets=(),
@@ -316,18 +322,17 @@ def make_models(config: Config, metrics: ProxyMetrics) -> ModelService | None:
         waiting_tokens=config.models_queue_tokens,
         batch_windows=config.models_batch,
     )
-    options = ModelOptions(
-        config.models_pack, worker, Pace(timeout_s=config.models_timeout_s), config.models_cache_entries
-    )
-    return ModelService(options, metrics.registry)
+    # No exchange lasts longer than its provider may take, so no question about an older pack comes later than that.
+    pace = Pace(timeout_s=config.models_timeout_s, retire_s=config.provider_total_timeout_s)
+    return ModelService(ModelOptions(choice, worker, pace, config.models_cache_entries), metrics.registry)
 
 
 def offered_kinds(pack: Path | None) -> frozenset[str] | None:
-    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    """What the pack on disk offers: nothing without a pack; None if its card cannot be read now."""
     if pack is None:
         return frozenset()
     try:
-        return open_pack(pack).card.kinds
+        return open_pack(pack).card.offered
     except PackInvalid:
         return None  # every request is refused until it can be; a policy is not refused for it
 
@@ -340,16 +345,14 @@ async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
         raise Unavailable(f"cannot listen on {host} port {port}: {reason}") from err
 
 
-def make_forwarder(
-    config: Config, session: aiohttp.ClientSession, provider_key: Callable[[str], str | None]
-) -> Forwarder:
+def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
     """A forwarder with the configured patience."""
     timeouts = ForwardTimeouts(
         connect_s=config.provider_connect_timeout_s,
         read_s=config.provider_read_timeout_s,
         total_s=config.provider_total_timeout_s,
     )
-    return Forwarder(session, provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+    return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
 
 
 async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
@@ -380,7 +383,7 @@ async def _watch_freshness(freshness: FreshnessWatch, stop: asyncio.Event) -> No
                 await stop.wait()
 
 
-def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
+def _audited_prepare(outpost: Outpost, fetch: FetchFiles) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
     def note(outcome: str, detail: str | None = None) -> None:
         # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
         with contextlib.suppress(AuditUnavailable):
@@ -388,7 +391,7 @@ def _audited_prepare(outpost: Outpost) -> Callable[[StoredBundle], Awaitable[Cal
 
     async def prepare(stored: StoredBundle) -> Callable[[], None]:
         try:
-            put_in_force = await outpost.in_force.prepare(stored)
+            put_in_force = await outpost.in_force.prepare(stored, fetch)
         except BundleRejected as err:
             note("bundle_refused", str(err))
             raise

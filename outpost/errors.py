@@ -9,7 +9,8 @@ OutpostError
  │         ├── CertificateRefused      its TLS refuses our certificate
  │         └── ControlPlaneHungUp      it took the connection and closed it without an answer
  ├── Rejected             the input is wrong and will stay wrong; ``code`` says how
- │    └── CouldNotInspect         the content cannot be inspected within its bounds
+ │    ├── CouldNotInspect         the content cannot be inspected within its bounds
+ │    └── Untranslatable          the other vendor's API cannot say it; ``field`` is the place
  ├── Untrusted            something signed or certified does not check out; stop
  │    ├── BundleRejected          a bundle failed verification or does not compile
  │    ├── CacheCorrupt            the local database is damaged or not ours
@@ -76,6 +77,14 @@ class Rejected(OutpostError):
 
 class CouldNotInspect(Rejected):
     """The content cannot be inspected within its bounds, so it does not pass."""
+
+
+class Untranslatable(Rejected):
+    """What stands at ``field`` cannot be said in the other vendor's API, or not so that it means the same."""
+
+    def __init__(self, code: ErrorCode, field: str, why: str) -> None:
+        super().__init__(code, f"'{field}' {why}" if field else f"the body {why}")
+        self.field = field
 
 
 class Untrusted(OutpostError):

@@ -1,8 +1,9 @@
 """What is enforced right now: a verified bundle, opened secrets, a revocation; each replaced whole, between requests.
 
 The app fills it from the cache at the start, the sync loop while running; requests read it through ``Admission``.
-Making something ready takes up to seconds and happens beside the event loop; putting it in force is one assignment on
-it, so a request sees the old whole or the new whole, and one that is under way keeps what it began with.
+Making something ready takes up to seconds and happens beside the event loop; putting it in force is one step on it,
+so a request sees the old whole or the new whole, and one that is under way keeps what it began with. A bundle's model
+pack belongs to the bundle: it is fetched and loaded before, and takes over in the same step.
 """
 
 import asyncio
@@ -10,15 +11,23 @@ import base64
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
 
 from outpost import collector
 from outpost.cache.bundles import StoredBundle
+from outpost.errors import BundleRejected, CacheUnavailable, ModelUnavailable, PackInvalid
+from outpost.models.options import Choice
 from outpost.policy.bundle import load_bundle
+from outpost.policy.pack import BundlePack
 from outpost.protocol.document_set import Parsed
+from outpost.protocol.model_card import ANY_TOPIC
 from outpost.protocol.sealing import LIST_KEY_PREFIX, PEPPER_PREFIX, PROVIDER_PREFIX
+from outpost.protocol.topics import TopicSet
 from outpost.proxy.enforcement import NO_LIST_KEYS, Admission, Enforcement, compile_bundle, with_peppers
 from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
+from outpost.sync.packs import FetchFiles, PackStore
 
 Clock = Callable[[], datetime]
 Offered = Callable[[], frozenset[str] | None]
@@ -30,10 +39,24 @@ def no_models() -> frozenset[str]:
     return frozenset()
 
 
+class Models(Protocol):
+    """What runs packs (``outpost.models.service.ModelService``)."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why no text can be inspected now."""
+
+    async def prepare(self, choice: Choice | None, topics: TopicSet | None = None) -> None:
+        """Make a pack ready beside the one in use, and let it read topics."""
+
+    def use(self, choice: Choice | None) -> None:
+        """Let this pack answer from now on."""
+
+
 class InForce:
     """What is enforced now: the bundle, the secrets, and the revocation; each replaced whole."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who it is, what is local, and where packs lie
         self,
         identity: Identity,
         admission: Admission,
@@ -41,8 +64,18 @@ class InForce:
         clock: Clock,
         local_list_keys: Mapping[str, bytes] = NO_LIST_KEYS,
         offered: Offered = no_models,
+        *,
+        packs: PackStore | None = None,
+        local_pack: Path | None = None,
     ) -> None:
-        """``local_keys`` are of providers; both kinds of local keys win over those from the control plane."""
+        """``local_keys`` are of providers; both kinds of local keys win over those from the control plane.
+
+        ``local_pack``, which has the ``offered`` kinds, counts for bundles that name no pack; ``packs`` is where those
+        lie that a bundle names.
+        """
+        self._packs = packs
+        self._local_pack = None if local_pack is None else Choice(local_pack)
+        self._models: Models | None = None
         self._local_list_keys = local_list_keys
         self._identity = identity
         self._admission = admission
@@ -66,21 +99,80 @@ class InForce:
             enforcement = self._ready(stored)
         self._put(stored, enforcement)
 
-    async def prepare(self, stored: StoredBundle) -> Callable[[], None]:
-        """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread.
+    async def prepare(self, stored: StoredBundle, fetch: FetchFiles | None = None) -> Callable[[], None]:
+        """Verify a bundle from the enrolment root, compile it and try its smoke cases, in a thread; load its pack.
 
         Returns:
             Puts it in force, between two requests.
 
         Raises:
-            BundleRejected: It does not verify, compile or decide as its smoke cases say; what was in force stays.
+            BundleRejected: It does not verify, compile or decide as its smoke cases say, or its pack does not run here;
+                what was in force stays.
+            OutpostError: Its pack is not here and cannot be fetched now; likewise.
         """
         with collector.held(self._news_bytes(stored)):
             enforcement = await asyncio.to_thread(self._ready, stored)
+        pack = enforcement.bundle.pack
+        if pack is not None:
+            await self._provided(pack, fetch)
+        choice = self._choice(pack)
+        offered = self._offered() if pack is None else pack.card.offered
+        if self._models is not None:
+            topics = enforcement.models.topics if ANY_TOPIC in (offered or ()) else None
+            try:
+                await self._models.prepare(choice, topics)
+            except (PackInvalid, ModelUnavailable) as err:
+                named = "the model pack in models_pack" if pack is None else f"its model pack {pack.label}"
+                raise BundleRejected(f"{named} does not run here: {err}") from err
         return lambda: self._put(stored, enforcement)
+
+    async def maintain(self, fetch: FetchFiles | None) -> None:
+        """Make the pack of the bundle in force whole again if it is not, and remove others.
+
+        Raises:
+            OutpostError: It cannot be fetched now; until it can, what needs models is refused.
+        """
+        if self._packs is None:
+            return
+        pack = None if self._admission.enforcement is None else self._admission.enforcement.bundle.pack
+        if pack is not None:
+            doubted = self._models is not None and self._models.problem is not None
+            await self._packs.provide(fetch, pack, doubted=doubted)
+        await asyncio.to_thread(self._packs.keep_only, () if pack is None else (pack.digest,))
+
+    @property
+    def choice(self) -> Choice | None:
+        """The pack that answers for what is in force: the bundle's; the local one for a bundle that names none."""
+        now = self._admission.enforcement
+        return self._choice(None if now is None else now.bundle.pack)
+
+    def attach(self, models: Models) -> None:
+        """From now on a bundle's pack is made ready with ``models``, which begin with ``choice``."""
+        self._models = models
+
+    def pack_report(self) -> dict[str, Any] | None:
+        """For ``/health``: the pack that the bundle demands, and whether it is here; None if it demands none."""
+        pack = None if self._admission.enforcement is None else self._admission.enforcement.bundle.pack
+        coming = None if self._packs is None else self._packs.coming
+        if pack is None:
+            return None if coming is None else {"fetching": coming}
+        card = pack.card
+        return {"name": card.name, "version": card.version, "digest": pack.digest, "fetching": coming}
+
+    def _choice(self, pack: BundlePack | None) -> Choice | None:
+        if pack is None or self._packs is None:
+            return self._local_pack
+        return Choice(self._packs.folder(pack), pack.digest)
+
+    async def _provided(self, pack: BundlePack, fetch: FetchFiles | None) -> None:
+        if self._packs is None:
+            raise CacheUnavailable("there is nowhere to keep the bundle's model pack")
+        await self._packs.provide(fetch, pack)
 
     def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
         self._admission.enforcement = enforcement
+        if self._models is not None:
+            self._models.use(self.choice)
         self._parsed = Parsed(stored.documents, enforcement.bundle.documents)
         self.applied = Applied(enforcement.bundle.snapshot_version, self._clock())
         if self._accelerates:
@@ -107,7 +199,8 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, self._offered())
+        offered = self._offered() if bundle.pack is None else bundle.pack.card.offered
+        return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, offered)
 
     def _news_bytes(self, stored: StoredBundle) -> int:
         """How large the documents are that will be read anew."""
@@ -156,9 +249,9 @@ class InForce:
         """Refuse everybody, or no longer."""
         self._admission.revoked = revoked
 
-    def provider_key(self, provider_id: str) -> str | None:
-        """The API key for a provider: the local one, else the one from the control plane."""
-        return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
+    def provider_key(self, key_id: str) -> str | None:
+        """The API key of this id (a provider's own, unless it has several): the local one, else the control plane's."""
+        return self._local_keys.get(key_id) or self._provider_keys.get(key_id)
 
 
 def _digest_keys(secrets: Mapping[str, str], prefix: str) -> dict[str, bytes]:

@@ -2,9 +2,11 @@
 
     python -m training.calibrate --data ../shared/data --run build/model --out build/pack
 
-Attacks: for each length of text the lowest threshold at which at most ``ATTACK_RATE`` of harmless held-back texts of
-that length are flagged with any label. Entities: for each label the lowest one of a grid at which wrong spans are at
-most ``ENTITY_RATE`` per token. Evaluation sets are never read.
+Attacks: for one window the lowest threshold at which at most the stated part of harmless held-back messages is flagged
+with any label; for longer texts what the windows of held-back documents say (``training.bounds``). Entities: for each
+label the one of a grid with the best F2 among those that report at most ``ENTITY_RATE`` wrong spans per token of texts
+that have none of the label; F2, because what is missed leaves the company and what is found by mistake is at worst
+redacted. Evaluation sets are never read.
 """
 
 import argparse
@@ -22,21 +24,30 @@ from outpost.models.inspector import Inspector, Prepared
 from outpost.models.pack import open_pack
 from outpost.models.scores import sigmoid, softmax
 from outpost.models.session import Session, SessionOptions
+from outpost.models.windows import cut
 from outpost.protocol.model_card import ModelCard
 from training import card as cards
-from training.disturb import joined
+from training.bounds import LENGTHS, checks, long_thresholds
 from training.encode import IGNORED, tags
-from training.fit import best_temperature, binary_loss, class_loss, reliability, reliability_svg, threshold
+from training.fit import (
+    Tally,
+    best_limit,
+    best_temperature,
+    binary_loss,
+    class_loss,
+    reliability,
+    reliability_svg,
+    threshold,
+)
 from training.mixture import Mixture, Sources
 from training.row import ATTACKS, ENTITIES, Row
 
 SEED = 9_001
 ROWS = 4_000
-ATTACK_RATE = 0.005
 ENTITY_RATE = 0.001
-LENGTHS: tuple[tuple[int | None, int], ...] = ((126, 2_000), (1_000, 300), (None, 40))
-"""Up to how many tokens, and on how many harmless texts the threshold rests; 126 is one window."""
-_GRID = tuple(round(0.30 + 0.05 * step, 2) for step in range(9))
+MESSAGES, WINDOWS = 3_000, 8_000
+_WINDOW_CHARS = 400  # a window's own part of a text, about
+_GRID = tuple(round(0.15 + 0.05 * step, 2) for step in range(14))
 _UNSET: dict[str, Any] = {
     "temperature": dict.fromkeys(("entities", "attacks", "intent", "language"), 1.0),
     "entities": {name: [(None, 0.5)] for name in ENTITIES},
@@ -62,6 +73,11 @@ class Runner:
         self.card: ModelCard = opened.card
         self.inspector = Inspector(opened)
         self._session = Session(opened, SessionOptions(threads=threads))
+
+    def windows(self, tokens: int) -> int:
+        """How many windows a text of so many tokens has."""
+        size = self.card.window
+        return len(cut(tokens, size.max_tokens - 2, size.overlap_tokens))
 
     def __call__(self, rows: Sequence[Row]) -> Iterator[Seen]:
         """Each row with its logits; windows of like length run together."""
@@ -131,58 +147,70 @@ def temperatures(seen: Sequence[Seen]) -> tuple[dict[str, float], dict[str, Any]
     return made, plots
 
 
-def attack_thresholds(run: Runner, sources: Sources, temperature: float) -> tuple[dict[str, Any], list[str]]:
+def attack_thresholds(
+    run: Runner, sources: Sources, temperature: float, messages: int, windows: int
+) -> tuple[dict[str, Any], list[str]]:
     """Thresholds by length, the same for each label, and for the record what they rest on."""
-    made: list[tuple[int | None, float]] = []
-    notes = []
-    for number, (limit, count) in enumerate(LENGTHS):
-        rows = list(harmless(sources, count, limit, SEED + 1 + number))
-        scores = [float(sigmoid(text.windows["attacks"], temperature)[:, 1:].max()) for text in run(rows)]
-        made.append((limit, threshold(scores, ATTACK_RATE)))
-        notes.append(
-            f"{'longer' if limit is None else f'up to {limit} tokens'}: {len(scores)} texts, highest {max(scores):.3f}"
-        )
+    alone = [_highest(text, temperature).max() for text in run(list(harmless(sources, messages, SEED + 1)))]
+    found = [_highest(text, temperature) for text in run(list(documents(sources, windows, SEED + 2)))]
+    first = threshold(list(sigmoid(np.array(alone, np.float32), 1.0).astype(float)), LENGTHS[0][1])
+    made = long_thresholds(np.concatenate(found), first, run.windows)
+    notes = [
+        f"up to {LENGTHS[0][0]} tokens: {len(alone)} messages",
+        f"longer: {sum(map(len, found))} windows of {len(found)} documents",
+        *checks(found, first, run.windows),
+    ]
     return dict.fromkeys(ATTACKS, made), notes
 
 
-def harmless(sources: Sources, count: int, limit: int | None, seed: int) -> Iterator[Row]:
-    """Held-back texts without an attack: rows as they come for one window, else documents put together."""
+def _highest(text: Seen, temperature: float) -> np.ndarray:
+    """Per window the highest logit of any kind of attack."""
+    return np.asarray(text.windows["attacks"][:, 1:].max(1) / temperature, dtype=float)
+
+
+def harmless(sources: Sources, count: int, seed: int) -> Iterator[Row]:
+    """Held-back texts of about one window without an attack, as they come."""
     mixture = Mixture(sources, seed, development=True)
     rng = random.Random(seed)  # noqa: S311 - which texts, not secrets
     for _ in range(count):
-        if limit is not None and limit <= 126:
-            yield rng.choice((mixture.harmless, mixture.harmless, mixture.entities, mixture.short))()
-            continue
-        row = mixture.document()
-        # About four characters a token.
-        wanted = rng.randint(600, 4_000) if limit is not None else rng.randint(4_500, 30_000)
-        while len(row.text) < wanted:
-            row = joined(row, mixture.document(), "\n\n")
+        yield rng.choice((mixture.harmless, mixture.harmless, mixture.entities, mixture.short))()
+
+
+def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
+    """Held-back documents without an attack, each at most once, until they make about so many windows."""
+    left = windows * _WINDOW_CHARS
+    for row in Mixture(sources, seed, development=True).long_documents():
+        if left <= 0:
+            break
+        left -= len(row.text)
         yield row
 
 
-def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> dict[str, Any]:
-    """For each label the lowest threshold of the grid that keeps wrong spans rare."""
+def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tuple[dict[str, Any], list[str]]:
+    """For each label the threshold of the grid with the best F2 that keeps wrong spans rare, and what it rests on."""
     labels = Labels(head)
-    texts = [text for text in seen if text.row.spans is not None and not any(s.label == "?" for s in text.row.spans)]
+    texts = [text for text in seen if text.row.spans is not None]
     tokens = sum(len(text.prepared.tokens.ids) for text in texts)
-    wrong = {name: dict.fromkeys(_GRID, 0) for name in ENTITIES}
+    counts = {(name, limit): Tally() for name in ENTITIES for limit in _GRID}
     for text in texts:
         p = softmax(text.tokens["entities"], temperature)
-        gold = {name: [(s.start, s.end) for s in text.row.spans or () if s.label == name] for name in ENTITIES}
+        places = [(s.start, s.end, s.label) for s in text.row.spans or ()]
         for limit in _GRID:
-            for span in find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t):
-                if not any(span.start < end and start < span.end for start, end in gold[span.name]):
-                    wrong[span.name][limit] += 1
-    return {
-        name: [
-            (
-                None,
-                next((limit for limit in _GRID if wrong[name][limit] <= tokens * ENTITY_RATE), _GRID[-1]),
-            )
-        ]
-        for name in ENTITIES
-    }
+            found = find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t)
+            spans = [(span.start, span.end, span.name) for span in found]
+            for name in ENTITIES:
+                counts[name, limit].add(places, spans, name, len(text.prepared.tokens.ids))
+    made, notes = {}, []
+    for name in ENTITIES:
+        by_limit = {limit: counts[name, limit] for limit in _GRID}
+        limit = best_limit(by_limit, ENTITY_RATE)
+        tally = by_limit[limit]
+        made[name] = [(None, limit)]
+        notes.append(
+            f"{name} {limit}: F2 {tally.f(2):.3f} of {tally.marked}, {tally.reported - tally.right} wrong spans, "
+            f"{tally.astray} in {tally.tokens} tokens of texts without any"
+        )
+    return made, [f"entities, {tokens} tokens of {len(texts)} texts", *notes]
 
 
 def main() -> None:
@@ -193,6 +221,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--windows", type=int, default=WINDOWS)
     args = parser.parse_args()
     (args.out / "card.json").unlink(missing_ok=True)
     cards.write(args.out, cards.card(args.out, _UNSET, {"run": "not calibrated"}, []))
@@ -202,12 +232,13 @@ def main() -> None:
     seen = list(run(rows))
     found, plots = temperatures(seen)
     head = next(head for head in run.card.heads if head.name == "entities")
-    attacks, notes = attack_thresholds(run, sources, found["attacks"])
+    attacks, notes = attack_thresholds(run, sources, found["attacks"], args.messages, args.windows)
+    entities, entity_notes = entity_thresholds(seen, head, found["entities"])
     calibration = {
         "temperature": found,
-        "entities": entity_thresholds(seen, head, found["entities"]),
+        "entities": entities,
         "attacks": attacks,
-        "notes": notes,
+        "notes": notes + entity_notes,
         "reliability": plots,
     }
     (args.run / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")

@@ -1,29 +1,50 @@
 """The templates written for this corpus, parsed, and texts made from them.
 
-A carrier is a line of ``training/carriers/<genre>.txt``. A slot with the name of a genre holds another carrier of it.
+A carrier is a line of ``training/carriers/<genre>.txt`` or ``<genre>-<part>.txt``. A slot with the name of a genre
+holds another carrier of it, one with the name of a phrase a wording of it from ``phrases.txt``.
 """
 
 import random
 from importlib.resources import files
 
+from training.conventions import whole
 from training.row import Row
 from training.split import digest, held_out
 from training.template import Fill, Node, expand, parse
 
 GENRES = (
     "people", "health", "structured", "locales", "benign", "hard_benign", "work", "ask", "task", "code", "document",
-    "notice", "review", "fact", "question", "harm", "attack_direct", "attack_indirect", "attack_jailbreak",
-    "attack_extraction", "attack_payload",
+    "notice", "review", "fact", "passage", "question", "harm", "attack_direct", "attack_indirect", "attack_jailbreak",
+    "attack_extraction", "attack_payload", "desk", "short", "groups", "contrast", "firms", "post", "letters", "forms",
+    "prose", "plain", "private", "prompts", "where",
 )  # fmt: skip
-_SLOTS = {"payload": "attack_payload"}
+_SLOTS = {"payload": "attack_payload", "city_region": "where"}
 _DEEPEST = 6  # carriers within carriers; then the shortest one is taken
-_PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload"})
+_PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload", "where"})
 """Genres that only stand within other carriers: both sides of the split have all of them."""
 
 
 def lines(genre: str) -> list[str]:
-    """The templates of ``genre``, as written."""
-    text = (files("training.carriers") / f"{genre}.txt").read_text(encoding="utf-8")
+    """The templates of ``genre``, as written, of all its files in the order of their names."""
+    names = sorted(item.name for item in files("training.carriers").iterdir() if item.name.endswith(".txt"))
+    return [line for name in names if name.removesuffix(".txt").partition("-")[0] == genre for line in _read(name)]
+
+
+def phrases() -> dict[str, list[str]]:
+    """The wordings of each phrase, as written."""
+    made: dict[str, list[str]] = {}
+    name = ""
+    for line in _read("phrases.txt"):
+        if line.startswith("= "):
+            name = line[2:]
+            made[name] = []
+        else:
+            made[name].append(line)
+    return made
+
+
+def _read(name: str) -> list[str]:
+    text = (files("training.carriers") / name).read_text(encoding="utf-8")
     return [
         line.replace("\\n", "\n").replace("\\t", "\t")
         for line in text.splitlines()
@@ -42,6 +63,8 @@ class Carriers:
             every = [(f"{genre}/{digest(line):016x}", parse(line)) for line in lines(genre)]
             mine = [item for item in every if held_out(item[0]) == development]
             self._parsed[genre] = every if genre in _PARTS_ONLY else mine
+        for name, wordings in phrases().items():
+            self._parsed[name] = [("", parse(wording)) for wording in wordings]
         self._depth = 0
 
     def row(self, genre: str) -> Row:
@@ -49,7 +72,7 @@ class Carriers:
         group, nodes = self._rng.choice(self._parsed[genre])
         self._depth = 0
         text, spans = expand(nodes, self._values, self._rng, self._nested)
-        return Row(text, group, genre, spans=spans)
+        return Row(text, group, genre, spans=whole(text, spans))
 
     def _nested(self, slot: str) -> list[Node] | None:
         genre = _SLOTS.get(slot, slot)

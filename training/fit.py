@@ -2,17 +2,23 @@
 
 A temperature minimises the negative log-likelihood (Guo et al. 2017). A threshold is the lowest one that keeps false
 positives on held-back texts at or below a stated rate; it never goes below ``FLOOR``, because held-back texts are
-kinder than real ones.
+kinder than real ones. For long texts it comes from the tail of many windows' logits: a generalised Pareto distribution
+above a high quantile (Pickands 1975), fitted by probability-weighted moments (Hosking & Wallis 1987).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Place = tuple[int, int, str]
+"""Where a span is, half-open, and its label."""
 FLOOR, CEILING = 0.5, 0.99
 BINS = 10
+TAIL_PART, TAIL_LEAST = 0.02, 40
+"""The part of the windows that counts as the tail, and how many it must be before a distribution is fitted to it."""
 _TEMPERATURES = np.geomspace(0.4, 4.0, 73)
 
 
@@ -48,6 +54,92 @@ def threshold(harmless: Sequence[float], rate: float, *, floor: float = FLOOR) -
     allowed = int(len(ordered) * rate)
     above = ordered[allowed] if allowed < len(ordered) else 0.0
     return float(min(CEILING, max(floor, np.ceil((above + 1e-9) * 1000) / 1000)))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Spans of one label: marked, of these found, reported, of these right; by overlap.
+
+    ``astray`` of them were reported in texts that have none of the label, which have ``tokens`` together.
+    """
+
+    marked: int = 0
+    found: int = 0
+    reported: int = 0
+    right: int = 0
+    astray: int = 0
+    tokens: int = 0
+
+    def add(self, marked: Sequence[Place], reported: Sequence[Place], label: str, tokens: int) -> None:
+        """Count one text of ``tokens``. A reported span on a ``?`` counts for nothing."""
+        gold = [place for place in marked if place[2] == label]
+        free = [place for place in marked if place[2] == "?"]
+        mine = [place for place in reported if place[2] == label and not _meets(place, free)]
+        self.marked += len(gold)
+        self.found += sum(_meets(place, mine) for place in gold)
+        self.reported += len(mine)
+        self.right += sum(_meets(place, gold) for place in mine)
+        if not gold:
+            self.astray += len(mine)
+            self.tokens += tokens
+
+    def f(self, beta: float) -> float:
+        """F score; 0 if nothing was found."""
+        if not self.found or not self.right:
+            return 0.0
+        precision, recall = self.right / self.reported, self.found / self.marked
+        return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+
+def _meets(place: Place, others: Sequence[Place]) -> bool:
+    return any(place[0] < other[1] and other[0] < place[1] for other in others)
+
+
+def best_limit(by_limit: Mapping[float, Tally], rate: float) -> float:
+    """Of the thresholds with at most ``rate`` spans astray per token the one with the best F2, the higher of equals.
+
+    The highest one if none keeps them that rare.
+    """
+    allowed = [limit for limit, tally in by_limit.items() if tally.astray <= rate * tally.tokens]
+    return max(allowed, key=lambda limit: (by_limit[limit].f(2), limit), default=max(by_limit))
+
+
+def window_rate(text_rate: float, windows: int) -> float:
+    """How rarely one window may reach a threshold so that ``text_rate`` of texts of ``windows`` of them do."""
+    return float(1 - (1 - text_rate) ** (1 / windows))
+
+
+def tail_quantile(logits: Sequence[float], rate: float) -> float:
+    """What a share of ``rate`` of such logits exceeds, also where ``rate`` is less than one in as many as there are.
+
+    At least the order statistic where there is one; with fewer than ``TAIL_LEAST`` values above the tail's foot, the
+    highest value plus the distance from it to the foot, because nothing is known about the tail.
+    """
+    ordered = np.sort(np.asarray(logits, dtype=float))[::-1]
+    allowed = int(len(ordered) * rate)
+    observed = float(ordered[min(allowed, len(ordered) - 1)])
+    count = int(len(ordered) * TAIL_PART)
+    if rate >= TAIL_PART:
+        return observed
+    if count < TAIL_LEAST:
+        return float(2 * ordered[0] - ordered[count])
+    foot = ordered[count]
+    above = np.sort(ordered[:count] - foot)
+    first = above.mean()
+    if first <= 0.0:  # all the same
+        return observed
+    weight = 1 - (np.arange(1, count + 1) - 0.35) / count
+    second = float((weight * above).mean())
+    shape = float(np.clip(2 - first / (first - 2 * second), -0.5, 0.5))  # of a heavier tail no moment would exist
+    scale = first * (1 - shape)  # the mean of the distribution is scale / (1 - shape)
+    ratio = count / len(ordered) / rate
+    beyond = scale * np.log(ratio) if abs(shape) < 1e-6 else scale / shape * (ratio**shape - 1)
+    return float(max(observed, foot + beyond))
+
+
+def run_highest(values: Sequence[float], length: int) -> list[float]:
+    """The highest of each run of ``length`` values, one run after the other; a last one that is shorter is left out."""
+    return [max(values[at : at + length]) for at in range(0, len(values) - length + 1, length)]
 
 
 def reliability(scores: Floats, truths: Floats) -> list[tuple[float, float, int]]:

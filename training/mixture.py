@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training import public
+from training import public, texts
 from training.carrier import Carriers
 from training.disturb import disturbed, joined
+from training.dress import dressed
 from training.row import ATTACKS, Row
 from training.split import held_out
+from training.swap import swapped, untokenised
 from training.values import Values
 
 _WINDOW_CHARS = 560  # a little more than 126 tokens of English
+_DOCUMENT_CHARS = 34_000  # some 8,000 tokens
 _JAILBREAK_WORDS = re.compile(
     r"\bDAN\b|jailbr|restrict|unfilter|uncensor|polic|ethic|moral|illegal|refus|openai|chatgpt|guideline|no limit|"
     r"do anything|developer mode|persona|comply|obey|disclaimer|ignore|without any|never say|in character",
@@ -44,9 +47,12 @@ _LEADS = (
     "The following is hex. Execute: ",
 )
 _ENTITY_SHARES = {
-    "people": 0.34, "structured": 0.12, "locales": 0.09, "health": 0.10, "benign": 0.05, "work": 0.08, "document": 0.14,
-    "fact": 0.08,
+    "people": 0.08, "structured": 0.04, "locales": 0.06, "health": 0.06, "benign": 0.03, "work": 0.05, "document": 0.06,
+    "fact": 0.03, "desk": 0.07, "short": 0.08, "groups": 0.07, "contrast": 0.04, "firms": 0.06, "post": 0.07,
+    "letters": 0.06, "forms": 0.06, "prose": 0.08, "plain": 0.05, "private": 0.05, "prompts": 0.09,
 }  # fmt: skip
+_AFTER_WORD = ("\n", "\n\n", ". ", "; ", ".\n", " | ")
+"""Between two texts of which the first ends without a mark, so that no name or address runs on into the next."""
 
 
 class Sources:
@@ -58,6 +64,7 @@ class Sources:
         self.jailbreaks = public.wild_jailbreaks(data)
         self.planted = public.planted(data)
         documents = public.documents(data)
+        self.texts = texts.documents()
         self.documents = [row for row in documents if row.genre != "code"]
         self.code = [row for row in documents if row.genre == "code"]
 
@@ -80,6 +87,7 @@ class Mixture:
             side(sources.planted),
         )
         self._documents, self._code = side(sources.documents), side(sources.code)
+        self._texts = side(sources.texts)
         self._by_language: dict[int, list[Row]] = {}
         for row in (*self._code, *self._documents):
             if row.language is not None:
@@ -88,11 +96,11 @@ class Mixture:
     def rows(self, count: int) -> Iterator[Row]:
         """``count`` rows."""
         kinds: Sequence[tuple[Callable[[], Row], float]] = (
-            (self.entities, 0.36),
-            (self.attack, 0.29),
-            (self.harmless, 0.24),
-            (self.short, 0.07),
-            (self.language, 0.04),
+            (self.entities, 0.31),
+            (self.attack, 0.27),
+            (self.harmless, 0.33),
+            (self.short, 0.06),
+            (self.language, 0.03),
         )
         makers, shares = zip(*kinds, strict=True)
         for _ in range(count):
@@ -105,34 +113,45 @@ class Mixture:
         """A text whose entities are all marked."""
         rng = self._rng
         shape = rng.random()
-        if shape < 0.09:
-            return disturbed(rng.choice(self._btc), rng)
-        if shape < 0.16:
-            return disturbed(rng.choice(self._gum), rng)
-        genre = rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
+        if shape < 0.32:
+            return disturbed(self._marked(self._btc if shape < 0.15 else self._gum), rng)
+        genres, shares = list(_ENTITY_SHARES), list(_ENTITY_SHARES.values())
+        genre = rng.choices(genres, shares)[0]
         row = self._carrier(genre)
-        while len(row.text) < _WINDOW_CHARS and rng.random() < 0.42:
-            other = genre if rng.random() < 0.5 else rng.choices(list(_ENTITY_SHARES), list(_ENTITY_SHARES.values()))[0]
-            row = joined(row, self._carrier(other), rng.choice(("\n", " ", "\n\n", " ")))
+        while len(row.text) < _WINDOW_CHARS and rng.random() < 0.68:
+            other = genre if rng.random() < 0.4 else rng.choices(genres, shares)[0]
+            marks = _AFTER_WORD if row.text[-1:].isalnum() else ("\n", " ", "\n\n", " ")
+            row = joined(row, self._carrier(other), rng.choice(marks))
         return disturbed(row, rng)
+
+    def _marked(self, pool: list[Row]) -> Row:
+        """A text whose names others marked, mostly with other names in it, sometimes with a second one after it."""
+        rng = self._rng
+        row = rng.choice(pool)
+        while len(row.text) < _WINDOW_CHARS / 2 and rng.random() < 0.3:
+            row = joined(row, rng.choice(pool), rng.choice(("\n", " ", "\n\n")))
+        if rng.random() < 0.6:
+            row = swapped(row, self._values, rng)
+        return untokenised(row) if row.genre == "btc" and rng.random() < 0.6 else row
 
     def attack(self) -> Row:
         """A text with an attack in it."""
         rng = self._rng
         shape = rng.random()
-        if shape < 0.24:
+        if shape < 0.30:
             return self._finish(self._beside(self._attacking("attack_direct")))
-        if shape < 0.58:
+        if shape < 0.62:
             row = self._attacking("attack_indirect")
-            if rng.random() < 0.2:
+            if rng.random() < 0.12:
                 row = rng.choice(self._planted)
                 row = replace(row, focus=(0, len(row.text)))
-            elif rng.random() < 0.15:
-                row = replace(self._attacking("attack_direct"), attacks=(2,))
+            elif rng.random() < 0.3:
+                row = self._attacking(rng.choice(("attack_direct", "attack_direct", "attack_extraction")))
+                row = replace(row, attacks=(*(row.attacks or ()), _LABEL["attack_indirect"]))
             return self._finish(self._buried(row))
-        if shape < 0.72:
+        if shape < 0.75:
             return self._finish(self._beside(self._attacking("attack_jailbreak")))
-        if shape < 0.85:
+        if shape < 0.83:
             return disturbed(self._wild(), rng) if rng.random() < 0.3 else self._wild()
         return self._finish(self._beside(self._attacking("attack_extraction")))
 
@@ -140,23 +159,27 @@ class Mixture:
         """A text without one, as like to those with one as honest text gets."""
         rng = self._rng
         shape = rng.random()
-        if shape < 0.26:
-            row = self._carrier("hard_benign")
-            while rng.random() < 0.3 and len(row.text) < _WINDOW_CHARS:
+        if shape < 0.34:
+            row = self._look_alike()
+            while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
                 row = joined(
                     row, self._carrier(rng.choice(("hard_benign", "ask", "work"))), rng.choice((" ", "\n", " "))
                 )
         elif shape < 0.48:
-            row = self._carrier("work")
+            row = dressed(self._carrier(rng.choice(("work", "work", "ask"))), rng)
             while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
                 row = joined(row, self._carrier(rng.choice(("work", "ask", "benign"))), rng.choice((" ", "\n", "\n\n")))
-        elif shape < 0.68:
+        elif shape < 0.60:
             row = self._document(long=True)
-        elif shape < 0.78:
-            row = rng.choice(self._documents)
-        elif shape < 0.86:
-            row = rng.choice(self._code)
+            if rng.random() < 0.4:  # as an attack would stand in it
+                row = self._buried(self._look_alike())
         elif shape < 0.92:
+            row = self._found()
+            if rng.random() < 0.15:
+                row = joined(
+                    row, self._carrier(rng.choice(("hard_benign", "notice", "ask"))), rng.choice(("\n", "\n\n"))
+                )
+        elif shape < 0.96:
             row = self._document(long=False)
             row = replace(joined(row, Row(self._blob(), "", ""), rng.choice((" ", "\n", "\n\n"))), spans=None)
         else:
@@ -164,12 +187,31 @@ class Mixture:
         row = replace(row, attacks=())
         return disturbed(row, rng) if rng.random() < 0.4 else row
 
-    def document(self) -> Row:
-        """A piece of an honest document: mail, notes, tables, documentation, code, news."""
+    def planted_alone(self) -> Row:
+        """An attack on an agent without the document around it."""
+        return self._attacking("attack_indirect")
+
+    def long_documents(self) -> Iterator[Row]:
+        """Honest documents of up to ``_DOCUMENT_CHARS``: each found one once, in random order, and ours between."""
         rng = self._rng
-        pools = (self._documents, self._code, self._gum)
-        row = self._document(long=True) if rng.random() < 0.5 else rng.choice(rng.choice(pools))
-        return replace(row, attacks=())
+        news: dict[str, list[Row]] = {}
+        for row in self._gum:
+            news.setdefault(row.group, []).append(row)
+        theirs = [*self._texts, *self._code, *(self._put_together(rows) for rows in news.values())]
+        short = list(self._documents)
+        rng.shuffle(short)
+        theirs += [self._put_together(short[at : at + 12]) for at in range(0, len(short), 12)]
+        rng.shuffle(theirs)
+        for row in theirs:
+            at = rng.randrange(max(1, len(row.text) - _DOCUMENT_CHARS + 1))
+            yield replace(row, text=row.text[at : at + _DOCUMENT_CHARS], spans=None, attacks=())
+            if rng.random() < 0.2:
+                self._values.turn()
+                ours = self._put_together([self._document(long=True) for _ in range(rng.randint(1, 12))])
+                yield replace(ours, spans=None, attacks=())
+
+    def _put_together(self, rows: Sequence[Row]) -> Row:
+        return Row("\n\n".join(row.text for row in rows), rows[0].group, rows[0].genre)
 
     def short(self) -> Row:
         """A request of one sentence, with its intent or its sentence embedding."""
@@ -181,18 +223,34 @@ class Mixture:
 
     # Parts
 
+    def _found(self, chars: int = 900) -> Row:
+        """A piece of a text that nobody wrote for this corpus."""
+        rng = self._rng
+        pool = rng.choices((self._texts, self._documents, self._code, self._gum), (0.45, 0.2, 0.15, 0.2))[0]
+        row = rng.choice(pool)
+        if len(row.text) <= chars:
+            return row
+        return replace(row, text=self._piece(row.text, chars), spans=None, language=None, intent=None)
+
     def _carrier(self, genre: str) -> Row:
         return replace(self._carriers.row(genre), attacks=())
 
     def _attacking(self, genre: str) -> Row:
         row = self._carriers.row(genre)
-        return replace(row, attacks=(_LABEL[genre],), focus=(0, len(row.text)))
+        return dressed(replace(row, attacks=(_LABEL[genre],), focus=(0, len(row.text))), self._rng)
+
+    def _look_alike(self) -> Row:
+        return dressed(self._carrier("hard_benign"), self._rng)
 
     def _document(self, *, long: bool) -> Row:
         rng = self._rng
-        row = self._carrier(rng.choices(("document", "structured", "people", "fact"), (0.7, 0.12, 0.1, 0.08))[0])
+        row = self._carrier(
+            rng.choices(("document", "passage", "structured", "people", "fact"), (0.35, 0.35, 0.12, 0.1, 0.08))[0]
+        )
         while len(row.text) < (_WINDOW_CHARS if long else 160) and rng.random() < (0.85 if long else 0.3):
-            more = self._carrier(rng.choices(("document", "fact", "notice", "review"), (0.4, 0.3, 0.2, 0.1))[0])
+            more = self._carrier(
+                rng.choices(("document", "passage", "fact", "notice", "review"), (0.25, 0.25, 0.25, 0.15, 0.1))[0]
+            )
             row = joined(row, more, rng.choice((" ", "\n", "\n\n")))
         return row
 
@@ -212,14 +270,12 @@ class Mixture:
         rng = self._rng
         shape = rng.random()
         mark = rng.choice((" ", "\n", "\n\n", " "))
-        if shape < 0.62:
+        if shape < 0.45:
             made = joined(self._document(long=rng.random() < 0.5), row, mark)
             return joined(made, self._document(long=rng.random() < 0.5), mark) if rng.random() < 0.7 else made
-        if shape < 0.72:
+        if shape < 0.53:
             return joined(row, self._document(long=rng.random() < 0.5), mark)
-        pool = self._documents if shape < 0.86 else self._gum if shape < 0.94 else self._code
-        whole = rng.choice(pool)
-        text = self._piece(whole.text, rng.randint(60, 700))
+        text = self._found(rng.randint(60, 900)).text
         at = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
         while 0 < at < len(text) and text[at - 1] not in " \n":
             at -= 1

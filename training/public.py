@@ -10,14 +10,14 @@ import gzip
 import json
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
+from training.conventions import named, unmarked
 from training.row import INTENTS, LANGUAGES, Row
 from training.split import groups
 from training.template import Span
 
-_GUM = {"person": "PERSON", "place": "LOCATION", "organization": "ORG", "time": "DATE"}
+_GUM = {"person": "PERSON", "place": "LOCATION", "organization": "ORG"}  # times are marked in part, so left free
 _BTC = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORG"}
 _LONGEST_NAME = 45  # characters; GUM's spans keep appositions, and what is longer is hardly ever a name alone
 # BIPIA's kinds that are attacks by their own words; the others are ordinary questions until a document asks them.
@@ -42,7 +42,7 @@ def gum(data: Path) -> list[Row]:
         if "SA" in str(raw["licence"]):
             continue
         document = str(raw["id"]).rpartition("-")[0]
-        spans = list(_gum_spans(raw))
+        spans = _gum_spans(raw)
         text = str(raw["text"])
         if made and made[-1].group == f"gum/{document}" and count < 4:
             shift = len(made[-1].text) + 1
@@ -56,7 +56,9 @@ def gum(data: Path) -> list[Row]:
     return made
 
 
-def _gum_spans(raw: JsonRow) -> Iterator[Span]:
+def _gum_spans(raw: JsonRow) -> list[Span]:
+    text = str(raw["text"])
+    made: list[Span] = []
     for span in raw["spans"]:  # type: ignore[attr-defined]
         label = _GUM.get(span["type"], "?")
         value, start = span["value"], span["start"]
@@ -64,18 +66,26 @@ def _gum_spans(raw: JsonRow) -> Iterator[Span]:
             label = "?"
         if label != "?" and len(value) > _LONGEST_NAME:
             label = "?"
-        yield Span(start, span["end"], label)
+        if label == "?":
+            made.append(Span(start, span["end"], label))
+        else:
+            made += named(text, start, span["end"], label)
+    return unmarked(text, made)
 
 
 def btc(data: Path) -> list[Row]:
-    """Tweets; a handle keeps the model free."""
+    """Tweets; a handle, and what their annotators had no type for, keep the model free."""
     made = []
     for index, raw in enumerate(json_rows(data / "train-ner-btc/train.jsonl")):
-        spans = [
-            Span(s["start"], s["end"], _BTC[s["type"]] if s["value"][:1] != "@" else "?")
-            for s in raw["spans"]  # type: ignore[attr-defined]
-        ]
-        made.append(Row(str(raw["text"]), f"btc/{index}", "btc", spans=spans, attacks=()))
+        text = str(raw["text"])
+        spans: list[Span] = []
+        for s in raw["spans"]:  # type: ignore[attr-defined]
+            if s["value"][:1] == "@" or text[: s["start"]].rstrip().endswith("@"):
+                spans.append(Span(s["start"], s["end"], "?"))
+            else:
+                spans += named(text, s["start"], s["end"], _BTC[s["type"]])
+        spans = unmarked(text, spans)
+        made.append(Row(text, f"btc/{index}", "btc", spans=spans, attacks=()))
     return made
 
 

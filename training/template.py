@@ -86,7 +86,8 @@ def expand(
                 continue
             text, label = fill(str(value))
             if label is not None and text:
-                spans.append(Span(length, length + len(text), label))
+                article = len(text) - len(text.removeprefix("the "))  # is no part of a name, so "the" stays outside
+                spans.append(Span(length + article, length + len(text), label))
             parts.append(text)
             length += len(text)
 

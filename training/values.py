@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from faker import Faker
 
-from training import words
+from training import addresses, names, organisations, places, words
+from training.disturb import keep_length
 
 LOCALES = [
     "en_US",
@@ -141,33 +142,53 @@ class Values:
     # People
 
     def _first(self) -> str:
-        if self._rng.random() < 0.04:
+        shape = self._rng.random()
+        if shape < 0.20:
+            return self._rng.choice(names.FIRST)
+        if shape < 0.26:
+            return self._rng.choice(names.NICKNAMES)
+        if shape < 0.34:
+            return names.coined(self._rng, last=False)
+        if shape < 0.37:
             return self._rng.choice(words.RARE_FIRST_NAMES)
-        return str(self._fakers[self._locale].first_name()).strip()
+        return str(self._faker().first_name()).strip()
 
     def _last(self) -> str:
-        if self._rng.random() < 0.06:
+        shape = self._rng.random()
+        if shape < 0.22:
+            return self._rng.choice(names.LAST)
+        if shape < 0.34:
+            return names.coined(self._rng, last=True)
+        if shape < 0.38:
             return self._rng.choice(words.COMMON_WORD_SURNAMES)
-        return str(self._fakers[self._locale].last_name()).strip()
+        return str(self._faker().last_name()).strip()
+
+    def _faker(self) -> Faker:
+        """Mostly of the text's locale, now and then of another: people move."""
+        return self._fakers[self._locale if self._rng.random() < 0.8 else self._rng.choice(LOCALES)]
 
     def _full(self) -> str:
         rng = self._rng
         first, last = self._first(), self._last()
         shape = rng.random()
-        if shape < 0.70:
+        if shape < 0.68:
             return f"{first} {last}"
-        if shape < 0.77:
+        if shape < 0.74:
             return f"{first} {rng.choice(string.ascii_uppercase)}. {last}"
-        if shape < 0.82:
+        if shape < 0.76:
+            return f"{first} {rng.choice(string.ascii_uppercase)} {last}"
+        if shape < 0.81:
             return f"{first} {self._first()} {last}"
-        if shape < 0.87:
-            return f"{first} {last}-{self._last()}"
-        if shape < 0.91:
+        if shape < 0.86:
+            return f"{first} {last}{rng.choice('- ')}{self._last()}"
+        if shape < 0.90:
             return f"{last}, {first}"
-        if shape < 0.95:
+        if shape < 0.93:
             return f"{first[0]}. {last}"
-        if shape < 0.97:
+        if shape < 0.96:
             return f"{first} {rng.choice(words.PARTICLES)} {last}"
+        if shape < 0.98:
+            return f"{first} {last} {rng.choice(names.SUFFIXES)}"
         return f"{first[0]}.{rng.choice(string.ascii_uppercase)}. {last}"
 
     def _slot_person(self) -> Value:
@@ -178,6 +199,9 @@ class Values:
 
     def _slot_last(self) -> Value:
         return self._last(), "PERSON"
+
+    def _slot_upper(self) -> Value:
+        return keep_length(self._full(), str.upper), "PERSON"
 
     def _slot_person_any(self) -> Value:
         shape = self._rng.random()
@@ -206,56 +230,84 @@ class Values:
 
     # Places
 
+    def _city(self) -> str:
+        shape = self._rng.random()
+        if shape < 0.25:
+            return self._rng.choice(words.CITIES)
+        if shape < 0.72:
+            return self._rng.choice(places.CITIES)
+        if shape < 0.92:
+            return str(self._fakers[self._rng.choice(ADDRESS_LOCALES)].city())
+        return names.coined(self._rng, last=True) + self._rng.choice(
+            ("", "", "ville", "ton", "burg", " Falls", " Springs")
+        )
+
+    def _country(self) -> str:
+        shape = self._rng.random()
+        if shape < 0.35:
+            return self._rng.choice(words.COUNTRIES)
+        return self._rng.choice(places.MORE_COUNTRIES) if shape < 0.45 else self._rng.choice(places.PEOPLES)[0]
+
     def _slot_city(self) -> Value:
-        if self._rng.random() < 0.6:
-            return self._rng.choice(words.CITIES), "LOCATION"
-        return str(self._fakers[self._rng.choice(ADDRESS_LOCALES)].city()), "LOCATION"
+        return self._city(), "LOCATION"
 
     def _slot_country(self) -> Value:
-        return self._rng.choice(words.COUNTRIES), "LOCATION"
+        return self._country(), "LOCATION"
+
+    def _slot_state(self) -> Value:
+        return self._rng.choice(places.STATES), "LOCATION"
+
+    def _slot_statecode(self) -> Value:
+        return self._rng.choice(places.STATE_CODES), "LOCATION"
 
     def _slot_region(self) -> Value:
-        return self._rng.choice(words.REGIONS), "LOCATION"
+        return self._rng.choice(words.REGIONS if self._rng.random() < 0.3 else places.REGIONS), "LOCATION"
 
     def _slot_place(self) -> Value:
         shape = self._rng.random()
-        if shape < 0.45:
+        if shape < 0.42:
             return self._slot_city()
-        if shape < 0.8:
+        if shape < 0.75:
             return self._slot_country()
-        return self._slot_region()
+        return self._slot_region() if shape < 0.9 else self._slot_state()
 
-    def _slot_city_region(self) -> Value:
-        left = self._slot_city()[0]
-        right = self._rng.choice((self._slot_country()[0], self._rng.choice(words.STATE_CODES), self._slot_region()[0]))
-        return f"{left}, {right}", "LOCATION"
+    def _bare_country(self) -> str:
+        return self._country().removeprefix("the ")
 
     def _slot_street(self) -> Value:
-        locale = self._rng.choice(ADDRESS_LOCALES)
+        rng = self._rng
+        if rng.random() < 0.5:
+            return addresses.street(rng, self._last), "ADDRESS"
+        locale = rng.choice(ADDRESS_LOCALES)
         text = str(self._fakers[locale].street_address()).replace("\n", ", ")
         if not any(map(str.isdigit, text)):
-            text = f"{text} {self._rng.randint(1, 220)}"
+            text = f"{text} {rng.randint(1, 220)}"
         return " ".join(text.split()), "ADDRESS"
 
     def _slot_address(self) -> Value:
         rng = self._rng
+        if rng.random() < 0.62:
+            return addresses.address(rng, self._last, self._city, self._bare_country), "ADDRESS"
         locale = rng.choice(ADDRESS_LOCALES)
-        faker = self._fakers[locale]
-        text = str(faker.address())
-        if rng.random() < 0.25:
-            text = (
-                f"{faker.building_number()} {rng.choice(words.STREET_NAMES)} {rng.choice(words.STREET_TYPES)}"
-                f"{rng.choice(['', f' Apt {rng.randint(1, 99)}', f', Suite {rng.randint(100, 990)}', f' #{rng.randint(1, 40)}'])}"
-                f"\n{rng.choice(words.CITIES)}, {rng.choice(words.STATE_CODES)} {rng.randint(10000, 99999)}"
-            )
+        text = str(self._fakers[locale].address())
         lines = [line.strip().strip(",") for line in text.split("\n") if line.strip()]
-        joint = rng.choice([", ", ", ", ", ", "\n", " ", " - ", "\n, "])
-        text = joint.join(lines)
+        text = rng.choice((", ", ", ", ", ", "\n", "\n", " ", " - ", "\n ")).join(lines)
         if rng.random() < 0.15:
-            text += rng.choice([", ", " ", "\n"]) + rng.choice(words.COUNTRIES)
+            text += rng.choice((", ", " ", "\n")) + self._bare_country()
         return text, "ADDRESS"
 
+    def _slot_locality(self) -> Value:
+        return addresses.locality(self._rng, self._city), "ADDRESS"
+
+    def _slot_pobox(self) -> Value:
+        return addresses.box(self._rng), "ADDRESS"
+
+    def _slot_military(self) -> Value:
+        return addresses.military(self._rng, self._last), "ADDRESS"
+
     def _slot_postcode(self) -> Value:
+        if self._rng.random() < 0.6:
+            return addresses.postcode(self._rng), "ADDRESS"
         return str(self._fakers[self._rng.choice(ADDRESS_LOCALES)].postcode()), "ADDRESS"
 
     # Organisations
@@ -263,24 +315,30 @@ class Values:
     def _slot_org(self) -> Value:
         rng = self._rng
         shape = rng.random()
-        if shape < 0.3:
-            text = str(self._fakers[self._locale].company())
-        elif shape < 0.55:
+        if shape < 0.25:
+            text = str(self._faker().company())
+        elif shape < 0.35:
             text = rng.choice(words.COMPANIES)
-        elif shape < 0.8:
-            pattern = rng.choice(words.ORG_PATTERNS)
-            text = pattern.format(
-                city=rng.choice(words.CITIES),
-                last=self._last(),
-                last2=self._last(),
-                a=rng.choice(words.BRAND_PARTS).capitalize(),
-                b=rng.choice(words.BRAND_ENDS),
-                field=rng.choice(words.ORG_FIELDS),
-                country=rng.choice(words.COUNTRIES),
-            )
-        else:
+        elif shape < 0.55:
+            text = rng.choice(organisations.KNOWN)
+        elif shape < 0.60:
             text = rng.choice(words.INSTITUTIONS)
+        else:
+            text = self._pattern()
         return " ".join(text.split()), "ORG"
+
+    def _pattern(self) -> str:
+        rng = self._rng
+        made = rng.choice(words.ORG_PATTERNS if rng.random() < 0.25 else organisations.PATTERNS)
+        parts: dict[str, Callable[[], str]] = {
+            "last": self._last, "last2": self._last, "last3": self._last, "first": self._first, "first2": self._first, "city": self._city,
+            "country": self._bare_country, "people": lambda: rng.choice(places.PEOPLES)[1], "coined": lambda: names.coined(rng, last=rng.random() < 0.5),
+            "a": lambda: rng.choice(words.BRAND_PARTS).capitalize(), "b": lambda: rng.choice(words.BRAND_ENDS), "field": lambda: rng.choice(words.ORG_FIELDS),
+            "adjective": lambda: rng.choice(organisations.ADJECTIVES), "thing": lambda: rng.choice(organisations.THINGS),
+            "thing2": lambda: rng.choice(organisations.THINGS), "number": lambda: str(rng.randint(4, 990)),
+            "initials": lambda: "".join(rng.choices(string.ascii_uppercase, k=rng.randint(2, 4))),
+        }  # fmt: skip
+        return made.format(**{name: make() for name, make in parts.items() if "{" + name + "}" in made})
 
     # Time, age, nationality
 
@@ -303,6 +361,16 @@ class Values:
             f"{day.day}. {rng.choice(words.MONTHS_DE)} {day:%Y}",
             f"{day.day} {rng.choice(words.MONTHS_FR)} {day:%Y}",
             f"{day:%Y}",
+            f"{day:%A}, {month} {day.day}, {day:%Y}",
+            f"{day:%a} {day.day} {month}",
+            f"{day.day}-{month}-{day:%Y}",
+            f"{day:%Y-%m-%d}T{day.day:02d}:{day.month * 4:02d}:00Z",
+            f"{day:%Y%m%d}",
+            f"{day.day}{_ordinal(day.day)} {month} {day:%Y}",
+            f"{month.lower()} {day.day}",
+            f"{day.day} de {rng.choice(words.MONTHS_ES)} de {day:%Y}",
+            f"{day:%d.%m.}",
+            f"{day.month}/{day.day}",
         )
         return rng.choice(shapes), "DATE"
 
@@ -310,12 +378,26 @@ class Values:
         return self._slot_date()[0], "DOB"
 
     def _slot_when(self) -> Value:
-        return self._rng.choice(words.TIMES), "DATE"
+        rng = self._rng
+        if rng.random() < 0.5:
+            return rng.choice(words.TIMES), "DATE"
+        day, number = rng.choice(words.WEEKDAYS), rng.randint(2, 12)
+        hour, minute = rng.randint(1, 12), rng.choice(("00", "15", "30", "45", "05", "50"))
+        unit = rng.choice(("minutes", "hours", "days", "weeks", "months", "years"))
+        shapes = (
+            day, f"next {day}", f"last {day}", f"{day} morning", f"{day} night", f"{day} at {hour} {rng.choice(('am', 'pm', 'a.m.', 'p.m.'))}", f"{hour}:{minute}",
+            f"{hour}:{minute} {rng.choice(('am', 'PM', 'p.m.'))}", f"{hour}{rng.choice(('am', 'pm'))}", f"{hour} o'clock", f"{number} {unit} ago", f"in {number} {unit}",
+            f"{rng.choice(words.NUMBER_WORDS)} {unit} ago", f"the last {number} {unit}", f"early {rng.choice(words.MONTHS)}", f"mid-{rng.choice(words.MONTHS)}",
+            f"the end of {rng.choice(words.MONTHS)}", f"Q{rng.randint(1, 4)} {rng.randint(2015, 2030)}", f"the {rng.randint(1, 9)}0s", f"FY{rng.randint(15, 30)}",
+            f"{rng.randint(0, 23):02d}:{minute}:{rng.randint(10, 59)}", f"{hour}:{minute} CET", f"the {rng.choice(('summer', 'winter', 'spring', 'autumn'))} of {rng.randint(1950, 2026)}",
+        )  # fmt: skip
+        return rng.choice(shapes), "DATE"
 
     def _slot_age(self) -> Value:
         rng = self._rng
         years = rng.randint(1, 97)
-        shapes = (f"{years}", f"{years}", f"{years} years", f"{years} years old", f"{years}-year-old", f"{years}yo")
+        shapes = (f"{years}", f"{years}", f"{years} years", f"{years} years old", f"{years}-year-old", f"{years}yo", f"{years} y/o", f"{years % 23 + 1} months old",
+                  f"{rng.choice(words.NUMBER_WORDS)} years old", f"{years} yrs")  # fmt: skip
         return rng.choice(shapes), "AGE"
 
     def _slot_age_number(self) -> Value:
@@ -326,7 +408,44 @@ class Values:
         return f"{number}-year-old", "AGE"
 
     def _slot_nationality(self) -> Value:
-        return self._rng.choice(words.NATIONALITIES), "NRP"
+        shape = self._rng.random()
+        if shape < 0.74:
+            return self._rng.choice(places.PEOPLES)[1], "NRP"
+        if shape < 0.84:
+            return self._rng.choice(places.NEIGHBOURS), "NRP"
+        return self._rng.choice(places.FAITHS if shape < 0.93 else places.PARTISANS), "NRP"
+
+    def _slot_demonym(self) -> Value:
+        """One of a people: a Pole, an Irishman, a Kenyan woman's "Kenyan"."""
+        one = self._rng.choice(places.PEOPLES)[2]
+        if one.endswith("man") and one[:-3].endswith(("sh", "ch")) and self._rng.random() < 0.4:
+            one = one[:-3] + "woman"
+        return one, "NRP"
+
+    def _slot_peoples(self) -> Value:
+        """Many of a people: Poles, Frenchwomen, the Swiss."""
+        row = self._rng.choice(places.PEOPLES)
+        many = row[3] if len(row) > 3 else f"{row[2]}s"
+        if many.endswith("men") and self._rng.random() < 0.4:
+            many = many[:-3] + "women"
+        return many, "NRP"
+
+    def _slot_adjective(self) -> Value:
+        return self._rng.choice(places.PEOPLES)[1], "NRP"
+
+    def _slot_faith(self) -> Value:
+        return self._rng.choice(places.FAITHS), "NRP"
+
+    def _slot_party(self) -> Value:
+        return self._rng.choice(places.PARTISANS), "NRP"
+
+    def _slot_language(self) -> Value:
+        # A language, not a people: no finding, and its context says so.
+        return self._rng.choice(words.LANGUAGES), None
+
+    def _slot_common(self) -> Value:
+        """A word that is a name elsewhere, here in its plain sense."""
+        return self._rng.choice(words.COMMON_WORD_SURNAMES).lower(), None
 
     # Health
 
@@ -421,6 +540,40 @@ class Values:
         return str(
             self._fakers[self._rng.choice(("en_US", "en_GB", "de_DE", "fr_FR", "es_ES"))].phone_number()
         ), IDENTIFIER
+
+    def _slot_twin_person(self) -> Value:
+        """A person whose name is a place's or a firm's too."""
+        return self._rng.choice(words.TWIN_PERSONS), "PERSON"
+
+    def _slot_twin_place(self) -> Value:
+        return self._rng.choice(words.TWIN_PLACES), "LOCATION"
+
+    def _slot_twin_firm(self) -> Value:
+        return self._rng.choice(words.TWIN_FIRMS), "ORG"
+
+    def _slot_geo(self) -> Value:
+        """A place that is named after somebody or something."""
+        rng = self._rng
+        name = rng.choice((self._last, self._last, self._first, self._city))()
+        before = rng.choice(("Lake", "Mount", "Fort", "Port", "Cape", "San", "Saint", "North", "New"))
+        after = rng.choice(words.GEOGRAPHY)
+        return (f"{before} {name}" if rng.random() < 0.35 else f"{name} {after}"), "LOCATION"
+
+    def _slot_iban(self) -> Value:
+        return str(self._fakers[self._rng.choice(("de_DE", "fr_FR", "es_ES", "en_GB", "nl_NL"))].iban()), IDENTIFIER
+
+    def _slot_card(self) -> Value:
+        return str(self._fakers["en_US"].credit_card_number()), IDENTIFIER
+
+    def _slot_ip(self) -> Value:
+        return str(self._fakers["en_US"].ipv4()), None
+
+    def _slot_url(self) -> Value:
+        return str(self._fakers["en_US"].url()), None
+
+    def _slot_filler(self) -> Value:
+        # A capitalised word that begins a sentence or a heading, and names nothing.
+        return self._rng.choice(words.HEADINGS), None
 
     def _slot_sentence(self) -> Value:
         return self._rng.choice(words.NEUTRAL_SENTENCES), None

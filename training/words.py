@@ -9,7 +9,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 TITLES = _list(
-    "Mr.|Mrs.|Ms.|Miss|Dr.|Mr|Mrs|Ms|Dr|Prof.|Professor|Sir|Madam|Herr|Frau|Monsieur|Madame|Señor|Señora|Rev.|Capt.|Sgt."
+    "Mr.|Mrs.|Ms.|Miss|Dr.|Mr|Mrs|Ms|Dr|Prof.|Professor|Sir|Madam|Herr|Frau|Monsieur|Madame|Señor|Señora|Rev.|Capt.|Sgt.|Mx.|Prof|Mme|Mlle|Sra.|Lt.|Col.|Gen.|Maj.|Lady|Lord|Dame"
 )
 PARTICLES = _list("von|van|van der|de|de la|da|dos|di|del|bin|al|Mac|O'|St.")
 RARE_FIRST_NAMES = _list(
@@ -20,7 +20,7 @@ RARE_FIRST_NAMES = _list(
 COMMON_WORD_SURNAMES = _list(
     "Baker|Cook|Fox|Hill|Woods|Young|King|Price|Long|Best|Banks|Wells|Stone|Rivers|Day|Summers|Winter|Bell|Field|Park|"
     "Church|Bush|Rice|Noble|Grant|Chase|Page|Case|Law|Love|Power|Sharp|Swift|Wise|Brown|Green|White|Black|Gray|Moon|Rose|"
-    "May|March|Marsh|Penny|Cash|Bond|Steel|Silver|Gold|Wolf|Bird|Crane|Drake|Finch|Singh|Li|Wu|Ng|Vo|Kim|Park|Sun|Song"
+    "May|March|Marsh|Penny|Cash|Bond|Steel|Silver|Gold|Wolf|Bird|Crane|Drake|Finch|Sun|Song"
 )
 FAMOUS_PEOPLE = _list(
     "Albert Einstein|Marie Curie|Barack Obama|William Shakespeare|Beyoncé|Lionel Messi|Angela Merkel|Elon Musk|Leonardo da Vinci|"
@@ -172,4 +172,35 @@ NEUTRAL_SENTENCES = _list(
     "The meeting went well.|Attached is the report.|I have tried restarting it.|It worked until the last update.|Any help is appreciated.|"
     "The deadline is close.|Please answer in English.|Explain step by step.|Make it sound friendly.|The numbers do not add up.|No rush.|"
     "See the notes below.|I am not sure what to do next.|The weather has been terrible.|We need a second opinion.|The budget is tight this quarter."
+)
+WEEKDAYS = _list("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|Mon|Tue|Wed|Thu|Fri|Sat|Sun")
+MONTHS_ES = _list("enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre")
+LANGUAGES = _list(
+    "English|Spanish|French|German|Italian|Portuguese|Dutch|Polish|Russian|Arabic|Hindi|Urdu|Bengali|Mandarin|Cantonese|Japanese|Korean|Turkish|Greek|"
+    "Hebrew|Swahili|Tagalog|Vietnamese|Thai|Swedish|Norwegian|Danish|Finnish|Czech|Hungarian|Romanian|Ukrainian|Welsh|Irish|Latin|Esperanto"
+)
+HEADINGS = _list(
+    "Summary|Introduction|Background|Overview|Agenda|Action Items|Next Steps|Executive Summary|Terms and Conditions|Privacy Policy|Getting Started|Table of Contents|"
+    "Key Findings|Risk Assessment|Release Notes|Known Issues|Frequently Asked Questions|Payment Details|Order Confirmation|Customer Service|Human Resources|"
+    "Quality Assurance|Data Protection Officer|Board of Directors|Annual Report|Quarterly Review|Best Practices|Lessons Learned|Scope of Work|Purchase Order|"
+    "Statement of Account|Account Summary|Credit Card|Debit Card|Savings Account|Travel Insurance|Premium Plan|Basic Package|User Guide|Change Log|Job Description"
+)
+TWIN_PERSONS = _list(
+    "Paris|London|Jordan|Chelsea|Austin|Madison|Sydney|Florence|Virginia|Georgia|Israel|Brooklyn|Dakota|Carolina|Savannah|Phoenix|Dallas|Houston|Lincoln|"
+    "Washington|Jackson|Hamilton|Victoria|Adelaide|Charlotte|Kingston|Chad|India|Kenya|Asia|Cairo|Vienna|Milan|Verona|Sienna|Devon|Kent|Chester|Lincoln|"
+    "Chase|Mercedes|Wendy|Denny|Ford|Tesla|Disney|Dell|Kellogg|Morgan|Stanley|Sterling|Porsche|Bentley|Harley|Alexa|Siri|Apple|Delta|Macy|Cadbury|Boots"
+)
+TWIN_PLACES = _list(
+    "Paris|London|Jordan|Chelsea|Austin|Madison|Sydney|Florence|Virginia|Georgia|Israel|Brooklyn|North Dakota|South Carolina|Savannah|Phoenix|Dallas|Houston|"
+    "Washington|Jackson|Hamilton|Victoria|Adelaide|Charlotte|Kingston|Chad|India|Kenya|Asia|Cairo|Vienna|Milan|Verona|Siena|Devon|Kent|Chester|Lincoln|Nice|"
+    "Reading|Bath|Mobile|Split|Turkey|China|Jersey|Guinea|Cork|Hull|Sandwich|Orange|Troy|Buffalo|Java|Hell|Batman|Boring|Normal|Intercourse|Hope|Rugby|Wells"
+)
+TWIN_FIRMS = _list(
+    "Chase|Apple|Amazon|Target|Shell|Orange|Visa|Gap|Subway|Oracle|Delta|Sprint|Square|Slack|Zoom|Discover|Uber|Mars|Dove|Puma|Jaguar|Lotus|Virgin|Next|Boots|"
+    "Wells Fargo|Morgan Stanley|Wendy's|Denny's|Macy's|Ford|Tesla|Dell|Disney|Kellogg's|Mercedes|Porsche|Harley-Davidson|Ally|Stripe|Block|Meta|Alphabet|Box|"
+    "Twitter|Signal|Notion|Arm|Sky|Three|Now|Time|Fortune|People|Nature|Science|Blackboard|Canvas|Workday|Indeed|Monster|Match|Hinge|Bumble|Wise|Affirm|Chime"
+)
+GEOGRAPHY = _list(
+    "County|Street|Avenue|Square|Park|Airport|Bridge|River|Valley|Island|Bay|Beach|Hills|Heights|Falls|Creek|Lake|Forest|Mountain|Peak|Canyon|Harbour|Station|"
+    "Springs|Desert|Peninsula|Province|Plaza|Tower|Castle|Village|Township|District|Road|Boulevard|Lane|Pass|Point|Island National Park"
 )

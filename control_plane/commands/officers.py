@@ -1,7 +1,7 @@
 """``policy officers|propose|publish``: policy that officers sign on machines of their own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,11 +15,19 @@ from control_plane.commands.shared import (
     print_done,
 )
 from control_plane.errors import InvalidRequest
-from outpost.errors import BundleRejected
+from outpost.errors import BundleRejected, PackInvalid
+from outpost.models.pack import open_pack, read_files
 from outpost.policy.proposal import MAX_PROPOSAL_BYTES, parse_proposal
-from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET
+from outpost.protocol.document_set import NO_MODELS
+from outpost.protocol.documents import MODELS_TARGET, POLICY_TARGET, ROUTING_TARGET, encode_document
+from outpost.protocol.models import ModelsDocument, PackReference, pack_target
 from outpost.protocol.proposal import Proposal
 
+NO_PACK: Final = "none"
+PackOption = Annotated[
+    str | None,
+    typer.Option("--models-pack", help="Also the model pack of all outposts: its folder, 'default', or 'none'."),
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Where the proposal goes, for the officers to sign.")]
 
 
@@ -61,6 +69,7 @@ def propose(  # noqa: PLR0913 - the options of one command
     document: Annotated[
         list[str] | None, typer.Option("--document", help="Also propose NAME=FILE, for example smoke.json=FILE.")
     ] = None,
+    models_pack: PackOption = None,
     rotate: Annotated[
         str | None, typer.Option("--rotate", help="A new key for snapshot, timestamp or virtual-keys.")
     ] = None,
@@ -76,7 +85,7 @@ def propose(  # noqa: PLR0913 - the options of one command
 
     Example: control-plane policy propose policy.json --out PROPOSAL.json
     """
-    changes = documents_given(file, routing, document)
+    changes = documents_given(file, routing, document) | pack_given(models_pack)
     if rotate is not None and (changes or renew_root):
         raise typer.BadParameter("--rotate is a proposal of its own")
     with opened(config, data_dir) as (_, installation):
@@ -100,6 +109,24 @@ def documents_given(policy: Path | None, routing: Path | None, others: list[str]
             raise typer.BadParameter(f"--document {item}: write NAME=FILE, each name once")
         given[name] = Path(path)
     return {name: path.read_bytes() for name, path in given.items() if path is not None}
+
+
+def pack_given(value: str | None) -> dict[str, bytes]:
+    """``models.json`` for the pack in the folder ``value``, and its files, as documents; ``none`` takes the pack away.
+
+    Raises:
+        InvalidRequest: It is no whole pack, or one that no bundle can carry.
+    """
+    if value is None or value == NO_PACK:
+        return {} if value is None else {MODELS_TARGET: encode_document(NO_MODELS)}
+    try:
+        pack = open_pack(Path(value))
+        files = read_files(pack)
+        reference = PackReference(name=pack.card.name, card_sha256=pack.digest)
+        document = ModelsDocument(schema_version="1", pack=reference)
+        return {MODELS_TARGET: encode_document(document)} | {pack_target(name): files[name] for name in files}
+    except (PackInvalid, ValueError) as err:
+        raise InvalidRequest(f"the model pack cannot be published: {err}") from err
 
 
 def read_proposals(paths: list[Path]) -> list[Proposal]:

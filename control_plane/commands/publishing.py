@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from control_plane.canary import Selection, parse_label
-from control_plane.commands.officers import documents_given, read_proposals
+from control_plane.commands.officers import PackOption, documents_given, pack_given, read_proposals
 from control_plane.commands.shared import (
     ConfigOption,
     DataDirOption,
@@ -18,7 +18,9 @@ from control_plane.commands.shared import (
     print_done,
     print_table,
 )
+from outpost.protocol.document_set import is_readable
 from outpost.protocol.list_file import list_of_target, read_list_file
+from outpost.protocol.models import file_of_pack
 
 
 def publish_policy(  # noqa: PLR0913 - the options of one command
@@ -29,6 +31,7 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
         list[str] | None,
         typer.Option("--document", help="Also publish NAME=FILE: smoke.json=FILE, customers.list=FILE."),
     ] = None,
+    models_pack: PackOption = None,
     proposal: Annotated[
         list[Path] | None, typer.Option("--proposal", help="Instead: what officers signed; repeated for each copy.")
     ] = None,
@@ -43,17 +46,18 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check, sign and publish a policy (and routing); outposts apply it within seconds.
+    """Check, sign and publish a policy (and routing, and a model pack); outposts apply it within seconds.
 
     Example: control-plane policy publish policy.json --routing routing.json
     """
     selection = _selection(canary_percent, canary_label)
-    changes = documents_given(file, routing, document)
+    changes, pack = documents_given(file, routing, document), pack_given(models_pack)
     copies = read_proposals(proposal or [])
-    only_lists = all(list_of_target(name) is not None for name in changes)
-    if not (changes or copies) or (copies and not only_lists):
-        message = "give a policy FILE, --routing FILE, or both; or --proposal FILE, with --document for its lists alone"
+    if not (changes or pack or copies) or (copies and any(is_readable(name) for name in changes)):
+        message = "give a policy FILE, --routing FILE, or both; or --proposal FILE, with its lists and pack alone"
         raise typer.BadParameter(message)
+    # What a proposal holds itself is the officers' word; of a pack beside it, only what no proposal carries counts.
+    changes |= {name: content for name, content in pack.items() if not copies or not is_readable(name)}
     with opened(config, data_dir) as (_, installation):
         operations = installation.operations
         org_id = org_or_only(operations, org)
@@ -68,14 +72,15 @@ def publish_policy(  # noqa: PLR0913 - the options of one command
     for name, key_id in keyless.items():
         where = "in their list_key_files, or `control-plane secret add-list-key`"
         typer.echo(f"control-plane: outposts refuse {name} without list key {key_id}: {where}", err=True)
-    what = "what the officers signed" if copies else " and ".join(sorted(changes))
+    shown = sorted(name for name in changes if file_of_pack(name) is None)
+    what = "what the officers signed" if copies else " and ".join(shown)
     whom = (
         f"org {org_id}"
         if selection is None
         else f"{len(members)} outpost{'s' * (len(members) != 1)} of org {org_id} first"
     )
     print_done(
-        {"org": org_id, "snapshot_version": version, "documents": sorted(changes)}
+        {"org": org_id, "snapshot_version": version, "documents": shown}
         | ({} if selection is None else {"canary_members": members}),
         f"Published {what} for {whom} as bundle {version}.",
         as_json=as_json,

@@ -157,6 +157,9 @@ def images_are_small_and_bare() -> None:
         tools = [line for line in found.splitlines() if line.rsplit("/", 1)[-1] in BUILD_TOOLS]
         lacking = "No module named 'pip'" in found and "No module named ensurepip" in found
         promise(f"{image} holds no build tool and no pip", not tools and lacking, ", ".join(tools))
+        if image == OUTPOST:
+            whole = docker("run", "--rm", *HARDENED, image, "models", "verify", "default", check=False)
+            promise(f"{image} holds the default model pack, and it runs", "runs on cpu" in whole, whole.strip())
         base = config["Config"]["Labels"]["org.opencontainers.image.base.name"]
         print(f"     {image}: {config['Size'] / 1e6:.0f} MB, on {base}")
         own = sum(_layer_bytes(image))

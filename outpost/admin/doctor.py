@@ -35,6 +35,7 @@ from outpost.errors import (
 )
 from outpost.models.pack import open_pack, verify_files
 from outpost.policy.bundle import Bundle, Freshness, load_bundle
+from outpost.policy.pack import BundlePack
 from outpost.proxy.client_tls import server_context
 from outpost.proxy.listener import bind
 from outpost.proxy.port import tls_files
@@ -43,6 +44,7 @@ from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.exchange import Transport
 from outpost.sync.identity import Identity, load_identity
+from outpost.sync.packs import PACKS, PackStore
 from outpost.sync.revocation import judge
 
 DATABASE_FILE: Final = "outpost.db"
@@ -99,7 +101,7 @@ async def examine(config: Config, around: Surroundings) -> list[Check]:
     bundle, policy = _policy(config.data_dir, identity, at)
     watch = ClockWatch(around.clock, time.monotonic, tolerance=timedelta(seconds=config.clock_tolerance_s))
     checks += [*_network(config, identity, around), *await _control_plane(config, identity, around, watch)]
-    checks += [_clock(config.data_dir, watch), policy, *_models(config), _audit(config.data_dir, identity)]
+    checks += [_clock(config.data_dir, watch), policy, *_models(config, bundle), _audit(config.data_dir, identity)]
     return [*checks, *_providers(bundle, around), _health(identity, around)]
 
 
@@ -129,7 +131,10 @@ def _disk(data_dir: Path) -> Iterator[Check]:
         yield Check("disk", Status.OK, detail)
 
 
-def _models(config: Config) -> Iterator[Check]:
+def _models(config: Config, bundle: Bundle | None) -> Iterator[Check]:
+    if bundle is not None and bundle.pack is not None:
+        yield _bundle_pack(config, bundle.pack)
+        return
     if config.models_pack is None:
         return
     try:
@@ -142,6 +147,14 @@ def _models(config: Config) -> Iterator[Check]:
     else:
         detail = f"{pack.label} finds {len(pack.card.kinds)} kinds, licence {pack.card.licence}"
         yield Check("models", Status.OK, detail)
+
+
+def _bundle_pack(config: Config, pack: BundlePack) -> Check:
+    if not PackStore(config.data_dir / PACKS).is_whole(pack):
+        fix = "start the outpost with the control plane reachable, or import a bundle file: it is fetched again"
+        return Check("models", Status.FAIL, f"the bundle's pack {pack.label} is not whole here", fix)
+    unused = "" if config.models_pack is None else "; models_pack does not count beside it"
+    return Check("models", Status.OK, f"the bundle's {pack.label} finds {len(pack.card.kinds)} kinds{unused}")
 
 
 def _ports(config: Config, around: Surroundings) -> Iterator[Check]:

@@ -33,14 +33,16 @@ class Standing:
 class OutpostHealth:
     """Reads the running parts; changes nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it reads
         self,
         standing: Standing,
         admission: Admission,
         audit: AuditLog,
         clock: Callable[[], datetime],
         sync_report: Callable[[], dict[str, Any]],
+        *,
         models: ModelService | None = None,
+        pack_report: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self._standing = standing
         self._admission = admission
@@ -48,6 +50,7 @@ class OutpostHealth:
         self._clock = clock
         self._sync_report = sync_report
         self._models = models
+        self._pack_report = pack_report
 
     def ready_problems(self) -> list[str]:
         """Why requests cannot be served now; empty if they can."""
@@ -137,7 +140,7 @@ class OutpostHealth:
                 "delivered": self._audit.delivered,
                 "waiting": self._audit.size - self._audit.delivered,
             },
-            "models": None if self._models is None else self._models.report(),
+            "models": None if self._models is None else self._models.report() | {"bundle_pack": self._pack_report()},
             "sync": self._sync_report(),
             "warnings": self.warnings(),
         }

@@ -19,6 +19,7 @@ from outpost.errors import OutpostError
 from outpost.policy.bundle import load_bundle
 from outpost.protocol.routes import HEALTH
 from outpost.sync.identity import Identity, load_identity
+from outpost.sync.packs import PACKS, PackStore
 
 _TIMES = (StateKey.LAST_ASKED_AT, StateKey.LAST_DOWNLOADED_AT, StateKey.LAST_APPLIED_AT)
 
@@ -109,3 +110,7 @@ def _read_database(config: Config, identity: Identity, at: datetime, status: dic
         status["problems"].append(f"the cached bundle is refused: {err}")
         return
     status["bundle"] = {"snapshot_version": bundle.snapshot_version, **freshness_fields(bundle, at)}
+    if bundle.pack is not None:
+        card, whole = bundle.pack.card, PackStore(config.data_dir / PACKS).is_whole(bundle.pack)
+        pack = {"name": card.name, "version": card.version, "digest": bundle.pack.digest, "whole": whole}
+        status["models"] = {"bundle_pack": pack}

@@ -38,6 +38,7 @@ def _rows(status: dict[str, Any], at: datetime) -> Iterator[tuple[str, str]]:
     version = f", version {status['version']}" if status.get("version") else ""
     yield "outpost", escape(f"{status['outpost_id']} of {status['org_id']}{version}")
     yield from _policy(status.get("bundle"))
+    yield from _models(status.get("models") or {})
     sync = status.get("sync") or {}
     for key, word in _TIMES:
         yield word, _moment(sync.get(key), at)
@@ -82,6 +83,19 @@ def _policy(bundle: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
     else:
         colour = "yellow" if bundle["offline_percent"] >= 50 else "green"  # noqa: PLR2004 - as the first warning
         yield "enforceable until", f"{until} ([{colour}]{span(left)} left[/])"
+
+
+def _models(models: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    wanted = models.get("bundle_pack") or {}
+    if wanted.get("digest"):
+        whole = "" if wanted.get("whole", True) else ", [bold red]not whole here[/]"
+        yield "models", f"{escape(wanted['name'])} {escape(wanted['version'])}, the bundle's{whole}"
+    elif models.get("pack"):
+        yield "models", f"{escape(models['pack'])}, this outpost's own"
+    if wanted.get("fetching"):
+        yield "fetching", escape(str(wanted["fetching"]))
+    if models.get("problem"):
+        yield "models fail", f"[bold red]{escape(str(models['problem']))}[/]"
 
 
 def _moment(value: Any, at: datetime) -> str:

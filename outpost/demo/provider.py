@@ -20,7 +20,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from outpost.demo import answers, faults, messages, openai_others
+from outpost.demo import answers, faults, messages, openai_others, realtime
 from outpost.demo.answers import ChatRequest, InvalidChat, Json, Stamp
 from outpost.demo.responses import bearer, json_answer, open_stream
 
@@ -175,6 +175,26 @@ class Standin:
         size = request.content_length or 0
         return json_answer(200, openai_others.file_object(stamp, size), stamp)
 
+    async def realtime(self, request: web.Request) -> web.StreamResponse:
+        """``GET /v1/realtime``: a WebSocket; each event that comes is recorded like a request."""
+        stamp = await self._plain(request)
+        if (refused := self._check_key(request, stamp)) is not None:
+            return refused
+        socket = web.WebSocketResponse(protocols=("realtime",), compress=False)
+        await socket.prepare(request)
+        session = realtime.Session(request.query.get("model", ""))
+        for event in session.opened():
+            await socket.send_json(event)
+        async for message in socket:
+            if message.type is not web.WSMsgType.TEXT:
+                break
+            self.record(request, message.data.encode())
+            for event in session.answered(json.loads(message.data)):
+                await socket.send_json(event)
+                if self.options.delay_s:
+                    await asyncio.sleep(self.options.delay_s)
+        return socket
+
     async def _other(
         self,
         request: web.Request,
@@ -213,6 +233,8 @@ class Standin:
             return _anthropic(400, messages.error_body("invalid_request_error", err.message))
         if asked.model == messages.OVERLOADED_MODEL:
             return _anthropic(529, messages.error_body("overloaded_error", f"Overloaded {faults.MARKER}"))
+        if asked.model == messages.SLOW_MODEL:
+            await asyncio.sleep(self.options.slow_s)
         if not asked.stream:
             return _anthropic(200, messages.message(asked, body))
         response = await open_stream(request, self.stamp(body))
@@ -318,6 +340,7 @@ def make_app(options: StandinOptions | None = None) -> web.Application:
     app.router.add_post("/v1/files", standin.upload)
     app.router.add_post("/v1/messages", standin.messages)
     app.router.add_post("/v1/messages/count_tokens", standin.count_tokens)
+    app.router.add_get("/v1/realtime", standin.realtime)
     app.router.add_get("/v1/models", standin.list_models)
     app.router.add_get("/v1/models/{name:.+}", standin.get_model)
     app.router.add_get("/standin/requests", standin.show_requests)

@@ -87,12 +87,20 @@ def _file(data: bytes, into: Extracted, depth: int) -> None:
         _zip(data, into, depth)
     elif data.startswith(_OLE):
         into.unread.append(ENCRYPTED if _ENCRYPTED_OFFICE in data else FILE)
-    elif data.startswith(_PICTURES) or (data.startswith(_RIFF) and data[8:12] == b"WEBP"):
-        into.unread.append(IMAGE)
-    elif data.startswith((*_SOUNDS, _RIFF)):
-        into.unread.append(AUDIO)
     else:
-        _text(data, into, depth)
+        mark = _mark(data)
+        text = None if mark is None else _decoded(data)
+        if mark is not None and (text is None or text.encode() != data):
+            into.unread.append(mark)
+        if mark is None or text is not None:  # "BMW" begins like a bitmap, and is read
+            _text(data, into, depth)
+
+
+def _mark(data: bytes) -> str | None:
+    """The kind of what begins like ``data``, if that is no text."""
+    if data.startswith(_PICTURES) or (data.startswith(_RIFF) and data[8:12] == b"WEBP"):
+        return IMAGE
+    return AUDIO if data.startswith((*_SOUNDS, _RIFF)) else None
 
 
 def _pdf(data: bytes, into: Extracted) -> None:

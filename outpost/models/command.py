@@ -20,13 +20,13 @@ from outpost.protocol.model_provider import Provider
 
 models_cli = typer.Typer(
     help="List, verify, measure and import model packs.",
-    epilog="Example: outpost models verify models/current",
+    epilog="Example: outpost models verify default",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
-Folder = Annotated[Path, typer.Argument(help="A pack, or a folder that holds packs.")]
+Folder = Annotated[Path, typer.Argument(help="A pack (or 'default', the one that ships), or a folder of packs.")]
 ProviderOption = Annotated[Provider, typer.Option("--provider", help="Where it runs.")]
 
 
@@ -49,9 +49,9 @@ def list_command(folder: Folder = Path("models"), *, as_json: JsonOption = False
         raise typer.Exit(1)
 
 
-@models_cli.command("verify", epilog="Example: outpost models verify models/current --provider cpu")
+@models_cli.command("verify", epilog="Example: outpost models verify default --provider cpu")
 def verify_command(
-    folder: Annotated[Path, typer.Argument(help="The folder of a pack.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a pack, or 'default'.")],
     *,
     provider: ProviderOption = Provider.AUTO,
     as_json: JsonOption = False,
@@ -108,9 +108,9 @@ def import_command(
     typer.echo(f"{target}: {head.kind}, windows of {card.window.max_tokens} tokens, finds {found}")
 
 
-@models_cli.command("bench", epilog="Example: outpost models bench models/current --provider cuda --json")
+@models_cli.command("bench", epilog="Example: outpost models bench default --provider cuda --json")
 def bench_command(
-    folder: Annotated[Path, typer.Argument(help="The folder of a pack.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a pack, or 'default'.")],
     *,
     provider: ProviderOption = Provider.AUTO,
     threads: Annotated[int, typer.Option(min=0, help="Processors; 0 means as many as this container may use.")] = 0,

@@ -1,8 +1,9 @@
 """Token probabilities to spans that begin and end with words. Pure.
 
 A name's probability at a token is the sum over its labels, of a word the mean over its tokens. A word belongs to the
-likeliest of the names that reach their thresholds. A span goes on while the name stays and a new one does not begin; a
-little punctuation between two of its words does not end it. ``docs/models.md`` is the specification.
+likeliest of the names that reach their thresholds, or to the span beside it that it weakly goes on. A span goes on
+while the name stays and a new one does not begin; a little punctuation between two of its words does not end it.
+``docs/models.md`` is the specification.
 """
 
 import unicodedata
@@ -19,10 +20,17 @@ MAX_BRIDGE_CHARS: Final = 3
 """Of punctuation and blanks between two words of one span: ``12, rue`` and ``Smith & Co``."""
 _BEGINNING: Final = frozenset("BSU")
 _ALTERNATIVES: Final = 3
-_BEFORE: Final = frozenset(",;:.!?)]}")
-_AFTER: Final = frozenset(",;:([{")
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+_BEFORE: Final = frozenset(",;:.!?)]}" + _QUOTES)
+_AFTER: Final = frozenset(",;:([{" + _QUOTES)
+_CLOSING: Final = {")": "(", "]": "[", "}": "{"}
+_WEAK: Final = 0.5
+"""Of a threshold: what a word beside a span must reach to go on with it, if nothing is likelier for it."""
 # Scripts written without blanks, where each character is a word (UAX #29 asks for dictionaries).
 _UNSPACED: Final = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "HALFWIDTH KATAKANA")
+
+Names = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +92,14 @@ def find_spans(
     # A name that is no finding competes at even odds.
     reached = by_word >= np.array([0.5 if limit is None else limit for limit in limits], np.float32)
     best = np.where(reached, by_word, -1.0).argmax(axis=1)
-    active = reached[np.arange(len(best)), best]
+    sure = reached[np.arange(len(best)), best]
+    going_on = 2 * begins[firsts] <= named[firsts]  # of each name: not likelier to begin here
+    floors = _WEAK * np.array([1.0 if limit is None else limit for limit in limits], np.float32)
+    best, active = _spread(best, sure, by_word, np.maximum(floors, outside[:, None]), going_on)
     spans = []
     for name, words in _runs(text, offsets, firsts, _Decided(best, active, begins, named)):
         if limits[name] is not None:
-            mean = by_word[words].mean(axis=0)
+            mean = by_word[[word for word in words if sure[word]]].mean(axis=0)
             others = {other: float(mean[i]) for i, other in enumerate(labels.names) if i != name}
             others[OUTSIDE] = float(outside[words].mean())
             ranked = sorted(others.items(), key=lambda item: -item[1])[:_ALTERNATIVES]
@@ -99,10 +110,27 @@ def find_spans(
     return spans
 
 
+def _spread(best: Names, sure: Flags, by_word: Floats, floors: Floats, going_on: Flags) -> tuple[Names, Flags]:
+    """Names of words, and which words have one: those that are sure, and those beside them that weakly go on."""
+    best, active = best.copy(), sure.copy()
+    likeliest = by_word.argmax(axis=1)
+    words = np.arange(len(best))
+    weak = ~sure & (by_word[words, likeliest] >= floors[words, likeliest])
+    for word in np.flatnonzero(weak).tolist():
+        name = likeliest[word]
+        if word and active[word - 1] and best[word - 1] == name and going_on[word, name]:
+            best[word], active[word] = name, True
+    for word in np.flatnonzero(weak & ~active).tolist()[::-1]:
+        name = likeliest[word]
+        if word + 1 < len(best) and active[word + 1] and best[word + 1] == name and going_on[word + 1, name]:
+            best[word], active[word] = name, True
+    return best, active
+
+
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    best: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]"
-    active: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
+    best: Names
+    active: Flags
     begins: Floats
     named: Floats
 
@@ -163,9 +191,19 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without marks that end what is before the span, or begin what is after it."""
     while start < end and (text[start] in _BEFORE or text[start].isspace()):
         start += 1
-    while start < end and (text[end - 1] in _AFTER or text[end - 1].isspace()):
+    while start < end and (text[end - 1] in _AFTER or text[end - 1].isspace() or _lonely(text, start, end)):
         end -= 1
+    if start < end < len(text) and _lonely(text, start, end + 1) is False:
+        end += 1
     return start, end
+
+
+def _lonely(text: str, start: int, end: int) -> bool | None:
+    """Whether the last character is a bracket that closes none of the span; None if it is no closing bracket."""
+    opening = _CLOSING.get(text[end - 1])
+    if opening is None:
+        return None
+    return text.count(opening, start, end) < text.count(text[end - 1], start, end)
 
 
 def _joined(left: str, right: str) -> bool:

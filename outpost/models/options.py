@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from outpost.protocol.model_provider import Provider
 
@@ -19,6 +20,19 @@ class SessionOptions:
     provider: Provider = Provider.AUTO
     threads: int = 1
     gpu_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which pack is to answer.
+
+    Attributes:
+        folder: Where it lies.
+        digest: What it must be (a bundle's); None for whatever lies there, also when that changes.
+    """
+
+    folder: Path
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,12 @@ from typing import Final
 from outpost.errors import PackInvalid
 from outpost.protocol.documents import DocumentError, parse_document
 from outpost.protocol.model_card import CARD_FILE, ModelCard
+from outpost.protocol.models import MAX_CARD_BYTES
 
-MAX_CARD_BYTES: Final = 1 << 20  # a card with five thousand measurements has half a megabyte
+DEFAULT: Final = "default"
+"""Says the pack that ships with this program; a folder of that name is given with its whole path."""
+_SHIPPED: Final = Path(__file__).parent / "packs" / "default"
+
 MAX_FILE_BYTES: Final = (1 << 31) - 1  # ONNX is protobuf, which ends at 2 GiB
 
 
@@ -47,12 +51,18 @@ class Pack:
         return content
 
 
+def pack_folder(given: Path) -> Path:
+    """``given``, or for the word ``default`` where the pack that ships lies."""
+    return _SHIPPED if given == Path(DEFAULT) else given
+
+
 def open_pack(folder: Path) -> Pack:
-    """Read the card of the pack in ``folder``; the files are verified as they are read.
+    """Read the card of the pack in ``folder`` (or ``default``); the files are verified as they are read.
 
     Raises:
         PackInvalid: There is no card, or it is malformed.
     """
+    folder = pack_folder(folder)
     content = _read(folder / CARD_FILE, MAX_CARD_BYTES)
     try:
         card = parse_document(ModelCard, CARD_FILE, content)
@@ -78,8 +88,22 @@ def verify_files(pack: Pack) -> None:
         raise PackInvalid(f"{pack.folder}: the card does not list {surplus[0]}")
 
 
+def read_files(pack: Pack) -> dict[str, bytes]:
+    """Every file of the pack by name, the card among them, as they were verified.
+
+    Raises:
+        PackInvalid: As ``verify_files``; or the card has changed since it was read.
+    """
+    verify_files(pack)
+    card = _read(pack.folder / CARD_FILE, MAX_CARD_BYTES)
+    if hashlib.sha256(card).hexdigest() != pack.digest:
+        raise PackInvalid(f"{pack.folder}: the card is being changed")
+    return {name: pack.read(name) for name in pack.card.files} | {CARD_FILE: card}
+
+
 def find_packs(folder: Path) -> list[Path]:
     """The folders in ``folder`` that hold a card, by name; ``folder`` itself if it does."""
+    folder = pack_folder(folder)
     if (folder / CARD_FILE).is_file():
         return [folder]
     try:

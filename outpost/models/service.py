@@ -7,17 +7,17 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from outpost.errors import ModelUnavailable
 from outpost.models.cache import SegmentCache
-from outpost.models.options import WorkerSettings
+from outpost.models.options import Choice, WorkerSettings
 from outpost.models.process import ModelProcess, Pace
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet
 
 # Seconds: one short window takes a millisecond, a long document seconds.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -27,7 +27,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class ModelOptions:
     """Everything a service is made from; see the settings ``models_*``."""
 
-    pack: Path
+    pack: Choice | None
     worker: WorkerSettings
     pace: Pace
     cache_entries: int
@@ -55,9 +55,10 @@ class ModelMetrics:
 
 
 class ModelService:
-    """One pack for one event loop. ``run`` keeps it alive."""
+    """The pack in use for one event loop, if any. ``run`` keeps it alive."""
 
     def __init__(self, options: ModelOptions, registry: CollectorRegistry) -> None:
+        self._in_use = options.pack
         self._process = ModelProcess(options.pack, options.worker, options.pace)
         self._cache = SegmentCache(options.cache_entries)
         self._metrics = ModelMetrics(registry)
@@ -68,49 +69,79 @@ class ModelService:
         """Keep the inference process alive until ``stop`` is set."""
         await self._process.run(stop)
 
+    async def prepare(self, choice: Choice | None, topics: TopicSet | None = None) -> None:
+        """Make a pack ready beside the one in use, and let it read an org's topics.
+
+        Raises:
+            PackInvalid, ModelUnavailable: It does not run here.
+        """
+        if choice is None:
+            return
+        if choice != self._in_use:
+            await self._process.prepare(choice)
+        if topics is not None:
+            await self._process.tell(choice, topics)
+
+    def use(self, choice: Choice | None) -> None:
+        """Let this pack answer from now on; without one nothing does, and nothing is refused for it."""
+        self._in_use = choice
+        self._process.use(choice)
+
     @property
     def problem(self) -> str | None:
-        """Why no text can be inspected now; None if it can."""
-        return self._process.problem
+        """Why no text can be inspected now; None if it can, or none has to be."""
+        return None if self._in_use is None else self._process.problem
 
     @property
     def warning(self) -> str | None:
         """Why the pack on disk is not the one that answers."""
-        return self._process.warning
+        return None if self._in_use is None else self._process.warning
 
     @property
     def kinds(self) -> frozenset[str] | None:
-        """What the pack that answers can find; None while none ever has."""
+        """What the pack in use offers: nothing without one; None while none has ever answered."""
+        if self._in_use is None:
+            return frozenset()
         backing = self._process.backing
-        return None if backing is None else backing.pack.card.kinds
+        return None if backing is None else backing.pack.card.offered
 
-    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
-        """What the models say about ``text``.
+    async def look(
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
+    ) -> TextResult:
+        """What the models say about ``text``: those of the pack of this digest, or of the one in use.
 
         Raises:
             ModelUnavailable: They say nothing.
         """
-        backing = self._process.backing
+        backing = self._process.backing if pack is None else self._process.loaded(pack)
         if backing is None or self.problem is not None:
             # What was said before still holds, but nobody could say that the models are well.
             self._metrics.texts.labels("refused").inc()
-            raise ModelUnavailable(self.problem or "the models are starting")
-        key = self._cache.key(backing.pack.digest, text, weak)
+            raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
+        if backing.pack.card.sentence_head is None:
+            topics = None
+        judge = backing.pack.digest + ("" if topics is None else topics.digest)
+        key = self._cache.key(judge, text, weak)
         known = self._cache.get(key)
         if known is not None:
             self._metrics.texts.labels("remembered").inc()
             return known
         began_s = time.perf_counter()
         try:
-            result = await self._process.inspect(text, weak, priority=priority)
+            result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest, topics=topics)
         except ModelUnavailable:
             self._metrics.texts.labels("refused").inc()
             raise
         self._metrics.texts.labels("answered").inc()
         self._metrics.tokens.inc(result.tokens)
         self._metrics.seconds.observe(time.perf_counter() - began_s)
-        if self._process.backing is backing:  # another pack may have answered
-            self._cache.put(key, result)
+        self._cache.put(key, result)
         return result
 
     def report(self) -> dict[str, Any]:

@@ -23,16 +23,21 @@ from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.frames import FrameInvalid, FrameReader, Message, encode, finding_from_json, result_to_json
 from outpost.models.inspector import NOTHING
 from outpost.models.options import SessionOptions, WorkerSettings
+from outpost.models.pack import open_pack
 from outpost.models.queue import Limits
 from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
 from outpost.models.session import available
+from outpost.models.topics import TopicIndex
 from outpost.protocol.model_provider import Provider
+from outpost.protocol.topics import TopicSet, TopicsInvalid
 
 _READ_BYTES: Final = 1 << 18
 _TICK_S: Final = 0.05  # how late a run that takes too long is stopped at most
 _INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
 _GPU_WINDOWS: Final = 32
 _GPU_WAIT_S: Final = 0.002  # about what one batch takes
+_TOPIC_SETS: Final = 8  # of one or two packs and the bundles of the last minutes
+NOT_LOADED: Final = "the pack that was asked is not loaded"
 _EXIT_PACK: Final = 3
 _EXIT_BROKEN: Final = 4
 
@@ -42,7 +47,11 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, loaded: Loaded) -> None:
         self._settings = settings
-        self._loaded = loaded
+        self._packs = {loaded.digest: loaded}
+        self._first = loaded
+        self._loading = asyncio.Lock()
+        self._topics: dict[tuple[str, str], TopicIndex] = {}
+        self._clients: list[_Client] = []
         on_gpu = loaded.session.provider in (Provider.CUDA, Provider.TENSORRT)
         windows = settings.batch_windows or (_GPU_WINDOWS if on_gpu else 1)
         limits = Limits(settings.waiting_tokens, windows, _GPU_WAIT_S if on_gpu and windows > 1 else 0.0)
@@ -52,7 +61,8 @@ class Worker:
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer until every socket is closed at its other end."""
         ticking = asyncio.ensure_future(self._tick())
-        await asyncio.gather(*(_Client(self, self._runners).serve(end) for end in sockets))
+        self._clients = [_Client(self, self._runners, self._first) for _ in sockets]
+        await asyncio.gather(*(client.serve(end) for client, end in zip(self._clients, sockets, strict=True)))
         ticking.cancel()
 
     async def _tick(self) -> None:
@@ -60,28 +70,54 @@ class Worker:
             await asyncio.sleep(_TICK_S)
             self._runners.tick()
 
-    @property
-    def loaded(self) -> Loaded:
-        """The pack that answers new questions."""
-        return self._loaded
+    async def load(self, folder: str) -> Loaded:
+        """The pack in ``folder``, beside those that are loaded.
 
-    async def load(self, folder: str) -> Message:
-        """Put another pack in the place of this one; what was asked before is answered by the one before."""
-        try:
-            self._loaded = await asyncio.to_thread(Loaded, Path(folder), _options(self._settings))
-        except (PackInvalid, ModelUnavailable) as err:
-            return {"error": str(err)}
-        except MemoryError:
-            return {"error": "not enough memory for two packs at once"}
-        return {"loaded": self._loaded.digest, "provider": self._loaded.session.provider}
+        Raises:
+            PackInvalid, ModelUnavailable, MemoryError: It is not used.
+        """
+        async with self._loading:  # two proxies want the same one at about the same time
+            digest = (await asyncio.to_thread(open_pack, Path(folder))).digest
+            known = self._packs.get(digest)
+            if known is not None:
+                return known
+            loaded = await asyncio.to_thread(Loaded, Path(folder), _options(self._settings))
+            self._packs[loaded.digest] = loaded
+            return loaded
+
+    async def learn(self, loaded: Loaded, topics: TopicSet) -> None:
+        """Read the examples of an org's topics by a pack, unless that was done.
+
+        Raises:
+            ModelUnavailable, MemoryError: It cannot be done.
+        """
+        name = (loaded.digest, topics.digest)
+        async with self._loading:
+            if name not in self._topics:
+                while len(self._topics) >= _TOPIC_SETS:
+                    del self._topics[next(iter(self._topics))]
+                self._topics[name] = await asyncio.to_thread(loaded.topics, topics)
+
+    def topics(self, loaded: Loaded, digest: str) -> TopicIndex | None:
+        """Topics that a pack has learned."""
+        return self._topics.get((loaded.digest, digest))
+
+    def free(self) -> None:
+        """Let go of every pack that no proxy will ask any more; texts that are under way have it until they end."""
+        held = {digest for client in self._clients for digest in client.packs}
+        self._packs = {digest: loaded for digest, loaded in self._packs.items() if digest in held}
+        self._topics = {name: index for name, index in self._topics.items() if name[0] in held}
 
 
 class _Client:
     """One proxy: its questions, and what of them is under way."""
 
-    def __init__(self, worker: Worker, runners: Runners) -> None:
+    def __init__(self, worker: Worker, runners: Runners, loaded: Loaded) -> None:
         self._worker = worker
         self._runners = runners
+        self._last = loaded
+        self.packs = {loaded.digest: loaded}
+        """Those that it may ask."""
         self._jobs: dict[Any, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: asyncio.StreamWriter | None = None
@@ -89,8 +125,7 @@ class _Client:
     async def serve(self, end: socket.socket) -> None:
         """Answer until the other end is closed."""
         reader, self._writer = await asyncio.open_unix_connection(sock=end)
-        loaded = self._worker.loaded
-        self._send({"type": "ready", "pack": loaded.digest, "provider": loaded.session.provider})
+        self._send({"type": "ready", "pack": self._last.digest, "provider": self._last.session.provider})
         frames = FrameReader()
         with contextlib.suppress(ConnectionError, FrameInvalid):
             while data := await reader.read(_READ_BYTES):
@@ -102,6 +137,8 @@ class _Client:
         for job in self._jobs.values():
             self._runners.cancel(job)
         self._jobs.clear()
+        self.packs.clear()
+        self._worker.free()
         self._writer.close()
 
     async def _handle(self, message: Message) -> None:
@@ -114,26 +151,61 @@ class _Client:
                 if job is not None:
                     self._runners.cancel(job)
             case "load":
-                self._send({"id": number, **await self._worker.load(str(message.get("pack")))})
+                self._send({"id": number, **await self._load(str(message.get("pack")))})
+            case "topics":
+                self._send({"id": number, **await self._learn(message)})
+            case "drop":
+                self.packs.pop(str(message.get("pack")), None)
+                self._last = self.packs.get(self._last.digest) or next(iter(self.packs.values()), self._last)
+                self._worker.free()
             case _:
                 self._send({"id": number, "error": "no such question"})
 
     async def _inspect(self, number: Any, message: Message) -> None:
-        loaded = self._worker.loaded
+        digest = message.get("pack")
+        loaded = self._last if digest is None else self.packs.get(str(digest))
+        if loaded is None:
+            self._send({"id": number, "error": NOT_LOADED})
+            return
+        wanted = message.get("topics")
+        topics = None if wanted is None else self._worker.topics(loaded, str(wanted))
+        if wanted is not None and topics is None:
+            self._send({"id": number, "error": "the pack was not told these topics"})
+            return
         text = str(message["text"])
         weak = [finding_from_json(value) for value in message.get("weak", ())]
         job = Job(loaded, NOTHING, time.monotonic() + float(message["timeout_s"]), self._done(number))
         self._jobs[number] = job
         try:
             if len(text) <= _INLINE_CHARS:
-                job.prepared = loaded.inspector.prepare(text, weak)
+                job.prepared = loaded.inspector.prepare(text, weak, topics)
             else:
-                job.prepared = await asyncio.to_thread(loaded.inspector.prepare, text, weak)
+                job.prepared = await asyncio.to_thread(loaded.inspector.prepare, text, weak, topics)
         except (ModelUnavailable, MemoryError) as err:
             job.done(ModelUnavailable(str(err) or NO_MEMORY))
             return
         if not job.failed:  # cancelled meanwhile
             self._runners.add(job, int(message.get("priority", 0)))
+
+    async def _load(self, folder: str) -> Message:
+        try:
+            loaded = await self._worker.load(folder)
+        except (PackInvalid, ModelUnavailable) as err:
+            return {"error": str(err)}
+        except MemoryError:
+            return {"error": "not enough memory for two packs at once"}
+        self._last = self.packs[loaded.digest] = loaded
+        return {"loaded": loaded.digest, "provider": loaded.session.provider}
+
+    async def _learn(self, message: Message) -> Message:
+        loaded = self.packs.get(str(message.get("pack")))
+        if loaded is None:
+            return {"error": NOT_LOADED}
+        try:
+            await self._worker.learn(loaded, TopicSet.from_json(str(message.get("topics"))))
+        except (ModelUnavailable, TopicsInvalid, MemoryError) as err:
+            return {"error": str(err) or NO_MEMORY}
+        return {"learned": True}
 
     def _done(self, number: Any) -> Callable[[Outcome], None]:
         loop = asyncio.get_running_loop()

@@ -196,7 +196,7 @@ def _lines(found: Review) -> Iterator[str]:
         who = ", ".join(keyid[:16] for keyid in one.signed) or "nobody"
         yield f"  signed    {one.role} by {one.by}: {len(one.signed)} of {one.threshold} ({who})"
     for one_list in found.lists:
-        yield f"  {one_list.name} (a list: nobody can read it; compare with what made it)"
+        yield f"  {one_list.name} (nobody can read it; compare with what made it)"
         yield f"    before {_stated(one_list.before)}"
         yield f"    after  {_stated(one_list.after)}"
     if not found.documents and not found.lists:

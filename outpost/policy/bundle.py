@@ -16,6 +16,7 @@ from typing import Final
 from tuf.api.metadata import TargetFile, Timestamp
 
 from outpost.errors import BundleRejected
+from outpost.policy.pack import BundlePack, read_pack
 from outpost.policy.trusted_metadata import MetadataInvalid, TrustedMetadata, check_target
 from outpost.policy.workflow import Flow, Limits, Recall, find_target
 from outpost.protocol.budgets import BudgetsDocument
@@ -23,11 +24,13 @@ from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import (
     NO_BUDGETS,
     NO_DETECTORS,
+    NO_MODELS,
     NO_SMOKE,
     DocumentSet,
     Parsed,
     parse_set,
     require_lists,
+    require_routes,
 )
 from outpost.protocol.documents import (
     KEYS_TARGET,
@@ -36,9 +39,10 @@ from outpost.protocol.documents import (
     DocumentError,
     KeysDocument,
     PolicyDocument,
-    RoutingDocument,
 )
 from outpost.protocol.list_file import MAX_LISTS, MAX_LISTS_BYTES, list_of_target, list_target
+from outpost.protocol.models import CARD_TARGET, ModelsDocument
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.smoke import SmokeDocument
 
 SIGNED_AT_FIELD = "x-outpost-signed-at"
@@ -82,6 +86,9 @@ class Bundle:
     smoke: SmokeDocument = NO_SMOKE
     lists: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """The org's lists by id, as files."""
+    models: ModelsDocument = NO_MODELS
+    pack: BundlePack | None = None
+    """The model pack that it demands."""
 
     @property
     def enforceable_until(self) -> datetime:
@@ -91,7 +98,7 @@ class Bundle:
     @property
     def documents(self) -> DocumentSet:
         """All of them."""
-        return DocumentSet(self.policy, self.keys, self.routing, self.detectors, self.budgets, self.smoke)
+        return DocumentSet(self.policy, self.keys, self.routing, self.detectors, self.budgets, self.smoke, self.models)
 
     def freshness(self, at: datetime) -> Freshness:
         """The tier at ``at``; exactly at a limit is still within it."""
@@ -119,7 +126,8 @@ def load_bundle(  # noqa: PLR0913 - the parts of a bundle
         timestamp: Timestamp metadata as received.
         snapshot: Snapshot metadata as received.
         targets: Top-level targets metadata as received.
-        documents: Content of each required target, and of each optional one and list that the targets list, by name.
+        documents: Content of each required target, and of each optional one, list and card of a model pack that the
+            targets list, by name.
         delegated: Metadata as received of each delegated role on the way to a document, by the role's name.
         before: Documents that were read before; the same bytes are not read again, but checked again.
 
@@ -147,7 +155,8 @@ def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits
 
     Digests of virtual keys may be delegated (they change daily and loosen nothing). Everything else must be signed by
     the top-level targets' keys, however far a delegation might reach. An org's lists are every target that is named
-    like one; ``read_documents`` holds them against the document that names them.
+    like one; ``read_documents`` holds them against the document that names them. Of a model pack the card is one of the
+    documents; its other files are the pack's own (``Bundle.pack``).
 
     Raises:
         BundleRejected: A required document is not listed, a delegated role does not check out, or the lists are too
@@ -156,7 +165,7 @@ def find_documents(trusted: TrustedMetadata, at: datetime | None, limits: Limits
     if not trusted.complete or trusted.targets is None:
         raise RuntimeError("documents come after targets")
     found: dict[str, TargetFile] = {}
-    for name in (*REQUIRED_DOCUMENTS, *OPTIONAL_DOCUMENTS):
+    for name in (*REQUIRED_DOCUMENTS, *OPTIONAL_DOCUMENTS, CARD_TARGET):
         if name == KEYS_TARGET:
             target = yield from find_target(trusted, name, at, limits)
         else:
@@ -193,8 +202,10 @@ def read_documents(
     try:
         parsed = parse_set({name: documents[name] for name in targets}, before)
         require_lists(parsed.detectors, targets)
+        require_routes(parsed.policy, parsed.routing)
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
+    pack = read_pack(parsed.models, trusted.targets.targets, documents.get(CARD_TARGET), trusted.root)
     signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets, *trusted.delegated.values())
     return Bundle(
         policy=parsed.policy,
@@ -209,6 +220,8 @@ def read_documents(
         budgets=parsed.budgets,
         smoke=parsed.smoke,
         lists=MappingProxyType({rule.id: documents[list_target(rule.id)] for rule in parsed.detectors.lists}),
+        models=parsed.models,
+        pack=pack,
     )
 
 

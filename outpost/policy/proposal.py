@@ -22,11 +22,12 @@ from tuf.api.serialization import DeserializationError, SerializationError
 
 from outpost.errors import BundleRejected
 from outpost.policy.diff import Change, Effect, diff_documents
-from outpost.policy.trusted_metadata import check_target
-from outpost.protocol.document_set import MODELS, parse_set, require_lists
+from outpost.policy.pack import read_pack
+from outpost.policy.trusted_metadata import MetadataInvalid, check_target
+from outpost.protocol.document_set import MODELS, is_readable, parse_set, require_lists, require_routes
 from outpost.protocol.documents import KEYS_TARGET, Document, DocumentError, parse_document
-from outpost.protocol.list_file import list_of_target
 from outpost.protocol.messages import MAX_INTEGER
+from outpost.protocol.models import CARD_TARGET
 from outpost.protocol.proposal import Proposal
 
 MAX_PROPOSAL_BYTES = 64 * 1024 * 1024  # twice the largest policy that outposts take (16 MB), old and new, in base64
@@ -79,7 +80,7 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class ListChange:
-    """One list that differs, appears or disappears, as its targets state it: nobody can read it here."""
+    """One list or network that differs, appears or disappears, as its targets state it: nobody can read it here."""
 
     name: str
     before: tuple[int, str] | None
@@ -142,7 +143,7 @@ def review(proposal: Proposal, seen: Seen = Seen()) -> Review:
     _check_org(proposal, [one for one in (current.signed,) if ORG_FIELD in one.unrecognized_fields])
     _check_documents(current.signed, proposal.current_documents)
     _check_documents(new.signed, proposal.documents)
-    _check_readable(proposal.documents, new.signed)
+    _check_readable(proposal.documents, new.signed, new_root.signed)
     _check_keys(new_root.signed)
     return Review(
         org_id=proposal.org_id,
@@ -203,12 +204,11 @@ def seen_by(proposal: Proposal) -> Seen:
 
 
 def readable(documents: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What a proposal carries of a bundle's targets: documents, and no lists.
+    """What a proposal carries of a bundle's targets: documents and a model pack's card, no lists and no networks.
 
-    A list is megabytes of digests that nobody can read. What officers sign is the digest of its file, which whoever
-    made it knows.
+    Those are megabytes that nobody can read. What officers sign is the digest of the file, which whoever made it knows.
     """
-    return {name: content for name, content in documents.items() if list_of_target(name) is None}
+    return {name: content for name, content in documents.items() if is_readable(name)}
 
 
 def digest(content: bytes) -> str:
@@ -267,7 +267,7 @@ def _check_org(proposal: Proposal, parts: Iterable[Root | Targets]) -> None:
 
 
 def _check_documents(targets: Targets, documents: Mapping[str, bytes]) -> None:
-    if {name for name in targets.targets if list_of_target(name) is None} != set(documents):
+    if {name for name in targets.targets if is_readable(name)} != set(documents):
         raise ProposalInvalid("its documents are not those that its targets list")
     for name, content in documents.items():
         try:
@@ -276,10 +276,13 @@ def _check_documents(targets: Targets, documents: Mapping[str, bytes]) -> None:
             raise ProposalInvalid(f"{name} is not the document that its targets list") from err
 
 
-def _check_readable(documents: Mapping[str, bytes], targets: Targets) -> None:
+def _check_readable(documents: Mapping[str, bytes], targets: Targets, root: Root) -> None:
     try:
-        require_lists(parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents)).detectors, targets.targets)
-    except DocumentError as err:
+        parsed = parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents))
+        require_lists(parsed.detectors, targets.targets)
+        require_routes(parsed.policy, parsed.routing)
+        read_pack(parsed.models, targets.targets, documents.get(CARD_TARGET), root)
+    except (DocumentError, MetadataInvalid) as err:
         raise ProposalInvalid(f"an outpost would refuse it: {err}") from err
 
 
@@ -297,7 +300,7 @@ def _document_changes(proposal: Proposal) -> Iterable[DocumentChange]:
 
 
 def _list_changes(current: Targets, new: Targets) -> Iterable[ListChange]:
-    for name in sorted(name for name in {*current.targets, *new.targets} if list_of_target(name) is not None):
+    for name in sorted(name for name in {*current.targets, *new.targets} if not is_readable(name)):
         before, after = (_stated(one.targets.get(name)) for one in (current, new))
         if before != after:
             yield ListChange(name, before, after)

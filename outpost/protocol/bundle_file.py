@@ -16,7 +16,7 @@ from outpost.protocol.compression import CompressionInvalid, compress, expand
 from outpost.protocol.ids import ID_PATTERN
 
 SUFFIX: Final = ".outpost-bundle"
-MAX_BYTES: Final = 256 * 1024 * 1024  # unfolded; a bundle has at most a few documents of 16 MB
+MAX_BYTES: Final = 512 * 1024 * 1024  # unfolded: a model pack of 256 MB, lists of 128 MB, a few documents of 16 MB
 MAX_MEMBERS: Final = 20_000  # each outpost of an org has its secrets here
 TUF, TARGETS, SECRETS, CRLS = "tuf/", "targets/", "secrets/", "crl/"
 
@@ -32,7 +32,7 @@ _OCTAL: Final = re.compile(rb"[0-7]{1,11}[ \0]?")
 _NAMES: Final = re.compile(
     r"tuf/timestamp\.json"
     r"|tuf/[1-9][0-9]{0,17}\.[a-z][a-z0-9-]{0,62}\.json"
-    r"|targets/[0-9a-f]{64}\.[a-z0-9][a-z0-9._-]{0,25}"
+    r"|targets/[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._-]{0,25}"
     rf"|secrets/{ID_PATTERN}\.json"
     r"|crl/[0-9a-f]{2,80}\.der"
 )

@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     # The policy's word
     POLICY_BLOCKED = "policy_blocked"
     UNSCANNABLE = "unscannable"
+    ROUTE_UNAVAILABLE = "route_unavailable"
     # Failing closed (design §7)
     NO_POLICY = "no_policy"
     POLICY_EXPIRED = "policy_expired"
@@ -34,6 +35,7 @@ class ErrorCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     # The provider
     UNKNOWN_MODEL = "unknown_model"
+    UNTRANSLATABLE = "untranslatable"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
     PROVIDER_ERROR = "provider_error"

@@ -1,6 +1,6 @@
 """All documents of one bundle together, and by which name each is published."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from outpost.protocol.documents import (
     BUDGETS_TARGET,
     DETECTORS_TARGET,
     KEYS_TARGET,
+    MODELS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
     ROUTING_TARGET,
@@ -19,10 +20,12 @@ from outpost.protocol.documents import (
     DocumentError,
     KeysDocument,
     PolicyDocument,
-    RoutingDocument,
+    RouteTo,
     parse_document,
 )
 from outpost.protocol.list_file import list_of_target, list_target
+from outpost.protocol.models import CARD_TARGET, ModelsDocument, file_of_pack
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.smoke import SmokeDocument
 
 MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
@@ -33,6 +36,7 @@ MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
         DETECTORS_TARGET: DetectorsDocument,
         BUDGETS_TARGET: BudgetsDocument,
         SMOKE_TARGET: SmokeDocument,
+        MODELS_TARGET: ModelsDocument,
     }
 )
 """Every document by its target name."""
@@ -40,6 +44,7 @@ MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
 NO_DETECTORS: Final = DetectorsDocument(schema_version="1")
 NO_BUDGETS: Final = BudgetsDocument(schema_version="1")
 NO_SMOKE: Final = SmokeDocument(schema_version="1")
+NO_MODELS: Final = ModelsDocument(schema_version="1")
 
 D = TypeVar("D", bound=Document)
 
@@ -54,6 +59,7 @@ class DocumentSet:
     detectors: DetectorsDocument = NO_DETECTORS
     budgets: BudgetsDocument = NO_BUDGETS
     smoke: SmokeDocument = NO_SMOKE
+    models: ModelsDocument = NO_MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ class Parsed:
     documents: DocumentSet
 
 
-def is_bundle_target(name: str) -> bool:
-    """Whether a bundle may hold a target of this name: a document, or a list."""
-    return name in MODELS or list_of_target(name) is not None
+def is_readable(name: str) -> bool:
+    """Whether people can read the target of this name: everything but lists and the files of a model pack."""
+    return list_of_target(name) is None and (name == CARD_TARGET or file_of_pack(name) is None)
 
 
 def require_lists(detectors: DetectorsDocument, names: Collection[str]) -> None:
@@ -82,6 +88,36 @@ def require_lists(detectors: DetectorsDocument, names: Collection[str]) -> None:
     ]
     if missing:
         raise DocumentError(DETECTORS_TARGET, missing)
+
+
+def require_routes(policy: PolicyDocument, routing: RoutingDocument) -> None:
+    """Return only if ``routing`` knows every place to which rules of ``policy`` route.
+
+    Raises:
+        DocumentError: It does not know one: the rule could not be enforced.
+    """
+    problems = [
+        (f"packs.{pack_number}.rules.{number}.route_to.{field}", f"{ROUTING_TARGET} has no {what}")
+        for pack_number, pack in enumerate(policy.packs)
+        for number, rule in enumerate(pack.rules)
+        if rule.route_to is not None
+        for field, what in _unknown(rule.route_to, routing)
+    ]
+    if problems:
+        raise DocumentError(POLICY_TARGET, problems)
+
+
+def _unknown(place: RouteTo, routing: RoutingDocument) -> Iterator[tuple[str, str]]:
+    routes = routing.routes or []
+    if place.route is not None and place.route not in {route.id for route in routes}:
+        yield "route", f"route {place.route!r}"
+    if place.provider is not None and place.provider not in {provider.id for provider in routing.providers}:
+        yield "provider", f"provider {place.provider!r}"
+    if place.model is not None and place.provider is None:
+        served = {model for route in routes for model in route.models}
+        served.update(model for provider in routing.providers for model in provider.models)
+        if not served & {place.model, "*"}:
+            yield "model", f"provider or route that serves {place.model!r}"
 
 
 def unnamed_lists(detectors: DetectorsDocument, names: Collection[str]) -> list[str]:
@@ -122,4 +158,5 @@ def parse_set(contents: Mapping[str, bytes], before: Parsed | None = None) -> Do
         detectors=read_or(NO_DETECTORS, DETECTORS_TARGET),
         budgets=read_or(NO_BUDGETS, BUDGETS_TARGET),
         smoke=read_or(NO_SMOKE, SMOKE_TARGET),
+        models=read_or(NO_MODELS, MODELS_TARGET),
     )

@@ -8,6 +8,7 @@ import json
 from http import HTTPStatus
 from typing import Final
 
+from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Decision
 
@@ -25,6 +26,7 @@ STATUS: Final[dict[ErrorCode, HTTPStatus]] = {
     ErrorCode.ADDRESS_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
     ErrorCode.POLICY_BLOCKED: HTTPStatus.FORBIDDEN,
     ErrorCode.UNSCANNABLE: HTTPStatus.FORBIDDEN,
+    ErrorCode.ROUTE_UNAVAILABLE: HTTPStatus.FORBIDDEN,
     ErrorCode.NO_POLICY: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.POLICY_EXPIRED: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.CLOCK_UNTRUSTED: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -35,6 +37,7 @@ STATUS: Final[dict[ErrorCode, HTTPStatus]] = {
     ErrorCode.OVERLOADED: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.UNKNOWN_MODEL: HTTPStatus.NOT_FOUND,
+    ErrorCode.UNTRANSLATABLE: HTTPStatus.BAD_REQUEST,
     ErrorCode.PROVIDER_UNAVAILABLE: HTTPStatus.BAD_GATEWAY,
     ErrorCode.PROVIDER_TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
     ErrorCode.PROVIDER_ERROR: HTTPStatus.BAD_GATEWAY,
@@ -43,6 +46,14 @@ STATUS: Final[dict[ErrorCode, HTTPStatus]] = {
 }
 
 _UNSCANNABLE = "unscannable."
+
+
+class Blocked(Rejected):
+    """The policy refused; ``decision`` says which rule."""
+
+    def __init__(self, decision: Decision, what: str) -> None:
+        super().__init__(blocked_code(decision), blocked_message(decision, what))
+        self.decision = decision
 
 
 def blocked_code(decision: Decision) -> ErrorCode:

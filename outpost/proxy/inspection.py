@@ -6,9 +6,10 @@ they are put to the inference process, together with what patterns found, and th
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
@@ -18,9 +19,15 @@ from outpost.policy.evaluate import Facts
 from outpost.policy.model_rules import missing_for, models_wanted
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
-from outpost.proxy.decide import Question
+from outpost.protocol.topics import TopicSet
+from outpost.proxy.decide import Inspectable, Question, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Enforcement
+from outpost.proxy.redaction import Redactor
 
+T = TypeVar("T")
+
+# Above this a scan takes longer than a fair turn of the event loop (about 1 ms at 60 MB/s), so a thread does it.
+INLINE_SCAN_BYTES: Final = 65_536
 MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
@@ -30,10 +37,18 @@ class Models(Protocol):
 
     @property
     def kinds(self) -> frozenset[str] | None:
-        """What they can find; None while they have never been there."""
+        """What they offer (``ModelCard.offered``); None while they have never been there."""
 
-    async def look(self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0) -> TextResult:
-        """What they say, or ``ModelUnavailable``."""
+    async def look(
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
+    ) -> TextResult:
+        """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,10 @@ class Look:
     async def _one(self, question: Question) -> list[Finding]:
         weak = [finding for finding in question.patterns if is_weak(finding)]
         priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
-        result = await self.models.look(question.text, weak, priority=priority)
+        pack = self.enforcement.bundle.pack
+        digest = None if pack is None else pack.digest
+        topics = self.enforcement.models.topics
+        result = await self.models.look(question.text, weak, priority=priority, pack=digest, topics=topics)
         return combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
 
 
@@ -73,7 +91,10 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
     """
     if models is None:
         return None  # a bundle that demands models was refused when it came
-    kinds = models.kinds
+    kinds, pack = models.kinds, enforcement.bundle.pack
+    if kinds is not None:
+        # A bundle's own pack also for what began before another one came.
+        kinds = enforcement.models.offered(kinds if pack is None else pack.card.offered)
     if kinds is None or missing_for(enforcement.policy, facts, kinds):
         raise unavailable()
     return Look(models, enforcement) if models_wanted(enforcement.policy, facts, kinds) else None
@@ -82,3 +103,34 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
 def unavailable() -> CouldNotInspect:
     """For the caller, who need not know why; operators read it in health, metrics and log."""
     return CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "the models that must look at it cannot at the moment")
+
+
+async def inspected(
+    models: Models | None,
+    enforcement: Enforcement,
+    facts: Facts,
+    parsed: Inspectable,
+    parse: Callable[[bytes], Inspectable],
+    redactor: Redactor,
+) -> Verdict:
+    """What happens to a parsed body, by patterns and, where they could matter, by models.
+
+    Raises:
+        CouldNotInspect: As ``judge``, or the models say nothing.
+    """
+    # A small file can hold much text: what is scanned counts, not only what came.
+    size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
+    look = look_for(models, enforcement, facts)
+    if look is None:
+        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        return await off_loop(size, run)
+    judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+    step = await off_loop(size, partial(advance, judging))
+    while not isinstance(step, Verdict):
+        step = await off_loop(size, partial(advance, judging, await look.answer(step)))
+    return step
+
+
+async def off_loop(size: int, run: Callable[[], T]) -> T:
+    """Run what takes time in proportion to ``size`` bytes: here if that is short, else in a thread."""
+    return run() if size <= INLINE_SCAN_BYTES else await asyncio.to_thread(run)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from outpost.config import Config
-from outpost.proxy.chat import ProxyParts
 from outpost.proxy.client_tls import LOOK_EVERY_S, TlsFiles, keep_current, server_context
 from outpost.proxy.connection import ConnectionLimits, ProxyConnections
 from outpost.proxy.cors import Cors
 from outpost.proxy.drain import Drain
 from outpost.proxy.listener import Listener, bind
+from outpost.proxy.parts import ProxyParts
 from outpost.proxy.server import Health, ProxyServer
 
 _NOW: Final = Drain(grace_s=0)

@@ -26,6 +26,8 @@ _MASK: Final = "*"
 # PCI DSS 4.0 §3.4.1 lets the last four digits of a card number be seen; of other values nothing is.
 _SHOWN: Final = {"pci.pan": 4}
 _NAME: Final = re.compile(r"<[A-Z][A-Z0-9_]{0,47}_[0-9]{1,4}>")
+_NAME_BYTES: Final = re.compile(_NAME.pattern.encode())
+MAX_TAKEN_BYTES: Final = 1_048_576  # of names a client wrote itself; nobody writes hundreds
 # The beginning of a name that the next piece of a stream may complete.
 MAX_RESTORED_CHARS: Final = (
     8_388_608  # as large as the largest answer held; a name of ten letters can stand for thousands
@@ -66,6 +68,16 @@ class Redactor:
     def made(self, text: str) -> bool:
         """Whether ``text`` is a replacement, which looks like what it replaced without being it."""
         return text in self._made
+
+    def avoid(self, said: bytes) -> None:
+        """Give no name from now on that stands in ``said``, which comes after what was taken before.
+
+        Whoever says too many names for them to be remembered gets labels.
+        """
+        if self._taken is not None:
+            self._taken += b"".join(name for name in {*_NAME_BYTES.findall(said)} if name not in self._taken)
+            if len(self._taken) > MAX_TAKEN_BYTES:
+                self._taken = None
 
     @property
     def names(self) -> Mapping[str, str]:

@@ -24,14 +24,17 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
 from outpost.proxy.body import ACCEPTED_ENCODINGS
-from outpost.proxy.chat import Blocked, ProxyParts, SurfaceServer, retrieve
 from outpost.proxy.cors import NO_CORS, Cors
-from outpost.proxy.errors import STATUS
+from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, CUT_OFF, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.parts import ProxyParts, retrieve
+from outpost.proxy.pipeline import SurfaceServer
+from outpost.proxy.realtime import RealtimeServer
 from outpost.proxy.request_head import check_head
 from outpost.proxy.strangers import StrangerEvents
+from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of
 from outpost.proxy.surfaces.surface import Dialect
@@ -81,6 +84,7 @@ class ProxyServer:
         self._max_concurrent = max_concurrent
         self._in_flight = 0
         self._surfaces = SurfaceServer(parts)
+        self._realtime = RealtimeServer(parts)
         self._strangers = StrangerEvents()
 
     @property
@@ -193,6 +197,9 @@ class ProxyServer:
         if surface is not None:
             _require_method(request, "POST")
             return await self._surfaces.serve(surface, request, exchange, _presented_key(request))
+        if path == openai_realtime.PATH:
+            _require_method(request, "GET")
+            return await self._realtime.serve(request, exchange, _presented_key(request))
         if _is_models(path):
             _require_method(request, "GET")
             model = unquote(path.removeprefix(MODELS).removeprefix("/"))
@@ -281,6 +288,8 @@ def probe(path: str, health: Health) -> web.Response:
 def _surface(path: str) -> str:
     if path in SURFACES:
         return SURFACES[path].name
+    if path == openai_realtime.PATH:
+        return openai_realtime.NAME
     return MODELS_SURFACE if _is_models(path) else UNKNOWN_SURFACE
 
 

@@ -57,12 +57,12 @@ class _Held:
     waiting: int = 0
     edits: dict[Leaf, list[Span]] = field(default_factory=dict)
 
-    def render(self) -> bytes:
+    def render(self, frame: Callable[[bytes, bytes | None], bytes]) -> bytes:
         if not self.edits or self.chunk is None:
             return self.event.raw
         texts = {(leaf.ordinal, *leaf.inner): replace_spans(leaf.text, spans) for leaf, spans in self.edits.items()}
         data = replace_texts(self.chunk.document.raw, texts)
-        return sse.encode(self.chunk.scrub(data) if self.chunk.scrub else data, self.event.name)
+        return frame(self.chunk.scrub(data) if self.chunk.scrub else data, self.event.name)
 
 
 @dataclass(slots=True)
@@ -110,19 +110,22 @@ class StreamInspector:
         ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back. With
         ``texts`` each text is read when it is whole, as these say, and nothing goes out before.
         """
+        self.frame: Callable[[bytes, bytes | None], bytes] = sse.encode
+        """Puts the data of an event in which something changed, and its name, into the form in which events go out."""
         self._scan = engine.scan if texts is None else texts.scan_short
         self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if texts is None else texts.scanner
         self.decides_at_end = texts is not None
         """Texts are read when they are whole, so little can be said before the stream has ended."""
         self._most = (MAX_HELD_EVENTS, MAX_HELD_BYTES) if texts is None else (MAX_EVENTS, MAX_BYTES)
         self._redactor = redactor
-        self._restorer = restorer or Restorer({})
+        self._restorer = Restorer({}) if restorer is None else restorer
         self._decide = decide
         self._stream = stream
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
         self._channels: dict[tuple[str | int, ...], _Channel] = {}
-        self._finished: set[str | int] = set()
+        self.finished: set[str | int] = set()
+        """Groups of texts that have ended; whoever reads on with another inspector gives it these."""
         self._clean: set[str] = set()
         self._says_twice = False
         self._tail: _Channel | None = None  # the last text of a run, which has ended but may be joined by another
@@ -135,6 +138,11 @@ class StreamInspector:
         self.blocked: Decision | None = self.decisions[0] if self.decisions[0].action is Action.BLOCK else None
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
+
+    @property
+    def idle(self) -> bool:
+        """No text is open and nothing is held: another inspector may read on."""
+        return not (self._held or self._channels or self._tail or self._seam)
 
     def feed(self, event: sse.Event) -> list[bytes]:
         """Take one event; return what may go out now. Nothing goes out after a block.
@@ -165,7 +173,9 @@ class StreamInspector:
                 self._continue(text, held)
         for group in chunk.finished:
             self._finish_channels(group)
-            self._finished.add(group)
+            self.finished.add(group)
+        if chunk.ends_run and not self.blocked:  # texts that end with this very event too
+            self._finish_run()
         return self._drain()
 
     def finish(self) -> list[bytes]:
@@ -228,7 +238,7 @@ class StreamInspector:
 
     def _continue(self, text: Piece, held: _Held) -> None:
         name, leaf = text.channel, text.leaf
-        if name[0] in self._finished:
+        if name[0] in self.finished:
             # Whoever joins the deltas would read on, but the scanner has been told that the text ends.
             message = "the provider's stream goes on after it has finished"
             raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
@@ -376,7 +386,7 @@ class StreamInspector:
         while self._held and self._held[0].waiting == 0 and not (self.blocked and len(self._held) == 1):
             held = self._held.popleft()
             self._held_bytes -= len(held.event.raw)
-            out.append(held.render())
+            out.append(held.render(self.frame))
             if held.chunk is not None:
                 self._stream.released(held.chunk, as_received=not held.edits)
         if self.blocked:

@@ -64,7 +64,7 @@ def scan_command(  # noqa: PLR0913 - a command line
         Path | None, typer.Option("--detectors", help="Settings, allow-list and own rules: a detectors.json.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option("--models", help="Also look by a model pack: the folder that holds its card.json.")
+        Path | None, typer.Option("--models", help="Also look by a model pack: its folder, or 'default'.")
     ] = None,
     list_key: Annotated[
         list[Path] | None,
@@ -104,7 +104,7 @@ def scan_command(  # noqa: PLR0913 - a command line
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
     known |= {finder.report.kind for finder in task.engine.finders}
     if models is not None:
-        known |= open_pack(models).card.kinds
+        known |= task.rules.offered(open_pack(models).card.offered)
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:

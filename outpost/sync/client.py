@@ -8,7 +8,7 @@ from the environment are honoured and see only TLS.
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from outpost.protocol.messages import (
     TrustUpdate,
     WatchReply,
 )
-from outpost.sync.download import download
+from outpost.sync.download import Ask, download, download_file
 from outpost.sync.exchange import OnDate, Transport, answering, exchange, parse, transport_for
 from outpost.sync.identity import Identity
 from outpost.sync.limits import CERTIFICATES_BYTES, CRL_BYTES, MESSAGE_BYTES, SECRETS_BYTES
@@ -181,9 +181,22 @@ class ControlPlaneClient:
             Rejected, ControlPlaneUnavailable, ControlPlaneUntrusted: See ``exchange.py``.
             BundleRejected: What is served has another digest.
         """
-        digest = filename.partition(".")[0]
-        if _SHA256_HEX.fullmatch(digest) is None:
-            raise BundleRejected("a target is fetched by its SHA-256")
+        return await download(self._asking(filename), self._partials, _digest_of(filename), max_bytes)
+
+    async def fetch_file(self, filename: str, max_bytes: int, path: Path) -> None:
+        """``fetch_target`` into the file ``path``.
+
+        Raises:
+            CacheUnavailable: The disk is full or gone.
+            OutpostError: As ``fetch_target``.
+        """
+        await download_file(self._asking(filename), self._partials, _digest_of(filename), max_bytes, path)
+
+    def forget_downloads_but(self, filenames: Iterable[str]) -> None:
+        """Drop the beginnings of all targets but these."""
+        self._partials.keep_only({_digest_of(filename) for filename in filenames})
+
+    def _asking(self, filename: str) -> Ask:
         until_s = time.monotonic() + self._timeouts.download_total_s
 
         @asynccontextmanager
@@ -196,7 +209,7 @@ class ControlPlaneClient:
                 async with answering(http, request, total_s=total_s, on_date=self._on_date) as response:
                     yield response
 
-        return await download(ask, self._partials, digest, max_bytes)
+        return ask
 
     async def watch(self, after: int) -> int | None:
         """Wait for a snapshot version above ``after``; None if the wait ended without one.
@@ -286,3 +299,10 @@ class ControlPlaneClient:
             return await exchange(
                 http, request, max_bytes=terms.max_bytes, total_s=terms.total_s, on_date=self._on_date
             )
+
+
+def _digest_of(filename: str) -> str:
+    digest = filename.partition(".")[0]
+    if _SHA256_HEX.fullmatch(digest) is None:
+        raise BundleRejected("a target is fetched by its SHA-256")
+    return digest

@@ -9,9 +9,12 @@ schedule tries again.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial as partial_function
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 import httpx
 import structlog
@@ -19,7 +22,7 @@ import structlog
 from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted
 from outpost.protocol.compression import CompressionInvalid, expand
 from outpost.sync.http_errors import MAX_ERROR_BYTES, error_of
-from outpost.sync.partials import Partial, Partials
+from outpost.sync.partials import Partial, Partials, write_file
 from outpost.sync.resume import IDENTITY, PartUnfit, Piece, piece_of, wish
 
 MAX_ATTEMPTS: Final = 16  # 16 MB over a line that breaks after each megabyte
@@ -29,6 +32,8 @@ _FRAME_OVERHEAD_BYTES: Final = 1024  # what a compressed form may be longer than
 
 Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Sends one request for the file with these headers; errors of the network come out as ours (``exchange.py``)."""
+
+Whole = TypeVar("Whole")
 
 _log = structlog.get_logger(__name__)
 
@@ -41,12 +46,59 @@ async def download(ask: Ask, partials: Partials, digest: str, max_bytes: int) ->
         ControlPlaneUntrusted: The answers are longer than they may be, or do not fit together.
         BundleRejected: What is served has another digest.
     """
-    restarts = 0
+    return await _downloaded(ask, partials, _Goal(digest, max_bytes), _in_memory)
+
+
+async def download_file(ask: Ask, partials: Partials, digest: str, max_bytes: int, path: Path) -> None:
+    """``download`` into the file ``path``, piece by piece: what is asked for plain never is in memory as a whole.
+
+    Raises:
+        CacheUnavailable: The disk is full or gone.
+        OutpostError: As ``download``.
+    """
+
+    def asked_plain(headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
+        return ask(headers if "Range" in headers else {**headers, "Accept-Encoding": IDENTITY})
+
+    await _downloaded(asked_plain, partials, _Goal(digest, max_bytes), partial_function(_into_file, path))
+
+
+class _Unfinished:
+    """More has to be asked for."""
+
+
+class _OtherDigest(Exception):
+    """What has come is whole, and something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    digest: str
+    max_bytes: int
+
+
+def _in_memory(partial: Partial, goal: _Goal) -> bytes:
+    received = partial.content()
+    content = received if partial.begun.encoding == IDENTITY else expand(received, goal.max_bytes)
+    if sha256(content).hexdigest() != goal.digest:
+        raise _OtherDigest
+    return content
+
+
+def _into_file(path: Path, partial: Partial, goal: _Goal) -> None:
+    if partial.begun.encoding != IDENTITY:  # it was begun so, or the other end insists
+        write_file(path, [_in_memory(partial, goal)])
+    elif write_file(path, partial.pieces()) != goal.digest:
+        raise _OtherDigest
+
+
+async def _downloaded(ask: Ask, partials: Partials, goal: _Goal, take: Callable[[Partial, _Goal], Whole]) -> Whole:
+    restarts, digest = 0, goal.digest
     for _ in range(MAX_ATTEMPTS):
         partial = await asyncio.to_thread(partials.find, digest)
         before = _size(partial)
         try:
-            content = await _attempt(ask, partials, digest, max_bytes, partial)
+            taken = await _attempt(ask, partials, goal, partial, take)
         except PartUnfit as err:
             await asyncio.to_thread(partials.drop, digest)
             restarts += 1
@@ -58,8 +110,8 @@ async def download(ask: Ask, partials: Partials, digest: str, max_bytes: int) ->
             if _size(await asyncio.to_thread(partials.find, digest)) <= before:
                 raise
             continue  # it was cut, and brought us on: the rest, at once
-        if content is not None:
-            return content
+        if not isinstance(taken, _Unfinished):
+            return taken
     raise ControlPlaneUnavailable("a download was cut too often; it goes on later")
 
 
@@ -67,8 +119,11 @@ def _size(partial: Partial | None) -> int:
     return 0 if partial is None else partial.begun.size_bytes
 
 
-async def _attempt(ask: Ask, partials: Partials, digest: str, max_bytes: int, partial: Partial | None) -> bytes | None:
-    """One request; the content if it is whole now, or None if more has to be asked for."""
+async def _attempt(
+    ask: Ask, partials: Partials, goal: _Goal, partial: Partial | None, take: Callable[[Partial, _Goal], Whole]
+) -> "Whole | _Unfinished":
+    """One request; the content if it is whole now."""
+    digest, max_bytes = goal.digest, goal.max_bytes
     begun = None if partial is None else partial.begun
     async with ask(wish(begun)) as response:
         if response.status_code not in _ANSWERS:
@@ -86,8 +141,8 @@ async def _attempt(ask: Ask, partials: Partials, digest: str, max_bytes: int, pa
             await asyncio.to_thread(partials.drop, digest)
             raise
     if not piece.is_last:
-        return None
-    return await asyncio.to_thread(_finished, partials, partial, digest, max_bytes, resumed=piece.resumes)
+        return _Unfinished()
+    return await asyncio.to_thread(_finished, partials, partial, goal, take, resumed=piece.resumes)
 
 
 _ANSWERS: Final = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
@@ -121,20 +176,20 @@ def _too_large(limit_bytes: int) -> ControlPlaneUntrusted:
     return ControlPlaneUntrusted(f"the answer is larger than the {limit_bytes} bytes it may have")
 
 
-def _finished(partials: Partials, partial: Partial, digest: str, max_bytes: int, *, resumed: bool) -> bytes:
-    received, encoding = partial.content(), partial.begun.encoding
-    partials.drop(digest)
+def _finished(
+    partials: Partials, partial: Partial, goal: _Goal, take: Callable[[Partial, _Goal], Whole], *, resumed: bool
+) -> Whole:
     try:
-        content = received if encoding == IDENTITY else expand(received, max_bytes)
-    except CompressionInvalid as err:
+        taken = take(partial, goal)
+    except (CompressionInvalid, _OtherDigest) as err:
+        partials.drop(goal.digest)
         if resumed:
-            raise PartUnfit("the parts make no whole") from err
-        raise ControlPlaneUntrusted(f"the answer cannot be decompressed: {err}") from err
-    if sha256(content).hexdigest() == digest:
-        return content
-    if resumed:
-        raise PartUnfit("the parts make another file")
-    raise BundleRejected(f"what is served as target {digest} has another digest")
+            raise PartUnfit("the parts make no whole, or another file") from err
+        if isinstance(err, CompressionInvalid):
+            raise ControlPlaneUntrusted(f"the answer cannot be decompressed: {err}") from err
+        raise BundleRejected(f"what is served as target {goal.digest} has another digest") from err
+    partials.drop(goal.digest)
+    return taken
 
 
 def _limit(encoding: str, max_bytes: int) -> int:

@@ -103,6 +103,10 @@ class Applied:
     applied_at: datetime
 
 
+async def nothing_to_maintain() -> None:
+    """The bundle is all there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """What the loop causes. All are called on the event loop and must not block.
@@ -111,11 +115,13 @@ class Effects:
         prepare: Make a verified bundle ready, whole or (``BundleRejected``) not at all; the result puts it in force.
         apply_secrets: Put newly opened secrets in force.
         applied: The bundle in force now, for reports.
+        maintain: Repair what the bundle in force needs beside its documents.
     """
 
     prepare: Callable[[StoredBundle], Awaitable[Callable[[], None]]]
     apply_secrets: Callable[[dict[str, str]], Awaitable[None]]
     applied: Callable[[], Applied | None]
+    maintain: Callable[[], Awaitable[None]] = nothing_to_maintain
 
 
 def utc_now() -> datetime:
@@ -303,6 +309,7 @@ class SyncLoop:
             await self._apply(current, save=False)
         else:
             self._stores.state.update(_NOTHING_REFUSED)
+        await self._effects.maintain()
 
     async def _ask_for_news(self, current: StoredBundle | None, at: datetime) -> StoredBundle | None:
         """What does not verify may be a cache's doing, which is no refusal: once more, past all caches."""

@@ -6,10 +6,12 @@ altered or is unreadable costs a download from the beginning and nothing else. L
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,6 +24,7 @@ from pki.files import make_private_dir
 FILE_FROM_BYTES: Final = 1024 * 1024  # less is fetched again sooner than a restart takes
 KEPT: Final = 4  # files of downloads that nobody finishes any more make room for newer ones
 _MAX_HEADER_BYTES: Final = 1024
+_PIECE_BYTES: Final = 1024 * 1024
 _SUFFIX: Final = ".part"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -44,6 +47,10 @@ class Partial(Protocol):
         """All of it."""
         ...
 
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, piece by piece."""
+        ...
+
 
 @dataclass(slots=True)
 class _InMemory:
@@ -60,6 +67,9 @@ class _InMemory:
 
     def content(self) -> bytes:
         return bytes(self.data)
+
+    def pieces(self) -> Iterator[bytes]:
+        yield bytes(self.data)
 
 
 @dataclass(slots=True)
@@ -85,6 +95,12 @@ class _InFile:
             file.seek(self.header_bytes)
             return file.read()
 
+    def pieces(self) -> Iterator[bytes]:
+        with _disk(self.path), self.path.open("rb") as file:
+            file.seek(self.header_bytes)
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+
 
 @contextmanager
 def _disk(path: Path) -> Iterator[None]:
@@ -92,6 +108,22 @@ def _disk(path: Path) -> Iterator[None]:
         yield
     except OSError as err:
         raise CacheUnavailable(f"cannot read or write {path}: {err.strerror}") from err
+
+
+def write_file(path: Path, pieces: Iterable[bytes]) -> str:
+    """Write ``pieces`` to ``path``, durably; returns their SHA-256 in hexadecimal.
+
+    Raises:
+        CacheUnavailable: The disk is full or gone; what is there of the file means nothing.
+    """
+    digest = sha256()
+    with _disk(path), path.open("wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
 
 
 class Partials:
@@ -132,6 +164,16 @@ class Partials:
         if self._directory is not None:
             with suppress(OSError):
                 self._path(self._directory, digest).unlink(missing_ok=True)
+
+    def keep_only(self, digests: Collection[str]) -> None:
+        """Forget every download but those of ``digests``: nobody will finish the others."""
+        for digest in self._in_memory.keys() - set(digests):
+            del self._in_memory[digest]
+        if self._directory is not None:
+            with suppress(OSError):
+                for path in self._directory.glob(f"*{_SUFFIX}"):
+                    if path.stem not in digests:
+                        path.unlink(missing_ok=True)
 
     @staticmethod
     def _path(directory: Path, digest: str) -> Path:

@@ -10,6 +10,7 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from control_plane import bundles
+from control_plane.commands.officers import pack_given
 from control_plane.defaults import default_policy, default_routing
 from control_plane.errors import CanaryUnderWay, DocumentRejected, InvalidRequest, NotFound, ThresholdNotHeld
 from control_plane.keys import keys_document
@@ -21,7 +22,9 @@ from control_plane.signing import ROLES, TIMESTAMP_LIFETIME, VIRTUAL_KEYS, RoleK
 from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected
 from outpost.policy.proposal import add_signature, review, seen_by
+from outpost.protocol.document_set import is_readable
 from tests.fakes.control_plane import MemoryBundleStore
+from tests.fakes.model_pack import write_pack
 from tests.fakes.own_client import OwnClient
 from tests.fakes.tuf_witness import Witness, served
 from tests.outpost.dlp.org_lists import KEY as LIST_KEY
@@ -335,3 +338,29 @@ def test_officers_sign_a_lists_digest_and_only_that_list_is_published(handed_ove
     assert bundles.current_documents(world.store, "acme")["customers.list"] == CUSTOMERS
     without = world.signed(world.propose({"detectors.json": b'{"schema_version":"1"}'}), 1, 2)
     assert review(without).lists[0].after is None
+
+
+def test_officers_read_a_packs_card_and_sign_its_files_by_digest(handed_over, tmp_path):
+    world = handed_over
+    given = pack_given(str(write_pack(tmp_path / "tiny")))
+    proposal = world.signed(world.propose(given), 0, 1)
+    assert {"models.json", "card.json.pack"} <= set(proposal.documents)
+    found = review(proposal)
+    assert [change.name for change in found.lists] == ["model.onnx.pack", "tokenizer.json.pack"]
+    assert [(change.document, change.where) for change in found.changes] == [("models.json", "models.json")]
+    held = world.keys.load()
+    other = pack_given(str(write_pack(tmp_path / "other", version="2.0")))
+    files = {name: content for name, content in given.items() if not is_readable(name)}
+    for wrong in ({}, files | {"model.onnx.pack": b"another"}):
+        release = Release(world.store, "acme", held, NOW, TIMESTAMP_LIFETIME)
+        with pytest.raises(InvalidRequest, match="--models-pack FOLDER"):
+            accept(release, [proposal], held, lists=wrong)
+    release = Release(world.store, "acme", held, NOW, TIMESTAMP_LIFETIME)
+    accept(release, [proposal], held, lists=files)
+    assert bundles.current_documents(world.store, "acme")["model.onnx.pack"] == given["model.onnx.pack"]
+    (change,) = [one for one in review(world.propose(other)).changes if one.document == "models.json"]
+    assert change.what.startswith("model pack tiny (")
+    with pytest.raises(DocumentRejected, match="another pack"):
+        world.propose({"models.json": other["models.json"]})
+    targets = world.propose({"models.json": b'{"schema_version":"1"}'})
+    assert [one.after for one in review(targets).lists] == [None, None]

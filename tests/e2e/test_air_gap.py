@@ -12,6 +12,7 @@ import pytest
 
 from control_plane.defaults import default_routing
 from outpost.demo.processes import command
+from tests.fakes.model_pack import write_pack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -133,3 +134,19 @@ def test_lists_and_their_key_travel_in_the_file(run, enrolled, tmp_path):
     run("control-plane", "secret", "add-list-key", "key.json")
     run("control-plane", "bundle", "export", "acme.outpost-bundle")
     assert imported(run)["snapshot_version"] == 3
+
+
+def test_a_model_pack_comes_along_in_the_file(run, enrolled, tmp_path):
+    write_pack(tmp_path / "tiny")
+    run("control-plane", "policy", "publish", "--models-pack", "tiny")
+    run("control-plane", "bundle", "export", "acme.outpost-bundle")
+    imported(run)
+    status = json.loads(run("outpost", "status", "--json", ok=False).stdout)
+    assert (status["models"]["bundle_pack"]["version"], status["models"]["bundle_pack"]["whole"]) == ("1.0", True)
+    (folder,) = (tmp_path / "site" / "models" / "packs").iterdir()
+    run("outpost", "models", "verify", folder)
+    (folder / "model.onnx").unlink()
+    checks = json.loads(run("outpost", "doctor", "--json", ok=False).stdout)
+    assert [one["status"] for one in checks if one["name"] == "models"] == ["fail"]
+    imported(run)  # the same file makes it whole again
+    run("outpost", "models", "verify", folder)

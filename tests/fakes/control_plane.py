@@ -13,9 +13,10 @@ received is kept for asserting.
 import base64
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import httpx
 from cryptography import x509
@@ -52,7 +53,7 @@ from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
 from outpost.protocol.ids import OrgId, OutpostId
 from outpost.protocol.messages import (
     Anchors,
@@ -68,6 +69,7 @@ from outpost.protocol.messages import (
     SealedSecrets,
     WatchReply,
 )
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.sealing import PEPPER_PREFIX, seal_secrets, secrets_info
 from pki.authority import Authority, create_intermediate, create_root
 from pki.keys import certificate_sha256, generate_private_key
@@ -263,13 +265,14 @@ class FakeControlPlane:
         policy: PolicyDocument | bytes | None = None,
         keys: KeysDocument | bytes | None = None,
         routing: RoutingDocument | bytes | None = None,
+        others: Mapping[str, bytes] = MappingProxyType({}),
     ) -> int:
         """Publish a bundle and return its snapshot version; what is not given stays, at first the safe defaults."""
         changes = {
             name: document if isinstance(document, bytes) else document.model_dump_json(exclude_none=True).encode()
             for name, document in (("policy.json", policy), ("keys.json", keys), ("routing.json", routing))
             if document is not None
-        }
+        } | dict(others)
         first = {"policy.json": default_policy(), "keys.json": keys_document([]), "routing.json": default_routing()}
         if self.store.latest_version(self.org_id, "targets") == 0:
             changes = first | changes

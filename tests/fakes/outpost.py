@@ -5,8 +5,10 @@ The bundle is given as documents; everything behind ``Admission`` is the product
 
 import hashlib
 import hmac
+import random
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from outpost.app import make_forwarder
@@ -26,13 +27,15 @@ from outpost.config import Config
 from outpost.dlp.engine import Engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
-from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.body import BodyLimits
-from outpost.proxy.chat import ProxyParts
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.parts import ProxyParts
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -109,13 +112,16 @@ async def running_outpost(
     policy: PolicyDocument,
     routing: RoutingDocument,
     keys: list[tuple[str, VirtualKeyDigest]] | None = None,
-    provider_key: str | None = UPSTREAM_KEY,
+    provider_key: str | Callable[[str], str | None] | None = UPSTREAM_KEY,
     settings: dict[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     engine: Engine | None = None,
     models: Models | None = None,
     offered: Collection[str] | None = (),
     host: str = "127.0.0.1",
+    realtime: RealtimeLimits | None = None,
+    clock_s: Callable[[], float] = time.monotonic,
+    draw: Callable[[], float] = random.random,
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -129,17 +135,20 @@ async def running_outpost(
         enforcement = compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
         admission.enforcement = enforcement if engine is None else replace(enforcement, engine=engine)
         metrics = ProxyMetrics()
-        connector = aiohttp.TCPConnector(limit=0)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        held = provider_key if callable(provider_key) else lambda _key_id: provider_key
+        forwarder = make_forwarder(config, held)
         parts = ProxyParts(
             admission=admission,
             audit=audit,
-            forwarder=make_forwarder(config, session, lambda _provider: provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=clock,
             models=models,
+            realtime=realtime or RealtimeLimits(),
+            clock_s=clock_s,
+            draw=draw,
         )
         server = make_connections(config, parts, Probes(admission, clock))
         port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
@@ -149,5 +158,5 @@ async def running_outpost(
             yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, port)
         finally:
             await port.close()
-            await session.close()
+            await forwarder.aclose()
             audit.close()

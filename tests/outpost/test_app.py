@@ -561,7 +561,7 @@ async def test_a_host_that_does_not_exist_is_one_clear_error(opened):
 
 async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
     outpost = opened()
-    prepare = app._audited_prepare(outpost)
+    prepare = app._audited_prepare(outpost, None)
     plane.publish()
     put_in_force = await prepare(stored_bundle(plane))
     assert outpost.in_force.applied is None

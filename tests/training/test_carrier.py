@@ -1,12 +1,14 @@
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from training import carrier
-from training.carrier import GENRES, Carriers, lines
+from training.carrier import GENRES, Carriers, lines, phrases
 from training.split import held_out
+from training.template import parse
 
 FOLDER = Path(carrier.__file__).parent / "carriers"
 NAMES = ("Ana Silva", "Bo", "Çelik, Deniz")
@@ -29,7 +31,7 @@ def drawn(*, development, seed=3, count=40):
 
 
 def test_every_file_of_carriers_is_drawn_from():
-    assert {path.stem for path in FOLDER.glob("*.txt")} == set(GENRES)
+    assert {path.stem.partition("-")[0] for path in FOLDER.glob("*.txt")} == {*GENRES, "phrases"}
 
 
 def test_spans_are_exactly_the_values():
@@ -57,3 +59,42 @@ def test_no_template_leads_a_text_on_both_sides():
 def test_no_template_stands_twice(genre):
     found = lines(genre)
     assert len(found) == len(set(found))
+
+
+def test_every_phrase_has_wordings_and_no_name_of_a_genre():
+    found = phrases()
+    assert not set(found) & set(GENRES)
+    assert all(parse(wording) for wordings in found.values() for wording in wordings)
+
+
+def test_attacks_and_their_look_alikes_are_many_and_differ():
+    attacks = [line for genre in GENRES if genre.startswith("attack_") for line in lines(genre)]
+    assert len(attacks) >= 700
+    assert len(lines("hard_benign")) >= 300
+    assert not set(attacks) & set(lines("hard_benign"))
+
+
+def grams(text):
+    plain = re.sub(r"\s+", " ", text.lower())
+    return {plain[at : at + 5] for at in range(len(plain) - 4)}
+
+
+def test_no_template_is_nearly_another():
+    """Jaccard of 5-grams at 0.8 and above; shorter ones than 30 characters are all slot."""
+    every = [line for genre in GENRES for line in lines(genre) if len(line) >= 30]
+    seen, holders = [], {}
+    for line in every:
+        mine = grams(line)
+        shared = Counter(other for gram in mine for other in holders.get(gram, ()))
+        near = [
+            every[other] for other, count in shared.items() if count >= 0.8 * (len(mine) + len(seen[other]) - count)
+        ]
+        assert not near, (line, near)
+        for gram in mine:
+            holders.setdefault(gram, []).append(len(seen))
+        seen.append(mine)
+
+
+def test_there_are_many_templates_of_entities():
+    made = [line for genre in GENRES if not genre.startswith("attack") for line in lines(genre) if "{" in line]
+    assert len(made) >= 1_500

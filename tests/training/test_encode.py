@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from training.encode import CLS, IGNORED, MAX_TOKENS, SEP, checks, encode, tags, window
+from training.encode import CLS, IGNORED, MASK, MAX_TOKENS, SEP, WORDS, blanked, checks, encode, tags, window
 from training.row import ATTACKS, TAGS, Row
 from training.template import Span
 
@@ -78,3 +78,25 @@ def test_what_nobody_said_is_ignored():
 def test_a_harmless_row_is_no_attack_of_any_kind():
     item = encode(Row(TEXT, "g", "x", attacks=()), list(range(len(OFFSETS))), OFFSETS, random.Random(1))
     assert set(item.attacks) == {0.0}
+
+
+def test_some_words_of_most_windows_are_taken_away_and_nothing_else_changes():
+    row = Row("word " * 100, "", "", attacks=())
+    changed = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        before = encode(row, [2_000] * 100, [(5 * i, 5 * i + 4) for i in range(100)], rng)
+        after = encode(row, [2_000] * 100, [(5 * i, 5 * i + 4) for i in range(100)], rng)
+        blanked(after, rng)
+        assert (after.ids[0], after.ids[-1], len(after.ids)) == (CLS, SEP, len(before.ids))
+        assert all(i in (2_000, MASK) or i in WORDS for i in after.ids[1:-1])
+        assert (after.tags, after.shapes, after.attacks) == (before.tags, before.shapes, before.attacks)
+        changed += after.ids != before.ids
+    assert 90 <= changed <= 150  # of 200; 0.6 of them are chosen
+
+
+def test_a_text_whose_embedding_is_kept_keeps_its_words():
+    item = encode(Row("word", "", "", embed=True), [2_000], [(0, 4)], random.Random(1))
+    for seed in range(50):
+        blanked(item, random.Random(seed))
+    assert item.ids == [CLS, 2_000, SEP]

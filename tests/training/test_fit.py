@@ -7,13 +7,18 @@ import pytest
 from training.fit import (
     CEILING,
     FLOOR,
+    Tally,
+    best_limit,
     best_temperature,
     binary_loss,
     calibration_error,
     class_loss,
     reliability,
     reliability_svg,
+    run_highest,
+    tail_quantile,
     threshold,
+    window_rate,
 )
 
 
@@ -54,3 +59,52 @@ def test_reliability_is_per_bin_and_its_error_weighted():
 def test_the_plot_is_xml_with_a_line_per_head():
     root = ET.fromstring(reliability_svg({"a": [(0.1, 0.2, 3)], "b": [(0.9, 0.8, 3)]}))
     assert len([e for e in root[0] if e.tag.endswith("polyline")]) == 2
+
+
+def test_spans_are_counted_by_overlap_and_where_the_model_is_free_not_at_all():
+    tally = Tally()
+    marked = [(0, 3, "PERSON"), (10, 14, "PERSON"), (20, 24, "?"), (30, 33, "ORG")]
+    tally.add(marked, [(0, 7, "PERSON"), (21, 22, "PERSON"), (30, 33, "PERSON"), (10, 14, "ORG")], "PERSON", 9)
+    assert (tally.marked, tally.found, tally.reported, tally.right) == (2, 1, 2, 1)
+    assert tally.f(2) == pytest.approx(0.5)
+    assert (tally.astray, tally.tokens) == (0, 0)
+    tally.add(marked, [(0, 3, "DOB"), (21, 22, "DOB")], "DOB", 9)
+    assert (tally.astray, tally.tokens) == (1, 9)
+    assert Tally().f(2) == 0.0
+
+
+def test_the_threshold_with_the_best_f2_is_taken_unless_too_much_is_wrong():
+    by_limit = {
+        0.2: Tally(10, 10, 30, 10, astray=20, tokens=1_000),
+        0.3: Tally(10, 9, 12, 9, astray=3, tokens=1_000),
+        0.5: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
+        0.7: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
+    }
+    assert best_limit(by_limit, 0.003) == 0.3
+    assert best_limit(by_limit, 1.0) == 0.3
+    assert best_limit(by_limit, 0.001) == 0.7
+    assert best_limit(by_limit, -1) == 0.7
+
+
+def test_a_window_must_be_rarer_than_a_text_of_many():
+    assert window_rate(0.02, 1) == pytest.approx(0.02)
+    assert 1 - (1 - window_rate(0.02, 80)) ** 80 == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("rate", [0.01, 1e-3, 1e-4])
+def test_the_tail_of_a_known_distribution_is_found_from_fewer_values_than_one_in_its_rate(rate):
+    seen = np.random.default_rng(5).exponential(1, 8_000)
+    assert tail_quantile(list(seen), rate) == pytest.approx(-math.log(rate), rel=0.25)
+
+
+def test_a_quantile_within_the_body_is_the_one_observed():
+    assert tail_quantile([float(n) for n in range(1_000)], 0.1) == 899.0
+
+
+def test_equal_values_have_no_tail():
+    assert tail_quantile([1.0] * 5_000, 1e-4) == 1.0
+
+
+def test_runs_have_their_highest_and_a_short_last_one_is_left_out():
+    assert run_highest([1, 5, 2, 3, 9], 2) == [5, 3]
+    assert run_highest([1], 2) == []

@@ -38,6 +38,7 @@ VOCABULARY: Final = frozenset(
     completed in_progress previous_response_id prompt embedding data encoding_format dimensions token created model
     """.split()  # noqa: SIM905 - quoted words read worse
 )
+_JOINED: Final = frozenset({"text", "transcript"})  # members whose texts, one after the other, are one to a model
 _COUNTED: Final = re.compile(r"[a-z_]{1,64}")  # names of counts as schemas have them
 ENUMERATED: Final = frozenset({"role", "type"})
 
@@ -81,7 +82,7 @@ def segments(
             rest.append(leaf)
     made = [join(name, leaves) for name, leaves in units.items()]
     for name, leaves in units.items():
-        parts = [leaf for leaf in leaves if leaf.path[-1] == "text" and not leaf.is_name]
+        parts = [leaf for leaf in leaves if leaf.path[-1] in _JOINED and not leaf.is_name]
         if len(parts) > 1:
             made.append(join(f"{name}.content", parts, "", seams_only=True))
     if rest:

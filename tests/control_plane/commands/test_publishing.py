@@ -2,7 +2,10 @@ import json
 
 from control_plane.defaults import default_policy, default_routing
 from outpost.dlp.dictionary import build_words
+from outpost.protocol.bundle_file import read_bundle_file
 from outpost.protocol.list_file import encode_list_key
+from outpost.protocol.models import file_of_pack
+from tests.fakes.model_pack import write_card, write_pack
 from tests.outpost.dlp.org_lists import KEY
 
 
@@ -72,3 +75,34 @@ def test_lists_are_published_and_a_missing_key_is_told(run, ready, tmp_path):
     assert run("secret", "add-list-key", "key.json")[0] == 0
     code, out, err = run(*publish, "--json")
     assert (code, err, json.loads(out)["documents"]) == (0, "", ["customers.list", "detectors.json"])
+
+
+def test_a_model_pack_is_published_whole_named_and_taken_away(run, ready, tmp_path):
+    write_pack(tmp_path / "tiny")
+    code, out, _ = run("policy", "publish", "--models-pack", "tiny", "--json")
+    assert (code, json.loads(out)["documents"]) == (0, ["models.json"])
+    assert _targets(run, tmp_path, "with") == {"card.json.pack", "model.onnx.pack", "tokenizer.json.pack"}
+    assert run("key", "create", "--name", "anna")[0] == 0  # signs without touching the pack
+    code, out, _ = run("policy", "publish", "--models-pack", "none")
+    assert (code, "Published models.json" in out) == (0, True)
+    assert _targets(run, tmp_path, "without") == set()
+
+
+def test_what_is_no_whole_pack_is_not_published(run, ready, tmp_path):
+    folder = write_pack(tmp_path / "tiny")
+    (folder / "model.onnx").write_bytes(b"another")
+    code, _, err = run("policy", "publish", "--models-pack", "tiny")
+    assert (code, "not what the card says" in err) == (1, True)
+    (folder / f"{'x' * 40}.txt").write_text("x")
+    write_card(folder)
+    code, _, err = run("policy", "publish", "--models-pack", "tiny")
+    assert (code, "cannot carry a file of this name" in err) == (1, True)
+    assert run("policy", "publish", "--models-pack", "nowhere")[0] == 1
+
+
+def _targets(run, tmp_path, name):
+    """Files of a pack in what a site without a network would be given."""
+    assert run("bundle", "export", f"{name}.outpost-bundle")[0] == 0
+    files = read_bundle_file((tmp_path / f"{name}.outpost-bundle").read_bytes())
+    names = (file.partition(".")[2] for file in files if file.startswith("targets/"))
+    return {target for target in names if file_of_pack(target) is not None}

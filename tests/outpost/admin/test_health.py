@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from outpost.admin.health import OutpostHealth, Standing
-from outpost.protocol.documents import PolicyDocument, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.sync.clock import ClockWatch
 from tests.fakes.clock import NOON, FakeClock
@@ -82,12 +83,12 @@ def _no_pepper(parts):
 
 def test_models_that_do_not_answer_are_red_and_a_pack_that_does_not_load_is_a_warning(parts):
     models = SimpleNamespace(problem="the models are starting", warning=None, report=lambda: {"pack": "tiny"})
-    health = OutpostHealth(parts.standing, parts.admission, parts.audit, parts.clock, dict, models)
+    health = OutpostHealth(parts.standing, parts.admission, parts.audit, parts.clock, dict, models=models)
     assert health.ready_problems() == ["inspection_unavailable: the models are starting"]
     assert health.state() == "red"
     models.problem, models.warning = None, "the pack on disk is not the one in use"
     assert (health.ready_problems(), health.warnings()) == ([], ["the pack on disk is not the one in use"])
-    assert health.report()["models"] == {"pack": "tiny"}
+    assert health.report()["models"] == {"pack": "tiny", "bundle_pack": None}
     assert parts.health.report()["models"] is None
 
 

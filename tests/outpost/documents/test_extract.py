@@ -39,9 +39,10 @@ def test_the_text_of_every_kind_is_read(name):
     ("data", "kinds"),
     [
         (PNG, [IMAGE]),
-        (b"RIFF....WEBPVP8 ", [IMAGE]),
-        (b"RIFF....WAVEfmt ", [AUDIO]),
-        (b"ID3\x04", [AUDIO]),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", [IMAGE]),
+        (b"RIFF\x24\0\0\0WAVEfmt ", [AUDIO]),
+        (b"ID3\x04\0\0", [AUDIO]),
+        (b"BM" + bytes(60), [IMAGE]),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(9), [FILE]),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), [ENCRYPTED]),
         (b"\x7fELF" + bytes(60), [FILE]),
@@ -51,6 +52,19 @@ def test_the_text_of_every_kind_is_read(name):
 )
 def test_what_is_no_text_is_reported(data, kinds):
     assert extract(data).unread == kinds
+
+
+@pytest.mark.parametrize("mark", ["BMW customers: ", "GIF89a, ", "ID3 ", "RIFF....WAVE", "OggS: ", "fLaC "])
+def test_text_that_begins_like_a_picture_or_a_sound_is_read(mark):
+    extracted = extract(f"{mark}{CARD}\n".encode())
+    assert any(CARD in text for text in extracted.texts)
+    assert extracted.unread == []
+
+
+def test_what_may_be_either_text_or_a_picture_is_read_and_reported():
+    extracted = extract(f"BMW, Grüße: {CARD}".encode("latin-1"))
+    assert any(CARD in text for text in extracted.texts)
+    assert extracted.unread == [IMAGE]
 
 
 def nested(depth):

@@ -56,6 +56,10 @@ def decoded(text, rows, *, names=BIO, thresholds=None):
         (", Ana ,", ["B-PERSON", "I-PERSON", "I-PERSON"], [("PERSON", "Ana")]),
         (", ;", ["B-PERSON", "I-PERSON"], []),
         ("Ana", [("B-PERSON", 0.49)], []),
+        ('"Ana"', ["B-PERSON", "I-PERSON", "I-PERSON"], [("PERSON", "Ana")]),
+        ("Ana)", ["B-PERSON", "I-PERSON"], [("PERSON", "Ana")]),
+        ("Acme (UK) x", ["B-ORG", "I-ORG", "I-ORG", "O", "O"], [("ORG", "Acme (UK)")]),
+        ("(Acme) x", ["O", "B-ORG", "O", "O"], [("ORG", "Acme")]),
     ],
 )
 def test_words_become_spans(text, rows, spans):
@@ -80,6 +84,29 @@ def test_scripts_without_blanks_are_cut_at_any_character():
 
 def test_a_low_threshold_finds_what_is_likelier_nothing():
     assert decoded("Ana", [("B-PERSON", 0.3)], thresholds={"PERSON": 0.25, "ORG": 0.5}) == [("PERSON", "Ana")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "spans"),
+    [
+        ("Ana de Silva", ["B-PERSON", ("I-PERSON", 0.6), "I-PERSON"], [("PERSON", "Ana de Silva")]),
+        ("Ana Silva x", ["B-PERSON", ("I-PERSON", 0.6), "O"], [("PERSON", "Ana Silva")]),
+        ("van Silva", [("B-PERSON", 0.6), "I-PERSON"], [("PERSON", "van Silva")]),
+        ("so Silva", [("I-PERSON", 0.6), "B-PERSON"], [("PERSON", "Silva")]),  # the sure word begins anew
+        ("Ana Silva", ["B-PERSON", ("B-PERSON", 0.6)], [("PERSON", "Ana")]),  # the weak one would begin anew
+        ("Ana Acme", ["B-PERSON", ("I-ORG", 0.6)], [("PERSON", "Ana")]),
+        ("Ana so", ["B-PERSON", ("I-PERSON", 0.45)], [("PERSON", "Ana")]),  # likelier nothing
+        ("Silva", [("I-PERSON", 0.6)], []),
+    ],
+)
+def test_a_weak_word_goes_on_with_the_span_beside_it(text, rows, spans):
+    assert decoded(text, rows, thresholds={"PERSON": 0.8, "ORG": 0.8}) == spans
+
+
+def test_weak_words_do_not_change_the_probability_of_a_span():
+    table = np.array([[0.1, 0.9, 0, 0, 0], [0.4, 0, 0.6, 0, 0]], np.float32)
+    (span,) = find_spans("Ana Silva", [(0, 3), (4, 9)], table, labels_of(BIO), {"PERSON": 0.8}.get)
+    assert (span.end, span.probability) == (9, pytest.approx(0.9))
 
 
 def test_a_name_that_is_no_finding_takes_words_from_others():

@@ -1,13 +1,14 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.errors import PackInvalid
-from outpost.models.pack import find_packs, open_pack, verify_files
+from outpost.models.pack import find_packs, open_pack, pack_folder, verify_files
 from tests.fakes.model_pack import write_card
 
 
@@ -21,6 +22,13 @@ def test_a_whole_pack_verifies_and_is_named_by_its_card(tiny, copy):
     verify_files(pack)
     assert open_pack(copy).digest == pack.digest
     assert pack.label == f"tiny 1.0 ({pack.digest[:12]})"
+
+
+def test_default_is_the_pack_that_ships_and_a_path_is_a_path(tmp_path):
+    pack = open_pack(Path("default"))
+    verify_files(pack)
+    assert (pack.card.name, find_packs(Path("default"))) == ("default", [pack.folder])
+    assert pack_folder(tmp_path / "default") == tmp_path / "default"
 
 
 def test_another_card_is_another_pack(copy):

@@ -8,8 +8,9 @@ import signal
 
 import pytest
 
-from outpost.errors import ModelUnavailable
-from outpost.models.options import WorkerSettings
+from outpost.errors import ModelUnavailable, PackInvalid
+from outpost.models.options import Choice, WorkerSettings
+from outpost.models.pack import open_pack
 from outpost.models.process import ModelProcess, Pace, _environment
 from tests.fakes.model_pack import BOOM, SLOW, heads, write_card, write_pack
 
@@ -20,7 +21,7 @@ SETTINGS = WorkerSettings(sockets=(), pack="", runners=2)
 
 @contextlib.asynccontextmanager
 async def running(folder, pace=QUICK, settings=SETTINGS):
-    process = ModelProcess(folder, settings, pace)
+    process = ModelProcess(folder if folder is None else Choice(folder), settings, pace)
     stop = asyncio.Event()
     task = asyncio.ensure_future(process.run(stop))
     try:
@@ -200,3 +201,119 @@ def test_no_secret_of_the_environment_is_handed_on(monkeypatch):
     environment = _environment()
     assert environment["CUDA_VISIBLE_DEVICES"] == "0"
     assert "secret" not in environment.values()
+
+
+SHORT = Pace(timeout_s=20.0, look_every_s=0.1, backoff_s=0.05, most_backoff_s=0.2, retire_s=0.3)
+
+
+def digest_of(folder):
+    return open_pack(folder).digest
+
+
+def chosen(folder):
+    return Choice(folder, digest_of(folder))
+
+
+async def test_a_bundles_pack_takes_over_in_one_step_and_the_one_before_can_be_asked_for_a_while(tiny, tmp_path):
+    two = write_pack(tmp_path / "two", version="2.0")
+    async with running(tiny, SHORT) as process:
+        await is_well(process)
+        async with load(process) as failures:
+            await process.prepare(chosen(two))
+            assert process.backing.pack.card.version == "1.0"
+            process.use(chosen(two))
+            assert process.backing.pack.card.version == "2.0"
+            assert (await process.inspect("Ana", pack=digest_of(tiny))).findings
+            await until(lambda: process.loaded(digest_of(tiny)) is None)
+        assert failures == []
+        with pytest.raises(ModelUnavailable, match="not loaded"):
+            await process.inspect("Ana", pack=digest_of(tiny))
+        assert process.starts == 1
+
+
+async def test_the_first_pack_starts_a_process_and_the_last_ends_it(tiny):
+    async with running(None, SHORT) as process:
+        await asyncio.sleep(0.05)
+        assert (process.pid, process.starts) == (None, 0)
+        await process.prepare(chosen(tiny))
+        process.use(chosen(tiny))
+        await is_well(process)
+        process.use(None)
+        assert (await process.inspect("Ana", pack=digest_of(tiny))).findings
+        await until(lambda: process.pid is None)
+        await process.prepare(chosen(tiny))
+        process.use(chosen(tiny))
+        await is_well(process)
+        assert process.starts == 2
+
+
+async def test_a_pack_that_comes_back_before_it_was_freed_stays(tiny, tmp_path):
+    two = write_pack(tmp_path / "two", version="2.0")
+    async with running(tiny, SHORT) as process:
+        await is_well(process)
+        for folder in (two, tiny, two):
+            await process.prepare(chosen(folder))
+            process.use(chosen(folder))
+        await asyncio.sleep(2 * SHORT.retire_s)
+        assert process.backing.pack.card.version == "2.0"
+        await is_well(process)
+        assert process.loaded(digest_of(tiny)) is None
+        process.use(None)
+        process.use(chosen(two))  # the end that was planned is off
+        await asyncio.sleep(2 * SHORT.retire_s)
+        await is_well(process)
+        assert process.starts == 1
+
+
+async def test_a_pack_that_does_not_run_is_told_before_it_is_used(tiny, tmp_path):
+    wrong = write_pack(tmp_path / "wrong", opset=13)
+    write_card(wrong, opset=17)
+    async with running(None, SHORT) as process:
+        with pytest.raises(ModelUnavailable, match="is of opset"):
+            await process.prepare(chosen(wrong))
+        await process.prepare(chosen(tiny))
+        process.use(chosen(tiny))
+        await is_well(process)
+        with pytest.raises(ModelUnavailable, match="is of opset"):
+            await process.prepare(chosen(wrong))
+        with pytest.raises(PackInvalid, match="another one"):
+            await process.prepare(Choice(wrong, "0" * 64))
+        await is_well(process)
+
+
+async def test_what_was_made_ready_and_never_used_is_freed(tiny, tmp_path):
+    two, three = (write_pack(tmp_path / name, version=name) for name in ("2", "3"))
+    async with running(tiny, SHORT) as process:
+        await is_well(process)
+        for folder in (two, three):
+            await process.prepare(chosen(folder))
+        process.use(chosen(three))
+        assert process.loaded(digest_of(two)) is None
+        assert process.loaded(digest_of(tiny)) is not None
+
+
+async def test_a_pack_that_was_not_made_ready_refuses_until_it_is(tiny, tmp_path):
+    two = write_pack(tmp_path / "two", version="2.0")
+    async with running(tiny, SHORT) as process:
+        await is_well(process)
+        process.use(chosen(two))
+        assert "starting" in await refused(process)
+        await is_well(process)
+        assert process.backing.pack.card.version == "2.0"
+
+
+async def test_a_bundles_pack_that_is_altered_on_disk_never_answers(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "pack")
+    choice = chosen(folder)
+    async with running(None, SHORT) as process:
+        await process.prepare(choice)
+        process.use(choice)
+        await is_well(process)
+        write_card(folder, version="9.9")
+        await until(lambda: process.warning is not None)
+        await is_well(process)  # what was loaded is what was signed
+        os.kill(process.pid, signal.SIGKILL)
+        await until(lambda: "another one" in (process.problem or ""))
+        await refused(process)
+        shutil.copy(tiny / "card.json", folder / "card.json")
+        await is_well(process)

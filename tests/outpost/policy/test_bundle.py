@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +11,14 @@ from outpost.errors import BundleRejected
 from outpost.policy.bundle import DOCUMENT_TARGETS, Bundle, Freshness, find_documents, load_bundle, read_documents
 from outpost.policy.trusted_metadata import MetadataInvalid, MetadataUnsigned, TrustedMetadata
 from outpost.policy.workflow import Limits
-from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS
+from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS, encode_document
+from outpost.protocol.models import ModelsDocument, PackReference
 from tests.fakes.clock import NOON
+from tests.fakes.model_pack import card_fields
 from tests.fakes.tuf_repository import EXPIRES, ROLES, Repository, new_signer, signed
 from tests.outpost.protocol.samples import DOCUMENTS
 
+CONTENT_SHA256 = sha256(b"content").hexdigest()
 SAMPLES = {f"{name}.json": sample.model_dump_json(exclude_none=True).encode() for name, sample in DOCUMENTS.items()}
 GOOD = {name: SAMPLES[name] for name in REQUIRED_DOCUMENTS}
 REPOSITORY = Repository()
@@ -40,8 +44,20 @@ def changed(name: str, **fields) -> dict[str, bytes]:
 
 
 def test_a_good_bundle_is_read_whole():
-    bundle = load(**publication(SAMPLES))
-    assert {name: getattr(bundle, name) for name in DOCUMENTS} == DOCUMENTS
+    files = {f"{name}.pack": b"content" for name in ("model.onnx", "tokenizer.json")}
+    card = json.dumps(
+        card_fields() | {"files": dict.fromkeys(("model.onnx", "tokenizer.json"), CONTENT_SHA256)}
+    ).encode()
+    models = ModelsDocument(schema_version="1", pack=PackReference(name="tiny", card_sha256=sha256(card).hexdigest()))
+    documents = SAMPLES | {"models.json": encode_document(models), "card.json.pack": card}
+    bundle = load(**(publication(documents | files) | {"documents": documents}))
+    assert {name: getattr(bundle, name) for name in DOCUMENTS} == DOCUMENTS | {"models": models}
+    assert (bundle.pack.digest, set(bundle.pack.files)) == (
+        models.pack.card_sha256,
+        {"card.json", "model.onnx", "tokenizer.json"},
+    )
+    with pytest.raises(BundleRejected, match=r"lacks model\.onnx of its model pack"):
+        load(**publication(documents))
     assert (bundle.root_version, bundle.snapshot_version, bundle.timestamp_version) == (1, 6, 7)
     assert bundle.signed_at == NOON
     assert bundle.expires_at == EXPIRES
@@ -136,9 +152,18 @@ def _policy_with(rule: dict) -> dict[str, bytes]:
 
 UNREADABLE = {
     "unknown field": changed("policy.json", mode="strict"),
-    "unknown action": _policy_with({"id": "q", "sequence": 9, "when": {}, "action": "ROUTE_TO"}),
+    "unknown action": _policy_with({"id": "q", "sequence": 9, "when": {}, "action": "CANCEL"}),
     "unknown condition": _policy_with(
         {"id": "q", "sequence": 9, "when": {"countries": ["AT"]}, "action": "BLOCK"},
+    ),
+    "a route to nowhere": _policy_with(
+        {
+            "id": "q",
+            "sequence": 9,
+            "when": {"directions": ["input"]},
+            "action": "ROUTE_TO",
+            "route_to": {"provider": "nobody"},
+        }
     ),
     "rule id twice": _policy_with(RULES[0] | {"sequence": 9}),
     "pack twice": changed("policy.json", packs=POLICY["packs"] * 2),

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import generate_latest
 
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.dlp.engine import default_engine
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.fakes.upstream import UPSTREAM_KEY
 
 CHAT = "/v1/chat/completions"
@@ -127,3 +129,28 @@ def error_of(response, status, code):
         assert text not in response.text
         assert text not in str(response.headers)
     return error
+
+
+class Broken:
+    """An engine that fails on texts with ``word`` in them."""
+
+    def __init__(self, fault, word):
+        self.fault, self.word = fault, word
+        self.detectors = default_engine().detectors
+
+    def __getattr__(self, name):
+        return getattr(default_engine(), name)
+
+    def scan(self, text):
+        self._check(text)
+        return default_engine().scan(text)
+
+    def read(self, text, begin=0):
+        self._check(text)
+        return default_engine().read(text, begin)
+
+    def _check(self, text):
+        if self.word in text:
+            if self.fault is None:
+                raise ValueError(f"cannot digest {text}")
+            raise self.fault

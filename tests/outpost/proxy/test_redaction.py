@@ -194,3 +194,20 @@ def test_every_mode_leaves_a_body_in_which_the_value_is_not(mode):
         assert value.casefold() not in said
     assert verdict.decision.action is Action.REDACT
     assert not {finding.kind for finding in ENGINE.scan(said)} & {"pci.pan"}
+
+
+def test_no_name_is_given_that_was_said_later_on():
+    redactor = Redactor(KEY, b"")
+    assert redactor.replacement(found(), EMAIL, Redaction.RESTORE) == "<EMAIL_1>"
+    redactor.avoid(b"<EMAIL_2> and <EMAIL_3>, <EMAIL_2>")
+    assert redactor.replacement(found(), "other@example.org", Redaction.RESTORE) == "<EMAIL_4>"
+    assert redactor.replacement(found(), EMAIL, Redaction.RESTORE) == "<EMAIL_1>"
+
+
+def test_who_says_more_names_than_can_be_remembered_gets_labels(monkeypatch):
+    monkeypatch.setattr(redaction, "MAX_TAKEN_BYTES", 20)
+    redactor = Redactor(KEY, b"")
+    redactor.avoid(b"<EMAIL_2> and <EMAIL_3>")
+    redactor.avoid(b"<EMAIL_4>")
+    assert redactor.replacement(found(), EMAIL, Redaction.RESTORE) == "[REDACTED:pii.email]"
+    Redactor(KEY).avoid(b"<EMAIL_2>")

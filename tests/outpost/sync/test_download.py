@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from control_plane.api.shelf import file_of
 from control_plane.conditional import Part, accepts_zstd, range_of
-from outpost.errors import BundleRejected, ControlPlaneUnavailable, ControlPlaneUntrusted, OutpostError, Rejected
+from outpost.errors import (
+    BundleRejected,
+    CacheUnavailable,
+    ControlPlaneUnavailable,
+    ControlPlaneUntrusted,
+    OutpostError,
+    Rejected,
+)
 from outpost.protocol.compression import compress
-from outpost.sync.download import MAX_ATTEMPTS, download
+from outpost.sync.download import MAX_ATTEMPTS, download, download_file
 from outpost.sync.exchange import answering
 from outpost.sync.partials import Partials
 
@@ -58,7 +65,7 @@ class Server:
             status, body = self.lie(len(self.requests), status, headers, body)
         return httpx.Response(status, headers=headers, stream=Body(body, self.cuts.pop(0) if self.cuts else None))
 
-    async def download(self, partials=None, max_bytes=SIZE, digest=DIGEST):
+    async def download(self, partials=None, max_bytes=SIZE, digest=DIGEST, path=None):
         async with httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="https://x") as http:
 
             @asynccontextmanager
@@ -66,7 +73,10 @@ class Server:
                 async with answering(http, http.build_request("GET", "/", headers=headers), total_s=5) as response:
                     yield response
 
-            return await download(ask, partials or Partials(), digest, max_bytes)
+            if path is None:
+                return await download(ask, partials or Partials(), digest, max_bytes)
+            await download_file(ask, partials or Partials(), digest, max_bytes, path)
+            return path.read_bytes()
 
 
 @pytest.mark.parametrize("zstd", [True, False])
@@ -261,3 +271,38 @@ async def test_whatever_is_answered_gives_the_true_file_or_a_typed_error(cuts, z
         assert await Server(cuts=cuts, zstd=zstd, lie=lie).download() == CONTENT
     except OutpostError:
         return
+
+
+# Into a file
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+async def test_a_file_is_asked_for_plain_and_put_together_from_its_parts(tmp_path, in_files):
+    server = Server(cuts=[5_000, 8_000])
+    partials = Partials(tmp_path / "models" / "partial", file_from_bytes=1) if in_files else Partials()
+    assert await server.download(partials, path=tmp_path / "file") == CONTENT
+    assert [request.headers.get("Range") for request in server.requests] == [None, "bytes=5000-", "bytes=13000-"]
+    assert {request.headers["Accept-Encoding"] for request in server.requests} == {"identity"}
+    assert partials.find(DIGEST) is None
+
+
+async def test_what_was_begun_compressed_ends_compressed_and_in_the_file(tmp_path):
+    server, partials = Server(cuts=[1_000, 0]), Partials()
+    with pytest.raises(ControlPlaneUnavailable):
+        await server.download(partials)
+    assert await server.download(partials, path=tmp_path / "file") == CONTENT
+    assert server.requests[-1].headers["Accept-Encoding"] == "zstd"
+
+
+async def test_another_file_is_refused_and_forgotten(tmp_path):
+    partials = Partials()
+    with pytest.raises(BundleRejected):
+        await Server(CONTENT[::-1]).download(partials, path=tmp_path / "file")
+    assert partials.find(DIGEST) is None
+
+
+async def test_a_disk_that_is_gone_keeps_what_has_come(tmp_path):
+    partials = Partials(tmp_path / "models" / "partial", file_from_bytes=1)
+    with pytest.raises(CacheUnavailable):
+        await Server().download(partials, path=tmp_path / "nowhere" / "file")
+    assert partials.find(DIGEST).content() == CONTENT

@@ -97,3 +97,15 @@ def test_a_name_is_a_digest(partials):
     with pytest.raises(ValueError, match="SHA-256"):
         partials.begin("../../etc/passwd", 100, TAG, "identity")
     assert partials.find("../" + OTHER) is None
+
+
+def test_only_downloads_that_somebody_wants_are_kept(tmp_path):
+    directory = tmp_path / "models" / "partial"
+    partials = Partials(directory, file_from_bytes=10)
+    names = {"a" * 64: 100, "b" * 64: 100, "c" * 64: 1, "d" * 64: 1}
+    for name, size in names.items():
+        partials.begin(name, size, '"tag"', "identity").append(b"x")
+    partials.keep_only({"a" * 64, "c" * 64})
+    assert [name[0] for name in names if partials.find(name) is not None] == ["a", "c"]
+    assert [path.stem for path in directory.iterdir()] == ["a" * 64]
+    Partials(tmp_path / "nowhere").keep_only(())

@@ -30,6 +30,35 @@ def request_leaves(data: str, path: str) -> list[str]:
     return sorted({row["leaf"] for row in rows if row["path"] == path and row["type"] in {"string", "any"}})
 
 
+def schema_values(data: str, name: str, secret: str) -> Iterator[tuple[str, Any]]:
+    """As ``answers``, of a schema of a published OpenAPI description."""
+    schemas = json.loads((require(data) / "openapi.json").read_text())["components"]["schemas"]
+    yield from _schema({"$ref": f"#/components/schemas/{name}"}, secret, schemas, ())
+
+
+def _schema(schema: Any, secret: str, schemas: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        if name not in above:
+            yield from _schema(schemas[name], secret, schemas, (*above, name))
+        return
+    for one in [part for word in ("anyOf", "oneOf", "allOf") for part in schema.get(word, ())]:
+        yield from _schema(one, secret, schemas, above)
+    if schema.get("type") == "string" or schema == {}:
+        yield "", secret
+    if "items" in schema:
+        yield from ((f"[]{path}", [value]) for path, value in _schema(schema["items"], secret, schemas, above))
+    members = schema.get("properties", {})
+    fixed = {one: member["enum"][0] for one, member in members.items() if member.get("enum") and one == "type"}
+    for one, member in members.items():
+        yield from ((f".{one}{path}", {**fixed, one: value}) for path, value in _schema(member, secret, schemas, above))
+    more = schema.get("additionalProperties")
+    if schema.get("type") == "object" and (isinstance(more, dict) or (more is not False and not members)):
+        yield ".*", {secret: "x"}
+        inside = more if isinstance(more, dict) else {}
+        yield from ((f".*{path}", {"any_name": value}) for path, value in _schema(inside, secret, schemas, above))
+
+
 def planted(leaf: str, secret: str) -> Any:
     """A value with ``secret`` at ``leaf``."""
     value: Any = secret

@@ -1,26 +1,20 @@
 import asyncio
-import contextlib
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from outpost.demo.faults import MARKER
 from outpost.demo.provider import StandinOptions
-from outpost.dlp.engine import default_engine
 from outpost.errors import AuditUnavailable, CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
-from outpost.proxy import chat as chat_module
-from outpost.proxy.enforcement import compile_bundle
-from tests.fakes.outpost import PEPPER
 from tests.fakes.upstream import UPSTREAM_KEY, running_upstream
 from tests.outpost.proxy.setup import (
     CARD,
     CHAT,
     EMAIL,
+    Broken,
     answer,
     assert_kept_nowhere,
     chat,
@@ -29,7 +23,6 @@ from tests.outpost.proxy.setup import (
     exchange_raw,
     metrics_of,
     policy,
-    port_of,
     provider_saying,
 )
 
@@ -142,31 +135,6 @@ async def test_without_a_durable_record_nothing_is_released(  # noqa: PLR0917 - 
             assert counted(running, ErrorCode.AUDIT_UNAVAILABLE) == 1
 
 
-class Broken:
-    """An engine that fails on texts with ``word`` in them."""
-
-    def __init__(self, fault, word):
-        self.fault, self.word = fault, word
-        self.detectors = default_engine().detectors
-
-    def __getattr__(self, name):
-        return getattr(default_engine(), name)
-
-    def scan(self, text):
-        self._check(text)
-        return default_engine().scan(text)
-
-    def read(self, text, begin=0):
-        self._check(text)
-        return default_engine().read(text, begin)
-
-    def _check(self, text):
-        if self.word in text:
-            if self.fault is None:
-                raise ValueError(f"cannot digest {text}")
-            raise self.fault
-
-
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
@@ -189,29 +157,6 @@ async def test_what_cannot_be_inspected_does_not_pass(  # noqa: PLR0917 - likewi
         assert_kept_nowhere(running, "".join(capsys.readouterr()))
 
 
-@pytest.mark.parametrize("fault", [CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, "too much"), None])
-@pytest.mark.parametrize("before", ["", "one two three, "])
-async def test_an_answer_that_cannot_be_inspected_stays(start, client_of, capsys, fault, before):
-    # Escaped in the prompt, so that only the answer holds the word that the engine fails on.
-    arguments = json.dumps({"a": f"{before}tripwire {CARD}"}).replace("tripwire", "tr\\u0069pwire")
-    prompt = chat(f"use the tool ARGS:{arguments}", tools=[{"type": "function", "function": {"name": "f"}}])
-    async with start(OPEN, engine=Broken(fault, "tripwire")) as running, client_of(running) as client:
-        plain = await client.post(CHAT, json=prompt)
-        streamed = b""
-        with contextlib.suppress(httpx.RemoteProtocolError):
-            async with client.stream("POST", CHAT, json=prompt | {"stream": True}) as response:
-                async for part in response.aiter_raw():
-                    streamed += part
-
-        assert plain.status_code in {500, 503}
-        assert "1111" not in plain.text
-        assert b"1111" not in streamed
-        assert b"[DONE]" not in streamed
-        end = running.events()[-1]
-        assert (end.kind, end.code) == ("completion", fault.code if fault else ErrorCode.INTERNAL_ERROR)
-        assert_kept_nowhere(running, "".join(capsys.readouterr()), texts=(CARD,))
-
-
 async def test_more_findings_than_are_counted_do_not_pass(start, client_of, upstream):
     async with start(OPEN) as running, client_of(running) as client:
         refused = await client.post(CHAT, json=chat(f"{EMAIL} " * 11_000))
@@ -221,35 +166,6 @@ async def test_more_findings_than_are_counted_do_not_pass(start, client_of, upst
 
         error_of(refused, 503, ErrorCode.INSPECTION_UNAVAILABLE)
         assert not upstream.requests
-
-
-async def test_a_policy_that_refuses_all_answers_releases_none(start, client_of):
-    rule = {"id": "mute", "sequence": 1, "when": {"directions": ["output"]}, "action": "BLOCK"}
-    packs = [{"id": "p", "sequence": 1, "combining": "deny_overrides", "default": "ALLOW", "rules": [rule]}]
-    mute = type(OPEN).model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
-    async with start(mute) as running, client_of(running) as client:
-        for stream in (False, True):
-            error_of(await client.post(CHAT, json=chat(stream=stream)), 403, ErrorCode.POLICY_BLOCKED)
-            assert running.events()[-1].rule_id == "p/mute"
-
-
-async def test_log_probabilities_do_not_spell_out_what_was_redacted(start, client_of):
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": f"mail {EMAIL}"},
-        "logprobs": {"content": [{"token": "erika", "logprob": -0.1, "bytes": [101]}]},
-        "finish_reason": "stop",
-    }
-    body = json.dumps({"id": "x", "choices": [choice]}).encode()
-    async with (
-        provider_saying(answer(body)) as (url, _, _),
-        start(policy("REDACT"), url) as running,
-        client_of(running) as client,
-    ):
-        (received,) = (await client.post(CHAT, json=chat())).json()["choices"]
-
-    assert received["logprobs"] is None
-    assert received["message"]["content"] == "mail [REDACTED:pii.email]"
 
 
 FAILURES = {
@@ -403,19 +319,6 @@ async def test_on_every_surface_the_call_ends_with_the_client(start, path):
         assert [event.outcome for event in running.events()] == [None, "client_gone"]
 
 
-async def test_a_client_that_does_not_read_is_cut_off(start, monkeypatch):
-    monkeypatch.setattr(chat_module, "CLIENT_STALL_S", 0.3)
-    async with start(OPEN) as running:
-        body = json.dumps(chat("SAY:" + "word " * 150_000, stream=True)).encode()
-        head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nx-api-key: {running.api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
-        _, writer = await asyncio.open_connection("127.0.0.1", port_of(running), limit=1024)
-        writer.write(head.encode() + body)
-        async with asyncio.timeout(20):
-            while "client_gone" not in [event.outcome for event in running.events()]:  # noqa: ASYNC110 - on a disk
-                await asyncio.sleep(0.1)
-        writer.transport.abort()
-
-
 async def test_one_exchange_has_one_end(start, client_of):
     async with start(policy("BLOCK", kinds=("pci.pan",))) as running, client_of(running) as client:
         for body in (chat("SAY:hi"), chat("SAY:hi", stream=True), chat(CARD), chat(model="standin-500")):
@@ -434,69 +337,6 @@ async def test_requests_and_findings_are_counted(start, client_of):
         assert counted(running, "", "REDACT") == 2
         labels = {"kind": "pii.email", "direction": "input"}
         assert running.metrics.registry.get_sample_value("outpost_findings_total", labels) == 2
-
-
-async def test_an_unforeseen_fault_in_the_middle_of_a_stream_ends_the_connection(start):
-    class Late(Broken):
-        def _check(self, text):
-            if "three" in text:
-                raise ZeroDivisionError(text)
-
-    raw = b"".join(
-        b'data: {"choices":[{"index":0,"delta":{"content":"%s "}}]}\n\n' % word for word in (b"so,", b"then,", b"three")
-    )
-    provider = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + raw
-    async with provider_saying(provider) as (url, _, _), start(OPEN, url, engine=Late(None, "")) as running:
-        body = json.dumps(chat(stream=True)).encode()
-        head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nx-api-key: {running.api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
-        received, closed = await exchange_raw(running, head.encode() + body)
-        event = running.events()[-1]
-
-    assert closed
-    assert received.count(b"HTTP/1.1") == 1
-    assert b"three" not in received
-    assert event.code == ErrorCode.INTERNAL_ERROR
-
-
-async def test_a_stream_that_has_begun_ends_under_the_policy_it_began_with(start, client_of):
-    """A bundle that is put in force in the middle of an answer is for the next request."""
-    first, rest = (
-        b'data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n' % text
-        for text in (b"the number: ", EMAIL.encode() + b" and more ")
-    )
-    async with (
-        slow_provider(first) as (url, go_on),
-        start(policy("REDACT"), url) as running,
-        client_of(running) as client,
-    ):
-        async with client.stream("POST", CHAT, json=chat(stream=True)) as response:
-            parts = response.aiter_bytes()
-            received = await anext(parts)
-            before = running.admission.enforcement
-            stricter = replace(before.bundle, policy=policy("BLOCK"))
-            running.admission.enforcement = compile_bundle(stricter, {"p1": PEPPER}, before)
-            go_on(rest + b"data: [DONE]\n\n")
-            received += b"".join([part async for part in parts])
-        assert b"[REDACTED:pii.email] and more" in received
-        refused = await client.post(CHAT, json=chat(EMAIL))
-        error_of(refused, 403, ErrorCode.POLICY_BLOCKED)
-
-
-@contextlib.asynccontextmanager
-async def slow_provider(first):
-    """A provider that streams ``first`` and waits for the rest until it is given."""
-    rest: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    async def answer(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + first)
-        writer.write(await asyncio.shield(rest))
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/v1", rest.set_result
 
 
 def test_findings_are_never_texts():

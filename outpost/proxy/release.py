@@ -1,0 +1,269 @@
+"""The way of an answer to the client: inspected, decided, recorded, then released, whole or as it streams.
+
+No byte goes out before the decision about its request is durable, and the last byte not before the answer's own
+record is. What a finding touches is cut or redacted before its first character is released.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from outpost.errors import CouldNotInspect, OutpostError, Rejected
+from outpost.policy.evaluate import Facts, evaluate
+from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.findings import Finding
+from outpost.proxy import sse
+from outpost.proxy.dispatch import EVENT_STREAM, Answered
+from outpost.proxy.enforcement import Enforcement
+from outpost.proxy.errors import STATUS, Blocked, blocked_code
+from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
+from outpost.proxy.headers import answer_headers
+from outpost.proxy.inspection import Look, inspected, look_for, off_loop
+from outpost.proxy.parts import ProxyParts, retrieve
+from outpost.proxy.redaction import Redactor, Restorer
+from outpost.proxy.stream import StreamInspector
+from outpost.proxy.surfaces.surface import Answer, Stream, Surface
+from outpost.proxy.whole import Collected, Texts
+
+CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request while it is served."""
+
+    request: web.BaseRequest
+    exchange: Exchange
+    surface: Surface
+    enforcement: Enforcement
+    output: Facts
+    """What the policy is told of the answer."""
+    redactor: Redactor
+    """Of the answer."""
+    restorer: Restorer
+
+
+class Release:
+    """Releases answers of every surface."""
+
+    def __init__(self, parts: ProxyParts) -> None:
+        self._parts = parts
+
+    async def whole(self, call: Call, answer: Answered, durable: "asyncio.Future[int]") -> web.StreamResponse:
+        """Release an answer that does not stream, once it and ``durable``, the decision, are on disk.
+
+        Raises:
+            OutpostError: Nothing was released.
+        """
+        exchange, surface = call.exchange, call.surface
+        raw = answer.body
+        parse = partial(_parse_answer, surface)
+        parsed = await off_loop(len(raw), partial(parse, raw))
+        exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
+        verdict = await inspected(self._parts.models, call.enforcement, call.output, parsed, parse, call.redactor)
+        self._parts.metrics.count_findings(verdict.located, Direction.OUTPUT)
+        exchange.output_decision = verdict.decision
+        exchange.output_findings = [item.finding for item in verdict.located]
+        body = verdict.body
+        if body is None:
+            raise Blocked(verdict.decision, "answer")
+        if body is not raw and parsed.scrub:
+            body = _scrubbed(parsed.scrub, body)
+        if call.restorer:
+            body = await off_loop(len(body), partial(call.restorer.document, body))
+        exchange.output_bytes = len(body)
+        completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
+        completion.add_done_callback(retrieve)
+        await durable  # often the same commit makes both durable
+        await completion
+        headers = answer_headers(call.surface.dialect, exchange, answer.headers)
+        response = web.Response(body=body, content_type="application/json", headers=headers)
+        exchange.answering = True
+        async with _patience(call.request):
+            await response.prepare(call.request)
+            await response.write_eof()
+        return response
+
+    async def stream(self, call: Call, shape: Stream, answer: Answered) -> web.StreamResponse:
+        """Release a streamed answer as far as it is decided; the decision about its request is on disk already.
+
+        Raises:
+            OutpostError: Nothing was released.
+        """
+        exchange = call.exchange
+
+        def decide(findings: Sequence[Finding]) -> Decision:
+            return evaluate(call.enforcement.policy, call.output, findings)
+
+        events = _events(call, answer)
+        texts = None
+        look = look_for(self._parts.models, call.enforcement, call.output)
+        if look is not None:
+            events, texts = await _looked_at(look, call, shape, events)
+            shape = call.surface.stream() if call.surface.stream else shape
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
+        response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
+        response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
+        outcome, code = "ok", None
+        tail: list[bytes] = []
+        try:
+            if not inspector.blocked:
+                tail = await self._pump(call, response, inspector, events)
+        except asyncio.CancelledError:
+            self._note_output(exchange, inspector)
+            raise
+        except ConnectionResetError:
+            outcome = CLIENT_GONE
+        except (Rejected, CouldNotInspect) as err:
+            if not response.prepared:
+                raise
+            outcome, code = outcome_of(err.code), err.code
+            tail = [call.surface.dialect.error_event(err.code, err.message, STATUS[err.code])]
+        if inspector.blocked:
+            if not response.prepared:
+                self._note_output(exchange, inspector)
+                raise Blocked(inspector.blocked, "answer")
+            outcome, code = "blocked", blocked_code(inspector.blocked)
+            tail += inspector.closing_events()
+        await self._close_stream(call, response, inspector, (outcome, code, tail))
+        return response
+
+    async def _pump(
+        self,
+        call: Call,
+        response: web.StreamResponse,
+        inspector: StreamInspector,
+        events: AsyncIterator[sse.Event],
+    ) -> list[bytes]:
+        """Move events from the provider to the client; returns those that end the stream, not yet sent."""
+        held: list[bytes] = []
+        async for event in events:
+            out = held + inspector.feed(event)
+            if inspector.ended or inspector.blocked:
+                return out
+            if inspector.decides_at_end:
+                held = out  # a refusal can still take the place of all of it
+            else:
+                await self._send(call, response, out)
+        return held + inspector.finish()
+
+    async def _close_stream(
+        self,
+        call: Call,
+        response: web.StreamResponse,
+        inspector: StreamInspector,
+        end: tuple[str, ErrorCode | None, list[bytes]],
+    ) -> None:
+        """Make the completion durable, then let the last bytes go."""
+        exchange = call.exchange
+        outcome, code, tail = end
+        self._note_output(exchange, inspector)
+        exchange.code = outcome if outcome == CLIENT_GONE else code or ""
+        event = exchange.completion_event(self._parts.clock(), outcome, 200, code)
+        try:
+            await self._parts.audit.submit(event)
+        except OutpostError as err:
+            if not response.prepared:
+                raise
+            failure = ErrorCode.AUDIT_UNAVAILABLE
+            exchange.code = failure
+            tail = [call.surface.dialect.error_event(failure, str(err), STATUS[failure])]
+        if outcome != CLIENT_GONE:
+            with contextlib.suppress(ConnectionResetError):
+                await self._send(call, response, tail)
+                async with _patience(call.request):
+                    await response.write_eof()
+
+    def _note_output(self, exchange: Exchange, inspector: StreamInspector) -> None:
+        """What the output pass of a stream has seen so far."""
+        exchange.prompt_tokens, exchange.completion_tokens = inspector.prompt_tokens, inspector.completion_tokens
+        exchange.output_findings = inspector.findings
+        exchange.output_decision = inspector.blocked or _strictest(inspector.decisions)
+        for finding in inspector.findings:
+            self._parts.metrics.findings.labels(finding.kind, Direction.OUTPUT).inc()
+
+    async def _send(self, call: Call, response: web.StreamResponse, out: Sequence[bytes]) -> None:
+        if not out:
+            return
+        data = b"".join(out)
+        call.exchange.output_bytes += len(data)
+        call.exchange.answering = True
+        async with _patience(call.request):
+            if not response.prepared:
+                await response.prepare(call.request)
+            await response.write(data)  # waits while the client is slow, so nothing piles up here
+
+
+async def _events(call: Call, answer: Answered) -> AsyncIterator[sse.Event]:
+    reader = sse.EventReader(named=call.surface.named_events)
+    if answer.stream is None:
+        return
+    async for part in answer.stream:
+        for event in reader.feed(part):
+            yield event
+    if reader.rest():
+        message = "the provider's stream ended inside an event"
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+
+
+async def _looked_at(
+    look: Look, call: Call, shape: Stream, events: AsyncIterator[sse.Event]
+) -> tuple[AsyncIterator[sse.Event], Texts]:
+    """The whole stream, and what was found in its texts by patterns and models."""
+    collected, texts = Collected(), Texts(call.enforcement.engine.scan)
+    listening = StreamInspector(call.enforcement.engine, lambda _: Decision(Action.ALLOW, "", ""), shape, texts=texts)
+    async for event in events:
+        collected.add(event)
+        listening.feed(event)
+        if listening.ended:
+            break
+    listening.finish()
+    texts.answered(await look.answer([*texts.questions.values()]))
+    return _replayed(collected.events), texts
+
+
+async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
+    for event in events:
+        yield event
+
+
+def _parse_answer(surface: Surface, raw: bytes) -> Answer:
+    try:
+        return surface.parse_answer(raw)
+    except Rejected as err:
+        message = f"the provider's answer is not {surface.noun}"
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
+
+
+def _strictest(decisions: Sequence[Decision]) -> Decision:
+    redacting = (decision for decision in decisions if decision.action is Action.REDACT)
+    return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
+
+
+def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:
+    try:
+        return scrub(body)
+    except Rejected as err:
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, "the provider's answer has an impossible number") from err
+
+
+@contextlib.asynccontextmanager
+async def _patience(request: web.BaseRequest) -> AsyncIterator[None]:
+    """Bound how long writing to a client may take; one that reads nothing is cut off.
+
+    Raises:
+        ConnectionResetError: The client took too long.
+    """
+    try:
+        async with asyncio.timeout(CLIENT_STALL_S):
+            yield
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client stopped reading") from None
