@@ -1,6 +1,7 @@
 """What is wrong or suspicious in where requests go: ``routing.json``, and the rules that route. Pure."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from outpost.policy.problems import Found, Severity
 from outpost.policy.routing import RoutingTable, Target, routing_table
@@ -10,7 +11,9 @@ from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET, DocumentEr
 from outpost.protocol.json_tokens import Path
 from outpost.protocol.routing import RoutingDocument
 
-DIALECTS = ("openai", "anthropic")
+DIALECTS: Final = ("openai", "anthropic")
+# Between these requests are translated; on every other surface only the provider's own API counts.
+CROSSING: Final = frozenset({"openai.chat_completions", "anthropic.messages"})
 
 
 def lint_routing(policy: PolicyDocument | None, routing: RoutingDocument) -> Iterator[Found]:
@@ -60,7 +63,9 @@ def _routing_rule(rule: Rule, table: RoutingTable, path: Path) -> Iterator[Found
     reached = [target for targets in found.values() for target in targets]
     for dialect, targets in found.items():
         if not targets and reached and _may_come_from(rule, dialect):
-            message = f"callers of {dialect}'s API are refused: nobody there speaks it (when.surfaces says who calls)"
+            message = (
+                f"only {' and '.join(sorted(CROSSING))} are translated; other callers of {dialect}'s API are refused"
+            )
             yield Found(POLICY_TARGET, where, Severity.WARNING, "other-api", message)
     if rule.when.findings is not None and any(not target.provider.local for target in reached):
         message = f"what was found goes to {_named(reached)}, which is not said to be local"
@@ -68,7 +73,8 @@ def _routing_rule(rule: Rule, table: RoutingTable, path: Path) -> Iterator[Found
 
 
 def _may_come_from(rule: Rule, dialect: str) -> bool:
-    return rule.when.surfaces is None or any(surface.startswith(f"{dialect}.") for surface in rule.when.surfaces)
+    named = rule.when.surfaces
+    return named is None or any(surface.startswith(f"{dialect}.") and surface not in CROSSING for surface in named)
 
 
 def _named(targets: list[Target]) -> str:

@@ -19,6 +19,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.crossing import translated
 from outpost.proxy.dispatch import EVENT_STREAM, Answered
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
@@ -62,7 +63,9 @@ class Release:
             OutpostError: Nothing was released.
         """
         exchange, surface = call.exchange, call.surface
-        raw = answer.body
+        raw, translation = answer.body, answer.outgoing.translation
+        if translation is not None:
+            raw = await off_loop(len(raw), partial(translation.answer, raw))
         parse = partial(_parse_answer, surface)
         parsed = await off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
@@ -101,7 +104,7 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = _events(call, answer)
+        events = _events(answer)
         texts = None
         look = look_for(self._parts.models, call.enforcement, call.output)
         if look is not None:
@@ -200,8 +203,14 @@ class Release:
             await response.write(data)  # waits while the client is slow, so nothing piles up here
 
 
-async def _events(call: Call, answer: Answered) -> AsyncIterator[sse.Event]:
-    reader = sse.EventReader(named=call.surface.named_events)
+def _events(answer: Answered) -> AsyncIterator[sse.Event]:
+    """The events of a streamed answer, in the client's API."""
+    translation, received = answer.outgoing.translation, _received(answer)
+    return received if translation is None else translated(received, translation.stream())
+
+
+async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
+    reader = sse.EventReader(named=answer.outgoing.surface.named_events)
     if answer.stream is None:
         return
     async for part in answer.stream:
