@@ -1,19 +1,14 @@
 """What is wrong or suspicious in where requests go: ``routing.json``, and the rules that route. Pure."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from outpost.policy.problems import Found, Severity
-from outpost.policy.routing import RoutingTable, Target, routing_table
+from outpost.policy.routing import APIS, CROSSING, RoutingTable, Target, routing_table
 from outpost.protocol.decisions import Action, Destination
 from outpost.protocol.document_set import require_routes
 from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET, DocumentError, PolicyDocument, Rule
 from outpost.protocol.json_tokens import Path
 from outpost.protocol.routing import RoutingDocument
-
-DIALECTS: Final = ("openai", "anthropic")
-# Between these requests are translated; on every other surface only the provider's own API counts.
-CROSSING: Final = frozenset({"openai.chat_completions", "anthropic.messages"})
 
 
 def lint_routing(policy: PolicyDocument | None, routing: RoutingDocument) -> Iterator[Found]:
@@ -59,7 +54,7 @@ def _targets(routing: RoutingDocument) -> Iterator[Found]:
 def _routing_rule(rule: Rule, table: RoutingTable, path: Path) -> Iterator[Found]:
     where = (*path, "route_to")
     destination = Destination(**dict(rule.route_to or {}))
-    found = {dialect: table.targets("", (dialect,), destination) for dialect in DIALECTS}
+    found = {dialect: table.targets("", (dialect,), destination) for dialect in APIS}
     reached = [target for targets in found.values() for target in targets]
     for dialect, targets in found.items():
         if not targets and reached and _may_come_from(rule, dialect):

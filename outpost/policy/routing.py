@@ -15,6 +15,15 @@ from outpost.protocol.routing import Provider, Retry, Route, RoutingDocument
 
 DEFAULT_RETRY: Final = Retry()
 ANY: Final = "*"
+APIS: Final = ("openai", "anthropic")
+# Surfaces whose requests can be said in every API; those of the others stay in their own.
+CROSSING: Final = frozenset({"openai.chat_completions", "anthropic.messages"})
+
+
+def apis_for(surface: str) -> tuple[str, ...]:
+    """APIs in which requests of a surface (by its name) can be made, its own first."""
+    own = surface.partition(".")[0]
+    return (own, *(api for api in APIS if api != own)) if surface in CROSSING else (own,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from outpost.errors import Rejected
+from outpost.policy.routing import apis_for
 from outpost.proxy import sse
 from outpost.proxy.crossing import dialects, spoken, translated
 from outpost.proxy.surfaces.registry import SURFACES
@@ -17,6 +18,11 @@ def test_only_conversations_cross():
     for surface in SURFACES.values():
         if surface not in {CHAT, MESSAGES}:
             assert dialects(surface) == (surface.dialect.name,)
+
+
+def test_lint_and_simulation_know_the_same():
+    for surface in SURFACES.values():
+        assert apis_for(surface.name) == dialects(surface)
 
 
 def test_at_a_provider_the_surface_is_that_of_its_api():
