@@ -13,6 +13,7 @@ from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
 NAME, VERSION = "default", "1.0"
 OVERLAP_TOKENS = 32
+SIMILARITY = 0.6  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {
     "PERSON": "pii.person",
     "TITLE": "pii.title",
@@ -93,7 +94,7 @@ def heads(calibration: Mapping[str, Any]) -> list[dict[str, Any]]:
             "name": "language", "output": "language", "kind": "sequence_classification", "labels": list(LANGUAGES),
             "aggregate": "mean", "temperature": temperature["language"], "kinds": dict.fromkeys(LANGUAGES),
         },
-        {"name": "sentence", "output": "sentence", "kind": "embedding", "width": 384},
+        {"name": "sentence", "output": "sentence", "kind": "embedding", "width": 384, "similarity": SIMILARITY},
     ]  # fmt: skip
 
 
