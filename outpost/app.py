@@ -32,7 +32,9 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
+from outpost.documents.reader import DocumentReader
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
@@ -57,6 +59,7 @@ from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.uploads import Uploads
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -265,15 +268,20 @@ async def _listening(
         cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie for one caller must not go out with another's
         auto_decompress=False,
     ) as session:
+        forwarder = make_forwarder(config, session, outpost.in_force.provider_key)
+        documents = DocumentReader()
+        uploads = Uploads(UploadStore(outpost.database), forwarder, documents, outpost_version(), models)
         parts = ProxyParts(
             admission=outpost.admission,
             audit=outpost.audit,
-            forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
             models=models,
+            documents=documents,
+            uploads=uploads,
         )
         proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)

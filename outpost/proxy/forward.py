@@ -109,6 +109,10 @@ class Forwarder:
         """GET ``path``; as ``post``."""
         return self._exchange("GET", provider, path, None, self.credentials(provider))
 
+    def delete(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """DELETE ``path``; as ``post``."""
+        return self._exchange("DELETE", provider, path, None, self.credentials(provider))
+
     async def read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole body of an answer.
 

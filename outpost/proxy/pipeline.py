@@ -8,7 +8,7 @@ released before it is durable; the audit of the answer is durable before the ans
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Direction
 from outpost.proxy.attachments import Read, read_attachments, with_attachments
 from outpost.proxy.body import BodyLimits, read_body
+from outpost.proxy.decide import Verdict
 from outpost.proxy.errors import Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.headers import inspected_headers
@@ -27,7 +28,8 @@ from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
 from outpost.proxy.release import EVENT_STREAM, Call, Release
 from outpost.proxy.segments import touches
-from outpost.proxy.surfaces.surface import Request, Surface
+from outpost.proxy.surfaces.surface import Attachment, Request, Surface
+from outpost.proxy.uploads import Asking, Known, with_uploads
 
 
 class SurfaceServer:
@@ -62,10 +64,9 @@ class SurfaceServer:
         exchange.provider_id = provider.id
         headers = inspected_headers(surface, request.headers, enforcement.engine)
         facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
-        if parsed.attachments:
-            read = await read_attachments(parsed, self._parts.documents)
-            parsed = with_attachments(parsed, read)
-            parse = partial(_parse_with, parse, read)
+        sent = parsed.attachments
+        asking = Asking(caller, enforcement, facts, at)
+        parsed, parse = await self._with_files(parsed, parse, asking)
         key = redaction_key(enforcement.peppers, self._fallback_key)
         redactor = Redactor(key, raw)
         verdict = await inspected(self._parts.models, enforcement, facts, parsed, parse, redactor)
@@ -81,7 +82,8 @@ class SurfaceServer:
             await durable
             raise Blocked(verdict.decision, "request")
         output = Facts(surface.name, parsed.model, caller.group, Direction.OUTPUT)
-        call = Call(request, exchange, surface, enforcement, output, Redactor(key), Restorer(redactor.names))
+        keep = self._keeping(surface, sent, verdict, asking)
+        call = Call(request, exchange, surface, enforcement, output, Redactor(key), Restorer(redactor.names), keep)
         headers |= self._parts.forwarder.credentials(provider, surface.dialect.credentials)
         try:
             async with self._parts.forwarder.post(provider, surface.forward_path, verdict.body, headers) as answer:
@@ -95,6 +97,26 @@ class SurfaceServer:
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
+
+    async def _with_files(
+        self, parsed: Request, parse: Callable[[bytes], Request], asking: Asking
+    ) -> tuple[Request, Callable[[bytes], Request]]:
+        """A request with what its files say, and what is known of those that it names; and how it is parsed again."""
+        if parsed.attachments:
+            read = await read_attachments(parsed, self._parts.documents)
+            parsed, parse = with_attachments(parsed, read), partial(_parse_with, parse, read)
+        if parsed.references and self._parts.uploads is not None:
+            known = await self._parts.uploads.known(parsed, asking)
+            parsed, parse = with_uploads(parsed, known), partial(_parse_naming, parse, known)
+        return parsed, parse
+
+    def _keeping(
+        self, surface: Surface, sent: Sequence[Attachment], verdict: Verdict, asking: Asking
+    ) -> Callable[[bytes, str], Awaitable[None]] | None:
+        """What remembers the upload that this request is, once it has been answered."""
+        if surface.parse_form is None or self._parts.uploads is None:
+            return None
+        return partial(self._parts.uploads.remember, sent[0].data, verdict.located, asking)
 
     def _limits(self, surface: Surface) -> BodyLimits:
         return (surface.parse_form and self._parts.document_limits) or self._parts.limits
@@ -112,6 +134,10 @@ class SurfaceServer:
         event = exchange.completion_event(self._parts.clock(), CLIENT_GONE, 499)
         with contextlib.suppress(OutpostError):  # nobody is left to be told, and the log says itself that it fails
             self._parts.audit.submit(event).add_done_callback(retrieve)
+
+
+def _parse_naming(parse: Callable[[bytes], Request], known: Known, body: bytes) -> Request:
+    return with_uploads(parse(body), known)
 
 
 def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:

@@ -25,13 +25,14 @@ from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
 from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
+from outpost.proxy.files import FileServer
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
 from outpost.proxy.parts import ProxyParts
 from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.realtime import RealtimeServer
 from outpost.proxy.strangers import StrangerEvents
-from outpost.proxy.surfaces import openai_realtime
+from outpost.proxy.surfaces import openai_file_objects, openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of
 from outpost.proxy.surfaces.surface import Dialect
@@ -73,6 +74,7 @@ class ProxyServer:
         self._in_flight = 0
         self._surfaces = SurfaceServer(parts)
         self._realtime = RealtimeServer(parts)
+        self._files = None if parts.uploads is None else FileServer(parts, parts.uploads)
         self._strangers = StrangerEvents()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -125,6 +127,8 @@ class ProxyServer:
 
     async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.path
+        if _is_of_files(path) and (path != openai_file_objects.PATH or request.method != "POST"):
+            return await self._serve_files(request, exchange)
         surface = SURFACES.get(path)
         if surface is not None:
             _require_method(request, "POST")
@@ -136,6 +140,17 @@ class ProxyServer:
             _require_method(request, "GET")
             return await self._serve_models(request, exchange, path.removeprefix(MODELS).removeprefix("/"))
         raise Rejected(ErrorCode.NOT_FOUND, "this path is not served here and nothing is tunnelled")
+
+    async def _serve_files(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        if request.path == openai_file_objects.PATH:
+            _require_method(request, "GET", "POST")
+        elif request.path.endswith("/content"):
+            _require_method(request, "GET")
+        else:
+            _require_method(request, "GET", "DELETE")
+        if self._files is None:
+            raise Rejected(ErrorCode.NOT_FOUND, "no uploads are remembered here")
+        return await self._files.serve(request, exchange, _presented_key(request))
 
     async def _serve_models(self, request: web.BaseRequest, exchange: Exchange, model: str) -> web.StreamResponse:
         at = self._parts.clock()
@@ -262,9 +277,15 @@ def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s
 def _surface(path: str) -> str:
     if path in SURFACES:
         return SURFACES[path].name
+    if _is_of_files(path):
+        return openai_file_objects.NAME
     if path == openai_realtime.PATH:
         return openai_realtime.NAME
     return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
+
+
+def _is_of_files(path: str) -> bool:
+    return path == openai_file_objects.PATH or path.startswith(openai_file_objects.PATH + "/")
 
 
 def _presented_key(request: web.BaseRequest) -> str | None:
@@ -277,9 +298,9 @@ def _presented_key(request: web.BaseRequest) -> str | None:
     return next(iter(presented), None)
 
 
-def _require_method(request: web.BaseRequest, method: str) -> None:
-    if request.method != method:
-        raise WrongMethod(method)
+def _require_method(request: web.BaseRequest, *methods: str) -> None:
+    if request.method not in methods:
+        raise WrongMethod(", ".join(methods))
 
 
 def _status(refusal: Rejected) -> HTTPStatus:

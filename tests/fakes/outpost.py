@@ -23,8 +23,11 @@ from outpost.audit.checkpoint import NoteSigner, NoteVerifier
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.audit.read import read_events
+from outpost.cache.db import open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
 from outpost.dlp.engine import Engine
+from outpost.documents.reader import DocumentReader
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
@@ -35,6 +38,7 @@ from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts
 from outpost.proxy.server import ProxyServer, make_server
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
+from outpost.proxy.uploads import Uploads
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -98,6 +102,7 @@ class RunningOutpost:
     audit_path: Path
     metrics: ProxyMetrics
     verifier: NoteVerifier
+    uploads: Uploads
 
     def events(self) -> list[AuditEvent]:
         """Every audit event so far."""
@@ -132,10 +137,16 @@ async def running_outpost(
         metrics = ProxyMetrics()
         connector = aiohttp.TCPConnector(limit=0)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        forwarder = make_forwarder(config, session, lambda _provider: provider_key)
+        database = open_database(Path(directory) / "outpost.db")
+        documents = DocumentReader()
+        uploads = Uploads(UploadStore(database), forwarder, documents, "test", models)
         parts = ProxyParts(
             admission=admission,
             audit=audit,
-            forwarder=make_forwarder(config, session, lambda _provider: provider_key),
+            forwarder=forwarder,
+            documents=documents,
+            uploads=uploads,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
@@ -150,8 +161,9 @@ async def running_outpost(
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier)
+            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, uploads)
         finally:
             await runner.cleanup()
             await session.close()
             audit.close()
+            database.close()
