@@ -25,8 +25,9 @@ from outpost.models.tiers import TieredScanner
 from outpost.policy.compile import Compiled, Lists, compile_documents
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.evaluate import Facts
-from outpost.policy.lint import Linted, Problem, Severity, lint_documents
+from outpost.policy.lint import Linted, lint_documents
 from outpost.policy.model_rules import require_offered
+from outpost.policy.problems import Problem, Severity
 from outpost.policy.simulate import Scan, Simulation, simulate
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import DetectorsDocument
@@ -47,6 +48,7 @@ _BY_MEMBER: Final = {
     "packs": "policy.json",
     "keys": "keys.json",
     "providers": "routing.json",
+    "routes": "routing.json",
     "settings": "detectors.json",
     "allow": "detectors.json",
     "custom": "detectors.json",
@@ -64,6 +66,7 @@ _COLOURS: Final = {
     Effect.TEXT: "dim",
     Action.BLOCK: "bold red",
     Action.REDACT: "yellow",
+    Action.ROUTE_TO: "cyan",
     Action.ALLOW: "green",
 }
 

@@ -187,6 +187,10 @@ class Mixture:
         row = replace(row, attacks=())
         return disturbed(row, rng) if rng.random() < 0.4 else row
 
+    def planted_alone(self) -> Row:
+        """An attack on an agent without the document around it."""
+        return self._attacking("attack_indirect")
+
     def long_documents(self) -> Iterator[Row]:
         """Honest documents of up to ``_DOCUMENT_CHARS``: each found one once, in random order, and ours between."""
         rng = self._rng

@@ -18,7 +18,7 @@ from outpost.errors import Rejected
 from outpost.policy.evaluate import Facts
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Direction
-from outpost.protocol.documents import Provider
+from outpost.protocol.routing import Provider
 from outpost.proxy.decide import Inspectable
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import Blocked
@@ -66,7 +66,7 @@ class FileServer:
         caller = enforcement.keys.authenticate(presented_key, at=at, address=exchange.address)
         exchange.caller = caller
         facts = Facts(openai_file_objects.NAME, "", caller.group, Direction.OUTPUT)
-        asking = Asking(caller, enforcement, facts, at)
+        asking = Asking(caller, enforcement, facts, at, frozenset())
         rest = request.path.removeprefix(openai_file_objects.PATH).removeprefix("/")
         if not rest:
             return await self._release(asking, exchange, await self._list(asking, exchange, request))

@@ -34,6 +34,19 @@ class ProxyMetrics:
         )
         self.in_flight = Gauge("outpost_requests_in_flight", "Requests being served", registry=self.registry)
 
+        self.attempts = Counter(
+            "outpost_provider_attempts_total",
+            "Requests sent to providers, by provider, key id and outcome; one request of a client may make several",
+            ["provider", "key", "outcome"],
+            registry=self.registry,
+        )
+        self.ejected = Gauge(
+            "outpost_provider_ejected",
+            "1 while a provider (or one of its keys, by its id) is left in peace because it failed",
+            ["provider", "key"],
+            registry=self.registry,
+        )
+
     def count_findings(self, located: Iterable[Located], direction: Direction) -> None:
         """Count what was found in one body."""
         for item in located:

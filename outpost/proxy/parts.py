@@ -1,10 +1,12 @@
 """What serving a request needs, made once by the app and shared by the steps of the pipeline."""
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from outpost.audit.event import AuditEvent
 from outpost.documents.reader import DocumentReader
@@ -27,6 +29,10 @@ class AuditSink(Protocol):
         """
 
 
+# Who is asked, and when again, is no secret, and nothing rests on nobody guessing it.
+_RANDOM: Final = random.Random()  # noqa: S311
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
     """What serving a request needs; made once by the app."""
@@ -44,6 +50,10 @@ class ProxyParts:
     uploads: Uploads | None = None
     """Files that requests may name; without them none may."""
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
+    clock_s: Callable[[], float] = time.monotonic
+    """For what lasts; never goes back."""
+    draw: Callable[[], float] = _RANDOM.random
+    """Numbers in [0, 1): who of several providers is asked, and when again."""
 
 
 def retrieve(future: "asyncio.Future[int]") -> None:

@@ -23,10 +23,11 @@ from aiohttp import WSMsgType, web
 from outpost.budget.keys import Caller
 from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
 from outpost.policy.evaluate import Facts
+from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision, Direction
-from outpost.protocol.documents import Provider
+from outpost.protocol.decisions import Action, Decision, Destination, Direction
 from outpost.proxy.decide import Verdict
+from outpost.proxy.dispatch import nobody, nobody_there
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
@@ -55,7 +56,8 @@ class Standing:
 
     enforcement: Enforcement
     caller: Caller
-    provider: Provider
+    targets: tuple[Target, ...]
+    """Who may serve it; at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,6 @@ class RealtimeServer:
         self._authenticate(exchange, key)
         opening = _Opening(key, openai_realtime.read_query([*request.query.items()]))
         standing = standing_of(self._parts, exchange, opening.key, opening.model)
-        exchange.provider_id = standing.provider.id
         limits = self._parts.realtime
         socket: Downstream = web.WebSocketResponse(
             protocols=(offer.accepts,) if offer.accepts else (),
@@ -116,20 +117,23 @@ class RealtimeServer:
         )
         if not socket.can_prepare(request).ok:
             raise Rejected(ErrorCode.INVALID_REQUEST, "this path takes a WebSocket (RFC 6455) only")
-        await self._judge_opening(exchange, standing, opening)
-        headers = {**self._parts.forwarder.credentials(standing.provider, OPENAI.credentials)}
+        decision = await self._judge_opening(exchange, standing, opening)
+        target = min(_targets(standing.enforcement, opening.model, decision.destination), key=lambda one: one.order)
+        exchange.provider_id = target.provider.id
+        headers = {**self._parts.forwarder.credentials(target.provider, OPENAI.credentials)}
         if offer.beta or request.headers.get("OpenAI-Beta") == openai_realtime.BETA:
             headers["OpenAI-Beta"] = openai_realtime.BETA
-        path = f"{openai_realtime.FORWARD_PATH}?model={quote(opening.model, safe='')}"
+        path = f"{openai_realtime.FORWARD_PATH}?model={quote(target.model or opening.model, safe='')}"
         async with self._parts.forwarder.socket(
-            standing.provider, path, headers, max_event_bytes=limits.max_event_bytes, ping_s=limits.ping_s
+            target.provider, path, headers, max_event_bytes=limits.max_event_bytes, ping_s=limits.ping_s
         ) as upstream:
             socket.headers["X-Request-Id"] = exchange.request_id
             exchange.answering = True
             await socket.prepare(request)
             key_of_hashes = redaction_key(standing.enforcement.peppers, self._fallback_key)
             session = _Session(self._parts, exchange, opening, (socket, upstream), key_of_hashes)
-            await session.run(standing, request.transport)
+            session.target, session.destination = target, decision.destination
+            await session.run(request.transport)
         return socket
 
     def _authenticate(self, exchange: Exchange, key: str | None) -> None:
@@ -138,7 +142,7 @@ class RealtimeServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
 
-    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> None:
+    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> Decision:
         raw = openai_realtime.opening(opening.model)
         parsed = openai_realtime.read_opening(raw)
         facts = Facts(openai_realtime.NAME, opening.model, standing.caller.group, Direction.INPUT)
@@ -152,6 +156,7 @@ class RealtimeServer:
         if verdict.body != raw:  # another model than the one asked for is no redaction
             raise Blocked(verdict.decision, "request")
         exchange.model = opening.model
+        return verdict.decision
 
 
 def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: str) -> Standing:
@@ -166,7 +171,19 @@ def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: s
     if not caller.may_use(model):
         raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
     exchange.bundle_version, exchange.caller = enforcement.bundle.snapshot_version, caller
-    return Standing(enforcement, caller, enforcement.provider_for(model, OPENAI.name))
+    return Standing(enforcement, caller, _targets(enforcement, model, None))
+
+
+def _targets(enforcement: Enforcement, model: str, destination: Destination | None) -> tuple[Target, ...]:
+    """Who may serve ``model``, or what the policy sends to ``destination``.
+
+    Raises:
+        Rejected: Nobody.
+    """
+    targets = enforcement.routing.targets(model, (OPENAI.name,), destination)
+    if not targets:
+        raise nobody(OPENAI.name) if destination is None else nobody_there(str(destination))
+    return targets
 
 
 class _Session:
@@ -187,7 +204,10 @@ class _Session:
         self._limits: RealtimeLimits = parts.realtime
         self._redactor = Redactor(key, b"")
         self._answers = Answers(parts.models, opening.model, Redactor(key), self._redactor)
-        self._address: Provider | None = None
+        self.target: Target | None = None
+        """Who serves it."""
+        self.destination: Destination | None = None
+        """Where the policy sent it, if it did."""
         self._transport: asyncio.Transport | None = None
         self._about: str | None = None
         self._releasing = False
@@ -195,13 +215,13 @@ class _Session:
         self._pending: deque[asyncio.Future[int]] = deque()
         self._active_at_s = asyncio.get_running_loop().time()
 
-    async def run(self, standing: Standing, transport: asyncio.Transport | None) -> None:
+    async def run(self, transport: asyncio.Transport | None) -> None:
         """Serve until one side, the policy or the time ends it.
 
         Raises:
             asyncio.CancelledError: The client is gone, or the outpost stops.
         """
-        self._address, self._transport = standing.provider, transport
+        self._transport = transport
         try:
             end = await self._first(self._from_client(), self._from_provider(), self._watch())
             await self._close(end)
@@ -272,6 +292,8 @@ class _Session:
         if verdict.body is None:
             await self._settle()
             raise Blocked(verdict.decision, "event")
+        if verdict.decision.destination is not None:
+            self._require_there(_targets(standing.enforcement, self._opening.model, verdict.decision.destination))
         self._answers.names_may_have_changed()
         try:
             async with asyncio.timeout(self._limits.stall_s):
@@ -351,10 +373,22 @@ class _Session:
 
     def _standing(self) -> Standing:
         standing = standing_of(self._parts, self._exchange, self._opening.key, self._opening.model)
-        if standing.provider != self._address:
-            message = "another provider serves this model now; open a new connection"
-            raise Rejected(ErrorCode.UNKNOWN_MODEL, message)
+        if self.destination is None:
+            self._require_there(standing.targets)
+        else:
+            self._require_there(_targets(standing.enforcement, self._opening.model, self.destination))
         return standing
+
+    def _require_there(self, targets: tuple[Target, ...]) -> None:
+        """An open connection stays where it is, so nothing may go on that belongs elsewhere.
+
+        Raises:
+            Rejected: It does.
+        """
+        here = self.target
+        if here is None or all((one.provider, one.model) != (here.provider, here.model) for one in targets):
+            message = "this belongs to another provider or model now; open a new connection"
+            raise Rejected(ErrorCode.ROUTE_UNAVAILABLE, message)
 
     def _touch(self) -> None:
         self._active_at_s = asyncio.get_running_loop().time()

@@ -39,16 +39,25 @@ _SCHEME: Final = b"hybrid-outpost upload v1"
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who uploads or names a file, under what is in force, for which surface and model, and when."""
+    """Who uploads or names a file, under what is in force, for which surface and model, when, and to be sent where."""
 
     caller: Caller
     enforcement: Enforcement
     facts: Facts
     at: datetime
+    providers: frozenset[str]
 
 
-Known = Mapping[str, tuple[Finding, ...]]
-"""What was found in each file that is known, by id."""
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What was found in a file, and the provider that has it."""
+
+    found: tuple[Finding, ...]
+    provider: str
+
+
+Known = Mapping[str, KnownFile]
+"""Files by id."""
 
 
 class UploadBook(Protocol):
@@ -103,7 +112,7 @@ class Uploads:
         await asyncio.to_thread(self.book.keep, upload, asking.at)
 
     async def known(self, request: Request, asking: Asking) -> Known:
-        """What was found in those files that ``request`` names and its caller may use.
+        """Those files that ``request`` names, its caller may use and one of its providers has.
 
         Raises:
             Rejected: ``invalid_request``: there are more than ``MAX_REFERENCES``.
@@ -113,18 +122,17 @@ class Uploads:
         ids = dict.fromkeys(reference.file_id for reference in request.references)
         if len(ids) > MAX_REFERENCES:
             raise invalid(f"the body names more than {MAX_REFERENCES} files")
-        known: dict[str, tuple[Finding, ...]] = {}
+        known: dict[str, KnownFile] = {}
         for file_id in ids:
             upload = await asyncio.to_thread(self.book.get, file_id, asking.at)
-            if upload is None or upload.key_id != asking.caller.key_id:
+            if upload is None or upload.key_id != asking.caller.key_id or upload.provider not in asking.providers:
                 continue
             is_stale = upload.inspected_by != self._inspected_by(asking.enforcement)
             if is_stale or (self._looks(asking) and not upload.looked):
                 upload = await self._again(upload, asking)
             if upload is not None:
-                known[file_id] = tuple(
-                    Finding(kind, 0, 0, score, by, Tier(tier)) for kind, score, by, tier in upload.found
-                )
+                found = (Finding(kind, 0, 0, score, by, Tier(tier)) for kind, score, by, tier in upload.found)
+                known[file_id] = KnownFile(tuple(found), upload.provider)
         return known
 
     def _looks(self, asking: Asking) -> bool:
@@ -192,7 +200,7 @@ def with_uploads(request: Request, known: Known) -> Request:
     for reference in request.references:
         if reference.file_id in known:
             unscannable.remove(reference.unread)
-            unscannable += (Located(len(segments), finding) for finding in known[reference.file_id])
+            unscannable += (Located(len(segments), finding) for finding in known[reference.file_id].found)
             segments.append(Segment(f"{reference.unit}.file", (), "", ()))
     return replace(request, segments=tuple(segments), unscannable=tuple(unscannable))
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.architecture.repository import ROOT
 from tests.e2e.setup import policy
 from tests.fakes.outpost import running_outpost

@@ -37,6 +37,7 @@ EVENTS = st.builds(
     input_bytes=COUNTS,
     latency_ms=st.none() | st.floats(0, 1e9),
     detail=st.none() | TEXTS,
+    attempts=st.lists(TEXTS, max_size=12).map(tuple),
 )
 
 

@@ -339,7 +339,7 @@ def replaced(running, **more):
 
 CHANGES = {
     "key revoked": (lambda r: replaced(r, keys=[make_key()[1]]), "invalid_api_key", 1008),
-    "another provider": (lambda r: replaced(r, routing=routing("http://127.0.0.1:9/v1")), "unknown_model", 1008),
+    "another provider": (lambda r: replaced(r, routing=routing("http://127.0.0.1:9/v1")), "route_unavailable", 1008),
     "policy blocks": (lambda r: replaced(r, policy=policy(default="BLOCK")), "policy_blocked", 1008),
     "outpost revoked": (lambda r: setattr(r.admission, "revoked", True), "outpost_revoked", 1008),
     "no policy": (lambda r: setattr(r.admission, "enforcement", None), "no_policy", 1011),

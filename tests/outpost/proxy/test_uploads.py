@@ -12,7 +12,7 @@ from outpost.proxy.enforcement import compile_bundle
 from outpost.proxy.segments import Located
 from outpost.proxy.surfaces.openai_chat import parse_request as parse_chat
 from outpost.proxy.surfaces.openai_responses import parse_request as parse_response
-from outpost.proxy.uploads import with_uploads
+from outpost.proxy.uploads import KnownFile, with_uploads
 from tests.fakes.models import NAME, FakeModels
 from tests.fakes.outpost import PEPPER, make_key
 from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, chat, error_of, policy, upload
@@ -160,9 +160,9 @@ async def test_too_many_files_are_refused(outpost, client):
 def test_an_unknown_file_stays_what_it_was(parse, body):
     parsed = parse(json.dumps(body).encode())
     assert [item.finding.kind for item in with_uploads(parsed, {}).unscannable] == ["unscannable.file"]
-    resolved = with_uploads(parsed, {"file-1": ()})
+    resolved = with_uploads(parsed, {"file-1": KnownFile((), "standin")})
     assert resolved.unscannable == ()
     assert [reference.file_id for reference in parsed.references] == ["file-1"]
-    twice = with_uploads(parsed, {"file-2": ()})
+    twice = with_uploads(parsed, {"file-2": KnownFile((), "standin")})
     assert twice.unscannable == parsed.unscannable
     assert isinstance(parsed.references[0].unread, Located)
