@@ -289,8 +289,12 @@ class Standin:
         return _anthropic(200, {"input_tokens": messages.input_tokens(asked)})
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
-        """``GET /v1/models``."""
+        """``GET /v1/models``, in Anthropic's shape for its clients."""
         stamp = await self._plain(request)
+        if "anthropic-version" in request.headers:
+            listed = [messages.model(name) for name in MODELS]
+            page = {"data": listed, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+            return self._check_anthropic(request) or _anthropic(200, page)
         refused = self._check_key(request, stamp)
         return refused or json_answer(200, {"object": "list", "data": [_model(name) for name in MODELS]}, stamp)
 

@@ -27,7 +27,7 @@ from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange
 from outpost.proxy.files import FileServer
 from outpost.proxy.forward import ProviderRefused
-from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.models import dialect_of_models, list_models, retrieve_model
 from outpost.proxy.parts import ProxyParts
 from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.realtime import RealtimeServer
@@ -89,7 +89,7 @@ class ProxyServer:
         try:
             if self._in_flight > self._max_concurrent:
                 refusal = Rejected(ErrorCode.OVERLOADED, "too many requests are being served")
-                return self._answer(exchange, refusal, dialect_of(path))
+                return self._answer(exchange, refusal, _dialect(request))
             return await self._serve(request, exchange)
         except (asyncio.CancelledError, ConnectionResetError):
             exchange.code = exchange.code or CLIENT_GONE
@@ -117,7 +117,7 @@ class ProxyServer:
             # Only the type and place: the text of a foreign exception may quote what it choked on.
             log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
-        response = await self._refuse(exchange, refusal, dialect_of(request.path))
+        response = await self._refuse(exchange, refusal, _dialect(request))
         if exchange.answering:
             # Part of an answer is out: a second response behind it could be taken for more of it.
             if request.transport is not None:
@@ -158,11 +158,14 @@ class ProxyServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         caller = enforcement.keys.authenticate(_presented_key(request), at=at, address=exchange.address)
         exchange.caller = caller
+        dialect, forwarder = _dialect(request), self._parts.forwarder
         if model:
-            body = await retrieve_model(enforcement, caller, self._parts.forwarder, model)
+            body = await retrieve_model(enforcement, caller, forwarder, model, dialect)
         else:
-            body = await list_models(enforcement, caller, self._parts.forwarder)
+            body = await list_models(enforcement, caller, forwarder, dialect, request.query)
         headers = {"X-Request-Id": exchange.request_id}
+        if dialect.id_header:
+            headers[dialect.id_header] = exchange.request_id
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def _refuse(self, exchange: Exchange, refusal: Rejected, dialect: Dialect) -> web.StreamResponse:
@@ -282,6 +285,12 @@ def _surface(path: str) -> str:
     if path == openai_realtime.PATH:
         return openai_realtime.NAME
     return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
+
+
+def _dialect(request: web.BaseRequest) -> Dialect:
+    """Whose errors and lists the caller can read."""
+    is_of_models = request.path == MODELS or request.path.startswith(MODELS + "/")
+    return dialect_of_models(request.headers) if is_of_models else dialect_of(request.path)
 
 
 def _is_of_files(path: str) -> bool:
