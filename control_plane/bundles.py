@@ -123,25 +123,20 @@ def _check_list(list_id: str, content: bytes) -> None:
         raise DocumentRejected(f"{list_target(list_id)} is of list {found}", [("", f"it is of list {found}")])
 
 
-def fitting(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+def with_what_they_name(documents: Mapping[str, bytes]) -> dict[str, bytes]:
     """``documents`` without lists and files of a model pack that they do not name.
 
     Raises:
         DocumentRejected: One that they name is missing or another, or together they are more than an outpost takes; or
             the policy routes to what the routing does not know.
     """
-    _check_routes(documents)
+    if POLICY_TARGET in documents and ROUTING_TARGET in documents:
+        policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
+        try:
+            require_routes(policy, parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET]))
+        except DocumentError as err:
+            raise DocumentRejected(str(err), err.problems) from err
     return _with_its_pack(_with_its_lists(documents))
-
-
-def _check_routes(documents: Mapping[str, bytes]) -> None:
-    if POLICY_TARGET not in documents or ROUTING_TARGET not in documents:
-        return
-    policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
-    try:
-        require_routes(policy, parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET]))
-    except DocumentError as err:
-        raise DocumentRejected(str(err), err.problems) from err
 
 
 def _with_its_pack(documents: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -389,7 +384,7 @@ def _lay_over(
     if head is not None and head.keys is not None and set(changes) == {KEYS_TARGET}:
         targets = head.targets
     else:
-        documents = fitting({**(head.documents if head else {}), **changes})
+        documents = with_what_they_name({**(head.documents if head else {}), **changes})
         missing = sorted(set(REQUIRED_DOCUMENTS) - set(documents))
         if missing:
             raise DocumentRejected(f"the bundle lacks {', '.join(missing)}", [(name, "missing") for name in missing])

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # re-exported without __all__
 from tuf.api.metadata import Metadata, Root, Targets
 
-from control_plane.bundles import Head, check_document, fitting, listed, load_head, require_no_canary
+from control_plane.bundles import Head, check_document, listed, load_head, require_no_canary, with_what_they_name
 from control_plane.errors import InvalidRequest, NotFound
 from control_plane.release import CANARY, STABLE, BundleStore, Release, current_root, stored_file
 from control_plane.signing import (
@@ -89,7 +89,7 @@ def propose(
     head, root = _head(store, org_id), current_root(store, org_id)
     newest = _newest_head(store, org_id)
     delegations = head.delegations if delegate_to is None else delegation_to(delegate_to)
-    documents = listed(fitting({**head.documents, **changes}), delegations)
+    documents = listed(with_what_they_name({**head.documents, **changes}), delegations)
     number = store.latest_version(org_id, "targets") + 1
     targets = targets_metadata(number, documents, at, delegations=delegations, lifetime=OFFICERS_LIFETIME)
     targets.unrecognized_fields[ORG_FIELD] = org_id

@@ -317,11 +317,11 @@ def make_models(config: Config, choice: Choice | None, metrics: ProxyMetrics) ->
 
 
 def offered_kinds(pack: Path | None) -> frozenset[str] | None:
-    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    """What the pack on disk offers: nothing without a pack; None if its card cannot be read now."""
     if pack is None:
         return frozenset()
     try:
-        return open_pack(pack).card.kinds
+        return open_pack(pack).card.offered
     except PackInvalid:
         return None  # every request is refused until it can be; a policy is not refused for it
 

@@ -21,14 +21,16 @@ from rich.table import Table
 from outpost.errors import BundleRejected, CouldNotInspect, ModelUnavailable, PackInvalid
 from outpost.given_lists import lists_beside
 from outpost.models.options import SessionOptions
+from outpost.models.pack import open_pack
 from outpost.models.tiers import TieredScanner
 from outpost.policy.compile import Compiled, Lists, compile_documents
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.evaluate import Facts
-from outpost.policy.lint import Linted, lint_documents
+from outpost.policy.lint import Linted, lint_documents, with_judged_topics
 from outpost.policy.model_rules import require_offered
 from outpost.policy.problems import Problem, Severity
 from outpost.policy.simulate import Scan, Simulation, simulate
+from outpost.policy.topic_lint import JudgedTopic
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import MODELS, NO_BUDGETS, NO_DETECTORS
@@ -42,6 +44,7 @@ from outpost.protocol.documents import (
 )
 from outpost.protocol.findings import Finding
 from outpost.protocol.smoke import SmokeCase
+from outpost.protocol.topics import TopicSet
 
 # By which member a document under another name is recognised; no two documents have one in common.
 _BY_MEMBER: Final = {
@@ -103,6 +106,9 @@ def lint_command(
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors, too.")] = False,
     list_key: ListKeyOption = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Also say what this model pack makes of topics; or 'default'.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what an outpost would refuse and what is probably a mistake, with line and column.
@@ -113,6 +119,8 @@ def lint_command(
     """
     loaded = _load(files)
     linted = lint_documents(loaded.contents, _lists(loaded, list_key))
+    if models is not None:
+        linted = with_judged_topics(linted, loaded.contents, _topics_as_judged(linted, models))
     if as_json:
         problems = [asdict(problem) | {"file": str(loaded.paths[problem.document])} for problem in linted.problems]
         typer.echo(json.dumps(problems, indent=2))
@@ -295,14 +303,28 @@ def _compiled(documents: Mapping[str, Document], lists: Lists) -> Compiled:
 
 
 def _tiered(compiled: Compiled, folder: Path) -> TieredScanner:
-    from outpost.models.runners import Loaded  # noqa: PLC0415 - half a second that others need not wait
+    from outpost.models.runners import looker  # noqa: PLC0415 - half a second that others need not wait
 
     try:
-        loaded = Loaded(folder, SessionOptions())
-        require_offered(compiled.policy, loaded.inspector.card.kinds)
+        require_offered(compiled.policy, compiled.models.offered(open_pack(folder).card.offered))
+        loaded = looker(folder, SessionOptions(), compiled.models.topics)
     except (PackInvalid, ModelUnavailable, BundleRejected) as err:
         _refuse(str(err))
     return TieredScanner(compiled.engine.scan, loaded, compiled.models.counting)
+
+
+def _topics_as_judged(linted: Linted, folder: Path) -> list[JudgedTopic]:
+    """What a pack makes of the topics in detectors.json."""
+    from outpost.models.runners import Loaded  # noqa: PLC0415 - as above
+
+    document = linted.documents.get(DETECTORS_TARGET)
+    topics = TopicSet.of(document) if isinstance(document, DetectorsDocument) else None
+    if topics is None:
+        return []
+    try:
+        return [JudgedTopic(**asdict(one)) for one in Loaded(folder, SessionOptions()).topics(topics).recognised()]
+    except (PackInvalid, ModelUnavailable) as err:
+        _refuse(str(err))
 
 
 def _reasons(outcome: Simulation, tiered: TieredScanner | None) -> Iterator[str]:

@@ -45,7 +45,7 @@ from training.row import ATTACKS, ENTITIES, Row
 SEED = 9_001
 ROWS = 4_000
 ENTITY_RATE = 0.001
-MESSAGES, WINDOWS = 4_000, 12_000
+MESSAGES, WINDOWS = 3_000, 8_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
 _GRID = tuple(round(0.15 + 0.05 * step, 2) for step in range(14))
 _UNSET: dict[str, Any] = {

@@ -197,6 +197,7 @@ _LISTS: Final = {
     "allow": Effect.LOOSENS,
     "custom": Effect.TIGHTENS,
     "lists": Effect.TIGHTENS,
+    "topics": Effect.TIGHTENS,
     "budgets": Effect.TIGHTENS,
     "cases": Effect.TIGHTENS,
 }

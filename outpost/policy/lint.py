@@ -5,7 +5,7 @@ legal and suspicious. Notes are worth knowing. None quotes a value that could be
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from outpost.policy.lint_routing import lint_routing
 from outpost.policy.model_rules import only_models_find
 from outpost.policy.problems import Found, Problem, Severity
 from outpost.policy.smoke import failures
+from outpost.policy.topic_lint import JudgedTopic, judged_problems, topic_problems
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.decisions import Action
 from outpost.protocol.detectors import DetectorsDocument, ListRule
@@ -50,6 +51,7 @@ from outpost.protocol.list_file import ListFileInvalid, list_target
 from outpost.protocol.routing import Provider, Route, RouteTarget, RoutingDocument
 from outpost.protocol.smoke import SmokeDocument
 
+_TOPICS: Final = "topic."
 _CONFIDENTIAL: Final = ("secret.", "pci.", "pii.national_id", "health.")
 
 D = TypeVar("D", bound=Document)
@@ -94,6 +96,23 @@ def lint_documents(contents: Mapping[str, bytes], lists: Lists = NO_LISTS) -> Li
     order = list(MODELS)
     problems.sort(key=lambda problem: (order.index(problem.document), problem.line, problem.column, problem.code))
     return Linted(tuple(problems), documents)
+
+
+def with_judged_topics(linted: Linted, contents: Mapping[str, bytes], topics: Sequence[JudgedTopic]) -> Linted:
+    """``linted`` with what a model pack makes of the topics in ``detectors.json``."""
+    if not topics:
+        return linted
+    places = Places(contents[DETECTORS_TARGET])
+    added = []
+    for problem in judged_problems(topics):
+        path: Path = ("topics", problem.topic)
+        place = places.of(path)
+        severity = Severity.WARNING if problem.is_warning else Severity.NOTE
+        where = ".".join(map(str, path))
+        added.append(
+            Problem(DETECTORS_TARGET, place.line, place.column, where, severity, problem.code, problem.message)
+        )
+    return Linted((*linted.problems, *added), linted.documents)
 
 
 def _syntax(name: str, content: bytes) -> Problem | None:
@@ -160,7 +179,8 @@ def _look(documents: Mapping[str, Document], lists: Lists) -> Iterator[Found]:
         yield from _detectors(detectors, compile_engine(_custom_only(detectors), {}, None).detectors, kinds)
     if policy is None:
         return
-    yield from _policy(policy, kinds)
+    topics = None if detectors is None else {rule.kind for rule in detectors.topics}
+    yield from _policy(policy, kinds, topics)
     yield from _unused(policy, _get(documents, KEYS_TARGET, KeysDocument), routing)
     smoke = _get(documents, SMOKE_TARGET, SmokeDocument)
     if smoke is None or said:
@@ -214,7 +234,7 @@ def _uncompiled(detectors: DetectorsDocument, err: BundleRejected) -> Found:
 # Policy
 
 
-def _policy(policy: PolicyDocument, kinds: Sequence[str]) -> Iterator[Found]:
+def _policy(policy: PolicyDocument, kinds: Sequence[str], topics: Collection[str] | None) -> Iterator[Found]:
     numbers = {pack.id: number for number, pack in enumerate(policy.packs)}
     ended_by = ""
     packs = sorted(policy.packs, key=lambda pack: pack.sequence)
@@ -227,7 +247,7 @@ def _policy(policy: PolicyDocument, kinds: Sequence[str]) -> Iterator[Found]:
             ended_by = pack.id
         yield from _shadowed(pack, path)
         for number, rule in enumerate(pack.rules):
-            yield from _rule(rule, (*path, "rules", number), kinds)
+            yield from _rule(rule, (*path, "rules", number), kinds, topics)
     if packs[-1].default is Action.ALLOW and not ended_by:
         message = "what no rule names passes: this is the last pack, and its default is ALLOW"
         yield Found(POLICY_TARGET, ("packs", numbers[packs[-1].id], "default"), Severity.NOTE, "default-allow", message)
@@ -251,13 +271,17 @@ def _shadowed(pack: Pack, path: Path) -> Iterator[Found]:
             break
 
 
-def _rule(rule: Rule, path: Path, kinds: Sequence[str]) -> Iterator[Found]:
+def _rule(rule: Rule, path: Path, kinds: Sequence[str], topics: Collection[str] | None) -> Iterator[Found]:
+    """``topics``: the kinds that detectors.json describes by examples; None if it is not at hand."""
     for number, kind in enumerate(rule.when.findings or []):
         where = (*path, "when", "findings", number)
         if kind.startswith("unscannable."):  # no detector reports it: the proxy finds it by itself
             if rule.action is Action.REDACT:
                 message = "nothing can be redacted in what cannot be read: such a request is blocked"
                 yield Found(POLICY_TARGET, where, Severity.WARNING, "redact-unscannable", message)
+        elif kind.startswith(_TOPICS) and topics is not None and not any(kind_matches(kind, one) for one in topics):
+            message = f"no topic of detectors.json is {kind}" + _did_you_mean(kind, topics)
+            yield Found(POLICY_TARGET, where, Severity.ERROR, "unknown-topic", message)
         elif only_models_find(kind):
             message = f"only a model finds {kind}: an outpost whose model pack does not, or that has none, refuses this"
             yield Found(POLICY_TARGET, where, Severity.NOTE, "needs-model", message)
@@ -315,6 +339,10 @@ def _detectors(document: DetectorsDocument, all_detectors: Sequence[object], kin
             message = f"no detector reports {setting.kind}" + _did_you_mean(setting.kind, _with_domains(every_kind))
             yield Found(DETECTORS_TARGET, (*path, "kind"), Severity.WARNING, "unknown-kind", message)
     yield from _costs(document)
+    for problem in topic_problems(document.topics):
+        path = ("topics", problem.topic, "examples", *(() if problem.example is None else (problem.example,)))
+        severity = Severity.WARNING if problem.is_warning else Severity.NOTE
+        yield Found(DETECTORS_TARGET, path, severity, problem.code, problem.message)
     for number, entry in enumerate(document.allow):
         path = ("allow", number)
         for at, kind in enumerate(entry.kinds):

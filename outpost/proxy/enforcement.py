@@ -58,14 +58,15 @@ def compile_bundle(
         peppers: By id.
         before: What is in force now; parts that did not change are taken from it.
         list_keys: By id.
-        offered: The kinds that the models here find; None if that is not known yet, and each request will be asked.
+        offered: What the models here offer (``ModelCard.offered``); None if that is not known yet, and each request
+            will be asked.
 
     Raises:
         BundleRejected: It does not compile, demands what no model here finds, or a smoke case comes out differently.
     """
     enforcement = _compile(bundle, peppers, list_keys, before)
     if offered is not None:
-        require_offered(enforcement.policy, offered)
+        require_offered(enforcement.policy, enforcement.models.offered(offered))
     check_smoke(bundle.smoke, Compiled(enforcement.policy, enforcement.engine))
     return enforcement
 

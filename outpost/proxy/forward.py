@@ -8,7 +8,7 @@ go to the providers of the signed bundle and nowhere else.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal
@@ -178,30 +178,27 @@ class Forwarder:
         Raises:
             Rejected: On entering, as ``post``.
         """
-        async with AsyncExitStack() as stack:
-            pool = stack.enter_context(self._leased(provider))
-            session = await stack.enter_async_context(
-                aiohttp.ClientSession(
-                    connector=pool.connector,
-                    connector_owner=False,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    middlewares=(_only_upgrades,),
-                )
-            )
-            with _typed_failures():
-                async with asyncio.timeout(HANDSHAKE_S):
-                    socket = await session.ws_connect(
-                        provider.base_url + path,
-                        headers={"User-Agent": "hybrid-outpost", **headers},
-                        max_msg_size=max_event_bytes + 1,  # aiohttp refuses what reaches it
-                        heartbeat=ping_s,
-                        timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=SOCKET_CLOSE_S),
-                        decode_text=False,
-                    )
-            try:
-                yield socket
-            finally:
-                await socket.close()
+        with self._leased(provider) as pool:
+            async with aiohttp.ClientSession(
+                connector=pool.connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_only_upgrades,),
+            ) as session:
+                with _typed_failures():
+                    async with asyncio.timeout(HANDSHAKE_S):
+                        socket = await session.ws_connect(
+                            provider.base_url + path,
+                            headers={"User-Agent": "hybrid-outpost", **headers},
+                            max_msg_size=max_event_bytes + 1,  # aiohttp refuses what reaches it
+                            heartbeat=ping_s,
+                            timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=SOCKET_CLOSE_S),
+                            decode_text=False,
+                        )
+                try:
+                    yield socket
+                finally:
+                    await socket.close()
 
     @asynccontextmanager
     async def _exchange(

@@ -20,20 +20,18 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from outpost.budget.keys import Caller
 from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
 from outpost.policy.evaluate import Facts
-from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision, Destination, Direction
+from outpost.protocol.decisions import Action, Decision, Direction
+from outpost.protocol.routing import Provider
 from outpost.proxy.decide import Verdict
-from outpost.proxy.dispatch import nobody, nobody_there
-from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.realtime_answers import Answers
+from outpost.proxy.realtime_standing import Standing, require_here, standing_of
 from outpost.proxy.redaction import Redactor, redaction_key
 from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
@@ -48,16 +46,6 @@ _NO_AUDIT: Final = (ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be writte
 
 Upstream = aiohttp.ClientWebSocketResponse[Literal[False]]
 Downstream = web.WebSocketResponse[Literal[False]]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """By what a connection may go on, at one moment."""
-
-    enforcement: Enforcement
-    caller: Caller
-    targets: tuple[Target, ...]
-    """Who may serve it; at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +94,7 @@ class RealtimeServer:
         self._authenticate(exchange, key)
         opening = _Opening(key, openai_realtime.read_query([*request.query.items()]))
         standing = standing_of(self._parts, exchange, opening.key, opening.model)
+        exchange.provider_id = standing.provider.id
         limits = self._parts.realtime
         socket: Downstream = web.WebSocketResponse(
             protocols=(offer.accepts,) if offer.accepts else (),
@@ -117,23 +106,20 @@ class RealtimeServer:
         )
         if not socket.can_prepare(request).ok:
             raise Rejected(ErrorCode.INVALID_REQUEST, "this path takes a WebSocket (RFC 6455) only")
-        decision = await self._judge_opening(exchange, standing, opening)
-        target = min(_targets(standing.enforcement, opening.model, decision.destination), key=lambda one: one.order)
-        exchange.provider_id = target.provider.id
-        headers = {**self._parts.forwarder.credentials(target.provider, OPENAI.credentials)}
+        await self._judge_opening(exchange, standing, opening)
+        headers = {**self._parts.forwarder.credentials(standing.provider, OPENAI.credentials)}
         if offer.beta or request.headers.get("OpenAI-Beta") == openai_realtime.BETA:
             headers["OpenAI-Beta"] = openai_realtime.BETA
-        path = f"{openai_realtime.FORWARD_PATH}?model={quote(target.model or opening.model, safe='')}"
+        path = f"{openai_realtime.FORWARD_PATH}?model={quote(opening.model, safe='')}"
         async with self._parts.forwarder.socket(
-            target.provider, path, headers, max_event_bytes=limits.max_event_bytes, ping_s=limits.ping_s
+            standing.provider, path, headers, max_event_bytes=limits.max_event_bytes, ping_s=limits.ping_s
         ) as upstream:
             socket.headers["X-Request-Id"] = exchange.request_id
             exchange.answering = True
             await socket.prepare(request)
             key_of_hashes = redaction_key(standing.enforcement.peppers, self._fallback_key)
             session = _Session(self._parts, exchange, opening, (socket, upstream), key_of_hashes)
-            session.target, session.destination = target, decision.destination
-            await session.run(request.transport)
+            await session.run(standing, request.transport)
         return socket
 
     def _authenticate(self, exchange: Exchange, key: str | None) -> None:
@@ -142,7 +128,7 @@ class RealtimeServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
 
-    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> Decision:
+    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> None:
         raw = openai_realtime.opening(opening.model)
         parsed = openai_realtime.read_opening(raw)
         facts = Facts(openai_realtime.NAME, opening.model, standing.caller.group, Direction.INPUT)
@@ -153,37 +139,10 @@ class RealtimeServer:
         self._parts.metrics.count_findings(verdict.located, Direction.INPUT)
         exchange.decision = verdict.decision
         await self._parts.audit.submit(exchange.decision_event(self._parts.clock(), verdict.decision, verdict.located))
+        require_here(standing, opening.model, verdict.decision)
         if verdict.body != raw:  # another model than the one asked for is no redaction
             raise Blocked(verdict.decision, "request")
         exchange.model = opening.model
-        return verdict.decision
-
-
-def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: str) -> Standing:
-    """Whether the caller may go on with ``model``, now.
-
-    Raises:
-        Rejected: Not any more.
-    """
-    at = parts.clock()
-    enforcement = parts.admission.admit(at)
-    caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
-    if not caller.may_use(model):
-        raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
-    exchange.bundle_version, exchange.caller = enforcement.bundle.snapshot_version, caller
-    return Standing(enforcement, caller, _targets(enforcement, model, None))
-
-
-def _targets(enforcement: Enforcement, model: str, destination: Destination | None) -> tuple[Target, ...]:
-    """Who may serve ``model``, or what the policy sends to ``destination``.
-
-    Raises:
-        Rejected: Nobody.
-    """
-    targets = enforcement.routing.targets(model, (OPENAI.name,), destination)
-    if not targets:
-        raise nobody(OPENAI.name) if destination is None else nobody_there(str(destination))
-    return targets
 
 
 class _Session:
@@ -204,10 +163,7 @@ class _Session:
         self._limits: RealtimeLimits = parts.realtime
         self._redactor = Redactor(key, b"")
         self._answers = Answers(parts.models, opening.model, Redactor(key), self._redactor)
-        self.target: Target | None = None
-        """Who serves it."""
-        self.destination: Destination | None = None
-        """Where the policy sent it, if it did."""
+        self._address: Provider | None = None
         self._transport: asyncio.Transport | None = None
         self._about: str | None = None
         self._releasing = False
@@ -215,13 +171,13 @@ class _Session:
         self._pending: deque[asyncio.Future[int]] = deque()
         self._active_at_s = asyncio.get_running_loop().time()
 
-    async def run(self, transport: asyncio.Transport | None) -> None:
+    async def run(self, standing: Standing, transport: asyncio.Transport | None) -> None:
         """Serve until one side, the policy or the time ends it.
 
         Raises:
             asyncio.CancelledError: The client is gone, or the outpost stops.
         """
-        self._transport = transport
+        self._address, self._transport = standing.provider, transport
         try:
             end = await self._first(self._from_client(), self._from_provider(), self._watch())
             await self._close(end)
@@ -293,7 +249,8 @@ class _Session:
             await self._settle()
             raise Blocked(verdict.decision, "event")
         if verdict.decision.destination is not None:
-            self._require_there(_targets(standing.enforcement, self._opening.model, verdict.decision.destination))
+            await self._settle()
+            require_here(standing, self._opening.model, verdict.decision)
         self._answers.names_may_have_changed()
         try:
             async with asyncio.timeout(self._limits.stall_s):
@@ -373,22 +330,10 @@ class _Session:
 
     def _standing(self) -> Standing:
         standing = standing_of(self._parts, self._exchange, self._opening.key, self._opening.model)
-        if self.destination is None:
-            self._require_there(standing.targets)
-        else:
-            self._require_there(_targets(standing.enforcement, self._opening.model, self.destination))
+        if standing.provider != self._address:
+            message = "another provider serves this model now; open a new connection"
+            raise Rejected(ErrorCode.UNKNOWN_MODEL, message)
         return standing
-
-    def _require_there(self, targets: tuple[Target, ...]) -> None:
-        """An open connection stays where it is, so nothing may go on that belongs elsewhere.
-
-        Raises:
-            Rejected: It does.
-        """
-        here = self.target
-        if here is None or all((one.provider, one.model) != (here.provider, here.model) for one in targets):
-            message = "this belongs to another provider or model now; open a new connection"
-            raise Rejected(ErrorCode.ROUTE_UNAVAILABLE, message)
 
     def _touch(self) -> None:
         self._active_at_s = asyncio.get_running_loop().time()
@@ -449,7 +394,7 @@ class _Session:
 
 
 def _stricter(one: Decision | None, other: Decision) -> Decision:
-    rank = {Action.BLOCK: 2, Action.REDACT: 1}
+    rank = {Action.BLOCK: 3, Action.ROUTE_TO: 2, Action.REDACT: 1}
     return other if one is None or rank.get(other.action, 0) > rank.get(one.action, 0) else one
 
 

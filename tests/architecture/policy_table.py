@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from outpost.protocol.budgets import Budget, Subject
-from outpost.protocol.detectors import AllowEntry, CustomRule, DetectorSetting, KeyedDigests, ListRule
+from outpost.protocol.detectors import AllowEntry, CustomRule, DetectorSetting, KeyedDigests, ListRule, TopicRule
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import Conditions, Messages, Pack, RouteTo, Rule, VirtualKeyDigest
 from outpost.protocol.ids import ID_PATTERN
@@ -25,7 +25,7 @@ PARTS: dict[str, tuple[type[BaseModel], ...]] = {
     "policy.json": (Pack, Rule, Conditions, RouteTo, Messages),
     "keys.json": (VirtualKeyDigest,),
     "routing.json": (Provider, ProviderKey, Timeouts, Route, RouteTarget, Retry),
-    "detectors.json": (DetectorSetting, AllowEntry, KeyedDigests, CustomRule, ListRule),
+    "detectors.json": (DetectorSetting, AllowEntry, KeyedDigests, CustomRule, ListRule, TopicRule),
     "budgets.json": (Budget, Subject),
     "smoke.json": (SmokeCase, Expectation),
     "models.json": (PackReference,),

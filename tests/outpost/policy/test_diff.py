@@ -104,6 +104,7 @@ OTHERS = [
     ("detectors.json", "allow", {"id": "k", "kinds": ["*"], "values": ["x"]}, LOOSE),
     ("detectors.json", "custom", {"id": "k", "kind": "custom.k", "keywords": ["xx"]}, TIGHT),
     ("detectors.json", "lists", {"id": "k", "kind": "org.k", "form": "words"}, TIGHT),
+    ("detectors.json", "topics", {"id": "k", "kind": "topic.k", "examples": ["one example"]}, TIGHT),
     ("smoke.json", "cases", {"id": "k", "text": "", "direction": "input", "expect": {"action": "ALLOW"}}, TIGHT),
 ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from outpost.protocol.detectors import (
     DetectorsDocument,
     DetectorSetting,
     KeyedDigests,
+    TopicRule,
 )
 from outpost.protocol.documents import (
     CombiningAlgorithm,
@@ -202,6 +203,14 @@ DOCUMENTS: dict[str, BaseModel] = {
                 context_score=0.9,
                 checksum=Checksum.LUHN,
             ),
+        ],
+        topics=[
+            TopicRule(
+                id="leave",
+                kind="topic.leave",
+                examples=["How many days off have I got?", "May I take Friday off?"],
+                similarity=0.7,
+            )
         ],
     ),
     "budgets": BudgetsDocument(
