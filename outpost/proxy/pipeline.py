@@ -31,10 +31,11 @@ from outpost.proxy.headers import inspected_headers
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
-from outpost.proxy.release import Call, Release
+from outpost.proxy.release import Call, Keep, Release
 from outpost.proxy.rewriting import with_model
 from outpost.proxy.segments import touches
-from outpost.proxy.surfaces.surface import Request, Surface
+from outpost.proxy.surfaces.surface import Attachment, Request, Surface
+from outpost.proxy.uploads import Asking, Known, with_uploads
 from outpost.translation.exchange import Api, open_exchange
 
 
@@ -53,6 +54,8 @@ class _Asked:
     """That go on to the provider."""
     targets: Sequence[Target]
     """Where the caller sent it."""
+    keep: Callable[[Verdict], Keep | None]
+    """What is done with the answer, where it is that of an upload."""
 
     def facts(self, direction: Direction) -> Facts:
         """What the policy is told. The model is the one that the caller named, whatever stands behind the name."""
@@ -103,7 +106,8 @@ class SurfaceServer:
             await durable
             raise nobody_there(str(verdict.decision.destination))
         output = asked.facts(Direction.OUTPUT)
-        call = Call(request, exchange, surface, enforcement, output, Redactor(key), Restorer(redactor.names))
+        restorer = Restorer(redactor.names)
+        call = Call(request, exchange, surface, enforcement, output, Redactor(key), restorer, asked.keep(verdict))
         outgoing = partial(self._outgoing, asked, verdict, redactor)
         return await self._forward(asked, call, hops, outgoing, durable)
 
@@ -123,11 +127,32 @@ class SurfaceServer:
         if not targets:
             raise nobody(surface.dialect.name)
         headers = inspected_headers(surface, request.headers, enforcement.engine)
+        facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+        asking = Asking(caller, enforcement, facts, self._parts.clock(), frozenset(one.provider.id for one in targets))
+        keep = partial(self._keeping, surface, parsed.attachments, asking)
+        parsed, parse, having = await self._with_files(parsed, parse, targets, asking)
+        if not having:
+            raise Rejected(ErrorCode.INVALID_REQUEST, "no one provider has all files that the body names")
+        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, having, keep)
+
+    async def _with_files(
+        self, parsed: Request, parse: Callable[[bytes], Request], targets: Sequence[Target], asking: Asking
+    ) -> tuple[Request, Callable[[bytes], Request], Sequence[Target]]:
+        """A request with what its files say, how it is parsed again, and who of ``targets`` has those that it names."""
         if parsed.attachments:
             read = await read_attachments(parsed, self._parts.documents)
-            parsed = with_attachments(parsed, read)
-            parse = partial(_parse_with, parse, read)
-        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, targets)
+            parsed, parse = with_attachments(parsed, read), partial(_parse_with, parse, read)
+        if parsed.references and self._parts.uploads is not None:
+            known = await self._parts.uploads.known(parsed, asking)
+            parsed, parse = with_uploads(parsed, known), partial(_parse_naming, parse, known)
+            targets = [one for one in targets if all(file.provider == one.provider.id for file in known.values())]
+        return parsed, parse, targets
+
+    def _keeping(self, surface: Surface, sent: Sequence[Attachment], asking: Asking, verdict: Verdict) -> Keep | None:
+        """What remembers the upload that a request is, once it has been answered."""
+        if surface.parse_form is None or self._parts.uploads is None:
+            return None
+        return partial(self._parts.uploads.remember, sent[0].data, verdict.located, asking)
 
     async def _forward(
         self,
@@ -214,6 +239,10 @@ def _targets(asked: _Asked, decision: Decision) -> Sequence[Target]:
         return asked.targets
     routing = asked.enforcement.routing
     return routing.targets(asked.parsed.model, dialects(asked.surface), decision.destination)
+
+
+def _parse_naming(parse: Callable[[bytes], Request], known: Known, body: bytes) -> Request:
+    return with_uploads(parse(body), known)
 
 
 def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:

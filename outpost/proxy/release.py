@@ -6,7 +6,7 @@ record is. What a finding touches is cut or redacted before its first character 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -35,6 +35,10 @@ from outpost.proxy.whole import Collected, Texts
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
 
+Keep = Callable[[bytes, str], Awaitable[None]]
+"""Takes a whole answer and its provider's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request while it is served."""
@@ -48,6 +52,8 @@ class Call:
     redactor: Redactor
     """Of the answer."""
     restorer: Restorer
+    before: Keep | None = None
+    """What is to be done with a whole answer and its provider's id before it goes out."""
 
 
 class Release:
@@ -80,6 +86,8 @@ class Release:
             body = _scrubbed(parsed.scrub, body)
         if call.restorer:
             body = await off_loop(len(body), partial(call.restorer.document, body))
+        if call.before is not None:
+            await call.before(body, exchange.provider_id or "")
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
