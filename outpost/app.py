@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import structlog
 from aiohttp import web
 
@@ -260,15 +259,12 @@ async def _listening(
         models=models,
         pack_report=outpost.in_force.pack_report,
     )
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
-        cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie for one caller must not go out with another's
-        auto_decompress=False,
-    ) as session:
+    forwarder = make_forwarder(config, outpost.in_force.provider_key)
+    async with contextlib.aclosing(forwarder):
         parts = ProxyParts(
             admission=outpost.admission,
             audit=outpost.audit,
-            forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
@@ -331,16 +327,14 @@ async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
         raise Unavailable(f"cannot listen on {host} port {port}: {reason}") from err
 
 
-def make_forwarder(
-    config: Config, session: aiohttp.ClientSession, provider_key: Callable[[str], str | None]
-) -> Forwarder:
+def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
     """A forwarder with the configured patience."""
     timeouts = ForwardTimeouts(
         connect_s=config.provider_connect_timeout_s,
         read_s=config.provider_read_timeout_s,
         total_s=config.provider_total_timeout_s,
     )
-    return Forwarder(session, provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+    return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
 
 
 async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:

@@ -48,10 +48,11 @@ class Config(ProgramSettings):
     )
     provider_keys: dict[str, SecretStr] = Field(
         default={},
-        description="API key per provider id, as JSON in the variable. Wins over keys from the control plane.",
+        description="API key by its id, which is the provider's unless it has several; JSON in the variable. Wins over "
+        "keys from the control plane.",
     )
     provider_key_files: dict[str, Path] = Field(
-        default={}, description="File with the API key per provider id. Wins over provider_keys."
+        default={}, description="File with the API key by its id. Wins over provider_keys."
     )
     list_key_files: list[Path] = Field(
         default=[],

@@ -274,9 +274,9 @@ class InForce:
         """Refuse everybody, or no longer."""
         self._admission.revoked = revoked
 
-    def provider_key(self, provider_id: str) -> str | None:
-        """The API key for a provider: the local one, else the one from the control plane."""
-        return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
+    def provider_key(self, key_id: str) -> str | None:
+        """The API key of this id (a provider's own, unless it has several): the local one, else the control plane's."""
+        return self._local_keys.get(key_id) or self._provider_keys.get(key_id)
 
 
 def _digest_keys(secrets: Mapping[str, str], prefix: str) -> dict[str, bytes]:

@@ -26,8 +26,9 @@ from outpost.models.tiers import TieredScanner
 from outpost.policy.compile import Compiled, Lists, compile_documents
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.evaluate import Facts
-from outpost.policy.lint import Linted, Problem, Severity, lint_documents, with_judged_topics
+from outpost.policy.lint import Linted, lint_documents, with_judged_topics
 from outpost.policy.model_rules import require_offered
+from outpost.policy.problems import Problem, Severity
 from outpost.policy.simulate import Scan, Simulation, simulate
 from outpost.policy.topic_lint import JudgedTopic
 from outpost.protocol.decisions import Action, Direction
@@ -50,6 +51,7 @@ _BY_MEMBER: Final = {
     "packs": "policy.json",
     "keys": "keys.json",
     "providers": "routing.json",
+    "routes": "routing.json",
     "settings": "detectors.json",
     "allow": "detectors.json",
     "custom": "detectors.json",
@@ -67,6 +69,7 @@ _COLOURS: Final = {
     Effect.TEXT: "dim",
     Action.BLOCK: "bold red",
     Action.REDACT: "yellow",
+    Action.ROUTE_TO: "cyan",
     Action.ALLOW: "green",
 }
 

@@ -18,6 +18,8 @@ from outpost.demo.answers import ARGS, CHARACTERS_PER_TOKEN, DELTA_CHARACTERS, S
 THINK = "THINK:"
 OVERLOADED_MODEL = "standin-overloaded"
 """Answered with 529, as Anthropic does when it has too much to do."""
+SLOW_MODEL = "standin-slow"
+"""Answered late."""
 BREAKS_MODEL = "standin-error-event"
 """Its stream ends in an ``error`` event."""
 

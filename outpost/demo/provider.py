@@ -233,6 +233,8 @@ class Standin:
             return _anthropic(400, messages.error_body("invalid_request_error", err.message))
         if asked.model == messages.OVERLOADED_MODEL:
             return _anthropic(529, messages.error_body("overloaded_error", f"Overloaded {faults.MARKER}"))
+        if asked.model == messages.SLOW_MODEL:
+            await asyncio.sleep(self.options.slow_s)
         if not asked.stream:
             return _anthropic(200, messages.message(asked, body))
         response = await open_stream(request, self.stamp(body))

@@ -61,7 +61,7 @@ def _passed_on(compiled: Compiled, facts: Facts, text: str, find: Scan) -> str |
         decision = evaluate(compiled.policy, facts, findings)
         if decision.action is Action.BLOCK:
             return None
-        if decision.action is Action.ALLOW:
+        if decision.action is not Action.REDACT and not decision.redact:
             return text
         text = redact(text, [findings[index] for index in decision.redact])
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
@@ -75,7 +75,7 @@ def _explain(compiled: Compiled, facts: Facts, findings: Sequence[Finding]) -> I
                 yield Step(rule.rule_id, rule.action, decided=False, why=f"not asked: {ended_by} had decided")
                 continue
             why_not = _why_not(rule, facts, findings)
-            yield Step(rule.rule_id, rule.action, not why_not, why_not or _why(rule, findings))
+            yield Step(rule.rule_id, rule.action, not why_not, why_not or _why(rule, findings) + _where_to(rule))
             if not why_not and rule.action is not Action.REDACT:
                 ended_by = rule.rule_id
         default = f"{pack.pack_id}/default"
@@ -91,6 +91,10 @@ def _explain(compiled: Compiled, facts: Facts, findings: Sequence[Finding]) -> I
 def _why(rule: CompiledRule, findings: Sequence[Finding]) -> str:
     kinds = sorted({findings[index].kind for index in rule.matching(findings)})
     return f"found {', '.join(kinds)}" if kinds else "its conditions hold"
+
+
+def _where_to(rule: CompiledRule) -> str:
+    return "" if rule.destination is None else f": goes to {rule.destination}"
 
 
 def _why_not(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> str:

@@ -115,7 +115,10 @@ def judge_with_models(
     for _ in range(MAX_ROUNDS):
         if decision.action is Action.BLOCK:
             return Verdict(decision, verdict.located, None)
-        if decision.action is Action.ALLOW:
+        if decision.destination is not None and verdict.decision.destination is None:
+            # A redaction set free what the policy wants to go elsewhere.
+            verdict = Verdict(replace(decision, redact=(), redactions=()), verdict.located, None)
+        if decision.action is not Action.REDACT and not decision.redact:
             return Verdict(verdict.decision, verdict.located, parsed.document.raw)
         redacted = _redact(parsed, located, decision, redactor)
         if redacted == parsed.document.raw:

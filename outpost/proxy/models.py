@@ -1,6 +1,6 @@
 """``GET /v1/models`` and ``GET /v1/models/{model}``: what the caller's key may use, of what providers serve.
 
-Models named in the bundle are listed from it. A provider that serves ``*`` is asked for its own list, whose
+Models and aliases named in the bundle are listed from it. A provider that serves ``*`` is asked for its own list, whose
 entries pass only as far as they have OpenAI's fields and model ids that look like ids.
 """
 
@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from outpost.budget.keys import Caller
 from outpost.errors import Rejected
+from outpost.policy.routing import ANY
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import Provider
+from outpost.protocol.routing import Provider
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.forward import Forwarder
 from outpost.proxy.json_document import parse_json
@@ -49,11 +50,15 @@ async def _models(enforcement: Enforcement, caller: Caller, forwarder: Forwarder
         if provider.surface != OPENAI.name:
             continue
         for model in provider.models:
-            if model != "*":
+            if model != ANY:
                 found[model] = {"id": model, "object": "model", "created": 0, "owned_by": provider.id}
-        if "*" in provider.models:
+        if ANY in provider.models:
             for entry in await _ask(provider, forwarder):
                 found.setdefault(entry["id"], entry)
+    for route in enforcement.bundle.routing.routes or []:
+        for model in route.models:
+            if model != ANY and enforcement.routing.targets(model, (OPENAI.name,)):
+                found.setdefault(model, {"id": model, "object": "model", "created": 0, "owned_by": route.id})
     return [entry for model, entry in found.items() if caller.may_use(model)]
 
 

@@ -1,10 +1,12 @@
 """What serving a request needs, made once by the app and shared by the steps of the pipeline."""
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from outpost.audit.event import AuditEvent
 from outpost.documents.reader import DocumentReader
@@ -26,6 +28,10 @@ class AuditSink(Protocol):
         """
 
 
+# Who is asked, and when again, is no secret, and nothing rests on nobody guessing it.
+_RANDOM: Final = random.Random()  # noqa: S311
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
     """What serving a request needs; made once by the app."""
@@ -41,6 +47,10 @@ class ProxyParts:
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
+    clock_s: Callable[[], float] = time.monotonic
+    """For what lasts; never goes back."""
+    draw: Callable[[], float] = _RANDOM.random
+    """Numbers in [0, 1): who of several providers is asked, and when again."""
 
 
 def retrieve(future: "asyncio.Future[int]") -> None:

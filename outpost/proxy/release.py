@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import aiohttp
 from aiohttp import web
 
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
@@ -20,6 +19,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.dispatch import EVENT_STREAM, Answered
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
@@ -31,7 +31,6 @@ from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
 from outpost.proxy.whole import Collected, Texts
 
-EVENT_STREAM: Final = "text/event-stream"
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
 
@@ -56,16 +55,14 @@ class Release:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
 
-    async def whole(
-        self, call: Call, answer: aiohttp.ClientResponse, durable: "asyncio.Future[int]"
-    ) -> web.StreamResponse:
+    async def whole(self, call: Call, answer: Answered, durable: "asyncio.Future[int]") -> web.StreamResponse:
         """Release an answer that does not stream, once it and ``durable``, the decision, are on disk.
 
         Raises:
             OutpostError: Nothing was released.
         """
         exchange, surface = call.exchange, call.surface
-        raw = await self._parts.forwarder.read(answer)
+        raw = answer.body
         parse = partial(_parse_answer, surface)
         parsed = await off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
@@ -93,7 +90,7 @@ class Release:
             await response.write_eof()
         return response
 
-    async def stream(self, call: Call, shape: Stream, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    async def stream(self, call: Call, shape: Stream, answer: Answered) -> web.StreamResponse:
         """Release a streamed answer as far as it is decided; the decision about its request is on disk already.
 
         Raises:
@@ -104,7 +101,7 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = self._events(call, answer)
+        events = _events(call, answer)
         texts = None
         look = look_for(self._parts.models, call.enforcement, call.output)
         if look is not None:
@@ -156,15 +153,6 @@ class Release:
                 await self._send(call, response, out)
         return held + inspector.finish()
 
-    async def _events(self, call: Call, answer: aiohttp.ClientResponse) -> AsyncIterator[sse.Event]:
-        reader = sse.EventReader(named=call.surface.named_events)
-        async for part in self._parts.forwarder.stream(answer):
-            for event in reader.feed(part):
-                yield event
-        if reader.rest():
-            message = "the provider's stream ended inside an event"
-            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-
     async def _close_stream(
         self,
         call: Call,
@@ -210,6 +198,18 @@ class Release:
             if not response.prepared:
                 await response.prepare(call.request)
             await response.write(data)  # waits while the client is slow, so nothing piles up here
+
+
+async def _events(call: Call, answer: Answered) -> AsyncIterator[sse.Event]:
+    reader = sse.EventReader(named=call.surface.named_events)
+    if answer.stream is None:
+        return
+    async for part in answer.stream:
+        for event in reader.feed(part):
+            yield event
+    if reader.rest():
+        message = "the provider's stream ended inside an event"
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
 
 
 async def _looked_at(

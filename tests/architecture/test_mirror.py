@@ -14,6 +14,7 @@ NO_BEHAVIOUR = {
     "outpost/protocol/codes.py": "an enumeration; test_documents walks it",
     "outpost/protocol/decisions.py": "a dataclass and two enumerations",
     "outpost/protocol/findings.py": "a dataclass and an enumeration",
+    "outpost/policy/problems.py": "dataclasses and an enumeration",
     "outpost/protocol/model_provider.py": "an enumeration",
     "outpost/protocol/routes.py": "constants",
     "outpost/proxy/surfaces/surface.py": "dataclasses and a protocol",

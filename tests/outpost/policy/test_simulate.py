@@ -64,3 +64,18 @@ def test_the_explanation_agrees_with_the_decision(words, group):
     decided = [step for step in outcome.steps if step.decided]
     assert outcome.decision.rule_id in [step.rule_id for step in decided]
     assert (outcome.text is None) == any(step.action is Action.BLOCK for step in decided)
+
+
+def test_a_route_is_explained():
+    rule = {
+        "id": "inside",
+        "sequence": 1,
+        "when": {"findings": ["pii.email"], "directions": ["input"]},
+        "action": "ROUTE_TO",
+        "route_to": {"route": "in-house"},
+    }
+    outcome = simulate(compiled("ALLOW", [rule]), facts(), f"to {MAIL}")
+    assert outcome.decision.action is Action.ROUTE_TO
+    assert outcome.text == f"to {MAIL}"
+    assert whys(outcome)["p/inside"] == (True, "found pii.email: goes to route in-house")
+    assert whys(outcome)["p/default"] == (False, "not asked: p/inside had decided")

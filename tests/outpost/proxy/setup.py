@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from prometheus_client import generate_latest
 
 from outpost.dlp.engine import default_engine
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.fakes.upstream import UPSTREAM_KEY
 
 CHAT = "/v1/chat/completions"

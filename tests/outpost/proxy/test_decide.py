@@ -8,7 +8,7 @@ from outpost.dlp.engine import default_engine
 from outpost.errors import CouldNotInspect
 from outpost.policy.evaluate import Facts, compile_policy
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.decisions import Action, Destination, Direction
 from outpost.protocol.documents import PolicyDocument
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import MAX_ROUNDS, judge
@@ -52,6 +52,55 @@ def test_what_is_allowed_goes_on_as_the_very_bytes():
 
     assert verdict.decision.action is Action.ALLOW
     assert verdict.body is raw
+
+
+def routing(kind="pii.email", before=()):
+    rule = {
+        "id": "inside",
+        "sequence": 9,
+        "when": {"findings": [kind], "directions": ["input"]},
+        "action": "ROUTE_TO",
+        "route_to": {"provider": "in-house"},
+    }
+    packs = [{"id": "p", "sequence": 1, "default": "ALLOW", "rules": [*before, rule]}]
+    return compile_policy(PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs})))
+
+
+def test_what_is_routed_goes_on_as_the_very_bytes():
+    raw = body(f"a {EMAIL} b")
+
+    verdict = decide(raw, routing())
+
+    assert verdict.decision.destination == Destination(provider="in-house")
+    assert verdict.body is raw
+
+
+def test_what_was_redacted_is_routed_all_the_same():
+    first = {"id": "mask", "sequence": 1, "when": {"findings": ["pii.email"]}, "action": "REDACT"}
+
+    verdict = decide(body(f"a {EMAIL} b"), routing(before=[first]))
+
+    assert (verdict.decision.action, verdict.decision.rule_id) == (Action.ROUTE_TO, "p/inside")
+    assert verdict.decision.destination == Destination(provider="in-house")
+    assert verdict.body == body("a [REDACTED:pii.email] b")
+
+
+class FreesAnAddress:
+    """Finds a card; and an address only once the card is gone."""
+
+    def scan(self, text):
+        kind, at = ("pci.pan", text.find("x")) if "x" in text else ("pii.email", text.find("y"))
+        return [Finding(kind, at, at + 1, 1.0, "test")] if at >= 0 else []
+
+
+def test_what_a_redaction_sets_free_is_routed_too():
+    first = {"id": "mask", "sequence": 1, "when": {"findings": ["pci.pan"]}, "action": "REDACT"}
+
+    verdict = decide(body("x y"), routing(before=[first]), FreesAnAddress())
+
+    assert verdict.decision.destination == Destination(provider="in-house")
+    assert verdict.body == body("[REDACTED:pci.pan] y")
+    assert [item.finding.kind for item in verdict.located] == ["pci.pan"]
 
 
 def test_a_block_leaves_nothing_to_send():

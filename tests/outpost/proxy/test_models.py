@@ -3,7 +3,7 @@ import json
 import pytest
 
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import Provider, RoutingDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.fakes.outpost import make_key, running_outpost
 from tests.outpost.proxy.setup import EMAIL, answer, error_of, policy, provider_saying
 
