@@ -79,7 +79,7 @@ class Release:
         if body is not raw and parsed.scrub:
             body = _scrubbed(parsed.scrub, body)
         if call.restorer:
-            body = await off_loop(len(body), partial(call.restorer.document, body))
+            body = await off_loop(len(body), partial(_restored, call.restorer, parse, body))
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
@@ -244,6 +244,10 @@ def _parse_answer(surface: Surface, raw: bytes) -> Answer:
 def _strictest(decisions: Sequence[Decision]) -> Decision:
     redacting = (decision for decision in decisions if decision.action is Action.REDACT)
     return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
+
+
+def _restored(restorer: Restorer, parse: Callable[[bytes], Answer], body: bytes) -> bytes:
+    return restorer.document(body, parse(body).segments)
 
 
 def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:
