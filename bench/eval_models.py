@@ -4,74 +4,31 @@
 
 Runs the pack's ONNX graph through ``outpost.models``, thresholds as in its card. Evaluation sets only; where there is
 none (jailbreaks, source-code language, injections of our own wording) the held-back side of the training pipeline is
-used if ``training`` can be imported, and the row says so. Intervals are Wilson's, 95 %.
+used if ``training`` can be imported, and the row says so. Intervals are Wilson's, 95 %, and those of entities' F scores
+from a bootstrap (``bench/eval_entities.py``).
 """
 
 import argparse
 import json
 import math
-import random
-import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from bench.eval_metrics import exact, overlaps, wilson
-from outpost.dlp.engine import default_engine
+from bench.eval_buried import buried
+from bench.eval_entities import entities
+from bench.eval_figures import Figure, auc, recall_at, rows, share
 from outpost.models.inspector import Inspector
 from outpost.models.pack import open_pack
 from outpost.models.results import TextResult
 from outpost.models.session import Session, SessionOptions
 
 DEFAULT_PACK = Path(__file__).parents[1] / "outpost/models/packs/default"
-# The labels of presidio-research and the kinds that count as right for them.
-KINDS = {
-    "PERSON": r"pii\.person",
-    "STREET_ADDRESS": r"pii\.address\..*",
-    "GPE": r"pii\.location",
-    "ORGANIZATION": r"pii\.organization",
-    "DATE_TIME": r"pii\.date|pii\.dob",
-    "TITLE": r"pii\.title",
-    "AGE": r"pii\.age",
-    "NRP": r"pii\.affiliation",
-    "ZIP_CODE": r"pii\.address\..*",
-    "CREDIT_CARD": r"pci\.pan",
-    "IBAN_CODE": r"fin\.iban",
-    "US_SSN": r"pii\.national_id\.us",
-    "EMAIL_ADDRESS": r"pii\.email",
-    "PHONE_NUMBER": r"pii\.phone",
-    "IP_ADDRESS": r"pii\.ip",
-    "US_DRIVER_LICENSE": r"pii\.driver_license|pii\.id_number",
-    "DOMAIN_NAME": r"pii\.url.*",
-}
-CONTEXTUAL = ("PERSON", "STREET_ADDRESS", "GPE", "ORGANIZATION", "DATE_TIME", "TITLE", "AGE", "NRP", "ZIP_CODE")
-NEWS = {"PERSON": r"pii\.person", "LOCATION": r"pii\.location|pii\.address\..*", "ORG": r"pii\.organization"}
-GUM = {"person": "PERSON", "place": "LOCATION", "organization": "ORG"}
-BTC = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORG"}
-DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LENGTHS = (128, 500, 2_000, 8_000)  # tokens
-_CHARS_PER_TOKEN = 4.2  # of the sentences that attacks are buried in, by the pack's tokeniser
 _BATCH = 16
-
-Span = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measurement, as a card holds it."""
-
-    dataset: str
-    head: str
-    label: str | None
-    metric: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    count: int | None = None
 
 
 class Model:
@@ -105,113 +62,6 @@ class Model:
             else 0.0
         )
         return score, any(found.finding.kind.startswith("attack.") for found in result.findings)
-
-
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def share(dataset: str, head: str, metric: str, right: int, total: int, label: str | None = None) -> Figure:
-    low, high = wilson(right, total)
-    return Figure(dataset, head, label, metric, right / total if total else math.nan, low, high, total)
-
-
-def f_beta(precision: float, recall: float, beta: float) -> float:
-    below = beta**2 * precision + recall
-    return (1 + beta**2) * precision * recall / below if below else 0.0
-
-
-# Entities
-
-
-@dataclass(slots=True)
-class Counts:
-    gold: int = 0
-    found: int = 0
-    reported: int = 0
-    right: int = 0
-
-    def add(self, gold: Sequence[Span], mine: Sequence[Span], matches: Callable[[Span, Iterable[Span]], bool]) -> None:
-        self.gold += len(gold)
-        self.found += sum(matches(span, mine) for span in gold)
-        self.reported += len(mine)
-        self.right += sum(matches(span, gold) for span in mine)
-
-    def figures(self, dataset: str, label: str, matching: str) -> Iterator[Figure]:
-        recall = share(dataset, "entities", f"recall_{matching}", self.found, self.gold, label)
-        precision = share(dataset, "entities", f"precision_{matching}", self.right, self.reported, label)
-        yield recall
-        yield precision
-        for beta in (1, 2):
-            value = f_beta(0.0 if math.isnan(precision.value) else precision.value, recall.value, beta)
-            yield Figure(dataset, "entities", label, f"f{beta}_{matching}", value, count=self.gold)
-
-
-def spans_table(
-    dataset: str,
-    texts: Sequence[dict],
-    found: Sequence[list[tuple[str, int, int]]],
-    kinds: dict[str, str],
-    names: dict[str, str] | None = None,
-) -> list[Figure]:
-    """Per label and over all: a span is found if a finding of a kind of its label overlaps it (or is equal to it).
-
-    A finding counts as right under a label of its kind; one that no label of the set stands for is not counted. Street
-    addresses and postcodes have the same kinds and are kept apart by what they overlap.
-    """
-    made = []
-    for matching, matches in (("overlap", overlaps), ("exact", exact)):
-        total = Counts()
-        for label, pattern in kinds.items():
-            counts = Counts()
-            for row, findings in zip(texts, found, strict=True):
-                gold = [
-                    (s["start"], s["end"]) for s in row["spans"] if (names or {}).get(s["type"], s["type"]) == label
-                ]
-                mine = [(start, end) for kind, start, end in findings if re.fullmatch(pattern, kind)]
-                if label in ("STREET_ADDRESS", "ZIP_CODE"):
-                    others = "ZIP_CODE" if label == "STREET_ADDRESS" else "STREET_ADDRESS"
-                    apart = [(s["start"], s["end"]) for s in row["spans"] if s["type"] == others]
-                    mine = [span for span in mine if overlaps(span, gold) or not overlaps(span, apart)]
-                    if label == "ZIP_CODE":  # an address in no gold span is counted once, as a street address
-                        mine = [span for span in mine if overlaps(span, gold)]
-                counts.add(gold, mine, matches)
-            made += counts.figures(dataset, label, matching)
-            for name in ("gold", "found", "reported", "right"):
-                setattr(total, name, getattr(total, name) + getattr(counts, name))
-        made += total.figures(dataset, "all", matching)
-    return made
-
-
-def entities(model: Model, data: Path) -> list[Figure]:
-    engine = default_engine()
-    texts = rows(data / "dev-presidio-synth/dev.jsonl")
-    of_model = [
-        [(f.finding.kind, f.finding.start, f.finding.end) for f in model(row["text"]).findings] for row in texts
-    ]
-    of_rules = [[(f.kind, f.start, f.end) for f in engine.scan(row["text"])] for row in texts]
-    together = [rules + only_new(rules, mine) for rules, mine in zip(of_rules, of_model, strict=True)]
-    contextual = {label: KINDS[label] for label in CONTEXTUAL}
-    made = spans_table("dev-presidio-synth, model alone", texts, of_model, contextual)
-    made += spans_table("dev-presidio-synth, tier 1 alone", texts, of_rules, KINDS)
-    made += spans_table("dev-presidio-synth, tiers 1 and 2", texts, together, KINDS)
-    for name, folder, names in (
-        ("train-ner-gum/dev", "train-ner-gum", GUM),
-        ("train-ner-btc/dev", "train-ner-btc", BTC),
-    ):
-        texts = rows(data / folder / "dev.jsonl")
-        texts = [{**row, "spans": [s for s in row["spans"] if s.get("value", "")[:1] != "@"]} for row in texts]
-        found = [
-            [(f.finding.kind, f.finding.start, f.finding.end) for f in model(row["text"]).findings] for row in texts
-        ]
-        made += spans_table(name, texts, found, NEWS, names)
-    return made
-
-
-def only_new(rules: list[tuple[str, int, int]], mine: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Findings of the model where no rule found anything, as redaction would see them."""
-    taken = [(start, end) for _, start, end in rules]
-    return [found for found in mine if not overlaps((found[1], found[2]), taken)]
 
 
 # Attacks
@@ -248,54 +98,16 @@ def attacks(model: Model, data: Path) -> list[Figure]:
     made.append(
         Figure("dev-cyberseceval-pi against all benign sets", "attacks", None, "auc", auc(positives, negatives))
     )
-    limit = sorted(negatives, reverse=True)[len(negatives) // 100]
-    caught = sum(score > limit for score in positives)
     made.append(
-        share("dev-cyberseceval-pi against all benign sets", "attacks", "recall_at_1_percent", caught, len(positives))
+        recall_at(positives, negatives, 0.01, "dev-cyberseceval-pi against all benign sets", "recall_at_1_percent")
     )
+    scored = [(score, True) for score in positives] + [(score, False) for score in negatives]
+    made.append(Figure("dev-cyberseceval-pi and all benign sets", "attacks", None, "calibration_error", error(scored)))
     return made
-
-
-def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Probability that an attack scores above a harmless text (Mann and Whitney 1947)."""
-    ordered = np.sort(np.asarray(negatives))
-    below, upto = np.searchsorted(ordered, positives, "left"), np.searchsorted(ordered, positives, "right")
-    return float(((below + upto) / 2).mean() / len(ordered))
 
 
 def depth(model: Model, data: Path) -> list[Figure]:
-    """Attacks of another set's wording, buried in honest sentences of evaluation sets."""
-    rng = random.Random(11)
-    sentences = [row["text"] for row in rows(data / "train-ner-gum/dev.jsonl")] + [
-        row["text"] for row in rows(data / "dev-presidio-synth/dev.jsonl")
-    ]
-    payloads = [
-        row["text"]
-        for row in rows(data / "dev-cyberseceval-pi/dev.jsonl")
-        if row["injection_variant"] == "ignore_previous_instructions"
-    ]
-    made = []
-    for tokens in LENGTHS:
-        flags: dict[float, list[bool]] = {}
-        clean = []
-        for _ in range(6 if tokens == LENGTHS[-1] else 20):
-            document: list[str] = []
-            while sum(map(len, document)) < tokens * _CHARS_PER_TOKEN:
-                document.append(rng.choice(sentences))
-            clean.append(model.attacked("\n".join(document))[1])
-            for where in DEPTHS if tokens > LENGTHS[0] else DEPTHS[::2]:
-                at = round(where * len(document))
-                text = "\n".join((*document[:at], rng.choice(payloads), *document[at:]))
-                flags.setdefault(where, []).append(model.attacked(text)[1])
-        name = f"buried, documents of {tokens} tokens"
-        made.append(share(name, "attacks", "false_positive_rate", sum(clean), len(clean)))
-        every = [flag for some in flags.values() for flag in some]
-        made.append(share(name, "attacks", "recall", sum(every), len(every)))
-        made += [
-            share(name, "attacks", "recall", sum(some), len(some), f"depth {where:.0%}")
-            for where, some in flags.items()
-        ]
-    return made
+    return buried(model.attacked, data)
 
 
 def held_back(model: Model, data: Path) -> list[Figure]:

@@ -44,13 +44,21 @@ from outpost.policy.compile import require_usable
 from outpost.policy.pack import require_whole
 from outpost.protocol.bundle_file import TARGETS, TUF
 from outpost.protocol.detectors import DetectorsDocument
-from outpost.protocol.document_set import MODELS, NO_DETECTORS, NO_MODELS, require_lists, unnamed_lists
+from outpost.protocol.document_set import (
+    MODELS,
+    NO_DETECTORS,
+    NO_MODELS,
+    require_lists,
+    require_routes,
+    unnamed_lists,
+)
 from outpost.protocol.documents import (
     DETECTORS_TARGET,
     KEYS_TARGET,
     MODELS_TARGET,
     POLICY_TARGET,
     REQUIRED_DOCUMENTS,
+    ROUTING_TARGET,
     DocumentError,
     PolicyDocument,
     parse_document,
@@ -63,6 +71,7 @@ from outpost.protocol.list_file import (
     read_list_file,
 )
 from outpost.protocol.models import ModelsDocument, file_of_pack
+from outpost.protocol.routing import RoutingDocument
 
 _MAX_DIGITS = 18  # they fit a 64-bit column; longer numbers cannot exist and must not reach the database
 
@@ -118,8 +127,15 @@ def with_what_they_name(documents: Mapping[str, bytes]) -> dict[str, bytes]:
     """``documents`` without lists and files of a model pack that they do not name.
 
     Raises:
-        DocumentRejected: One that they name is missing or another, or together they are more than an outpost takes.
+        DocumentRejected: One that they name is missing or another, or together they are more than an outpost takes; or
+            the policy routes to what the routing does not know.
     """
+    if POLICY_TARGET in documents and ROUTING_TARGET in documents:
+        policy = parse_document(PolicyDocument, POLICY_TARGET, documents[POLICY_TARGET])
+        try:
+            require_routes(policy, parse_document(RoutingDocument, ROUTING_TARGET, documents[ROUTING_TARGET]))
+        except DocumentError as err:
+            raise DocumentRejected(str(err), err.problems) from err
     return _with_its_pack(_with_its_lists(documents))
 
 

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import structlog
 from aiohttp import web
 
@@ -32,7 +31,9 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
+from outpost.documents.reader import DocumentReader
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
@@ -52,11 +53,13 @@ from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
+from outpost.proxy.drain import Drain
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts, retrieve
-from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.port import ProxyPort, make_connections, tls_files
+from outpost.proxy.uploads import Uploads
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -166,20 +169,27 @@ def _restore_state(outpost: Outpost) -> None:
 
 
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, then drain; until a second one, then end at once.
 
     Raises:
         OutpostError: It cannot start; the message says what to do.
     """
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        if stop.is_set():
+            hurry.set()
+            loop.remove_signal_handler(number)  # a third one is the kernel's
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end, number)
     if not await _finishes_before(stop, ensure_enrolled(config, clock=clock)):
         return
     outpost = open_outpost(config, clock=clock)
     try:
-        await serve(outpost, stop)
+        await serve(outpost, stop, hurry)
     finally:
         await asyncio.to_thread(outpost.close)
 
@@ -208,8 +218,16 @@ def effects_of(outpost: Outpost, fetch: FetchFiles) -> Effects:
     )
 
 
-async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Listen and synchronise until ``stop`` is set, then drain."""
+async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+    """Listen and synchronise until ``stop`` is set, then drain, at once if ``hurry`` is.
+
+    What requests need (models, the control plane) goes on until the last of them has ended.
+
+    Raises:
+        OutpostError: It cannot listen; the message says what to do.
+    """
+    config, ended = outpost.config, asyncio.Event()
+    drain = Drain(config.shutdown_delay_s, config.shutdown_grace_s, hurry or asyncio.Event())
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
@@ -230,17 +248,21 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         models = make_models(outpost.config, outpost.in_force.choice, metrics)
         outpost.in_force.attach(models)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics, models):
+        async with _listening(outpost, sync, standing, metrics, models) as port:
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
             collector.settle()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(sync.run(stop))
-                tasks.create_task(_keep_clock_floor(outpost, stop))
-                tasks.create_task(_watch_freshness(freshness, stop))
-                tasks.create_task(models.run(stop))
-            outpost.admission.draining = True
-            log.info("draining")
+                tasks.create_task(sync.run(ended))
+                tasks.create_task(_keep_clock_floor(outpost, ended))
+                tasks.create_task(_watch_freshness(freshness, ended))
+                tasks.create_task(port.keep_tls_current(ended))
+                tasks.create_task(models.run(ended))
+                await stop.wait()
+                outpost.admission.draining = True
+                log.info("draining")
+                log.info("drained", cut_off=await port.drain(drain))
+                ended.set()
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
         await outpost.audit.append(_system_event(outpost, "stop"))
 
@@ -248,7 +270,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _listening(
     outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService
-) -> AsyncIterator[None]:
+) -> AsyncIterator[ProxyPort]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
@@ -260,39 +282,38 @@ async def _listening(
         models=models,
         pack_report=outpost.in_force.pack_report,
     )
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),  # max_concurrent_requests bounds it
-        cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie for one caller must not go out with another's
-        auto_decompress=False,
-    ) as session:
+    forwarder = make_forwarder(config, outpost.in_force.provider_key)
+    documents = DocumentReader()
+    uploads = Uploads(UploadStore(outpost.database), forwarder, documents, outpost_version(), models)
+    async with contextlib.aclosing(forwarder):
         parts = ProxyParts(
             admission=outpost.admission,
             audit=outpost.audit,
-            forwarder=make_forwarder(config, session, outpost.in_force.provider_key),
+            forwarder=forwarder,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=outpost.clock,
             models=models,
+            documents=documents,
+            uploads=uploads,
         )
-        proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
-        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
-        runner = web.ServerRunner(server, shutdown_timeout=config.shutdown_grace_s)
+        server = make_connections(config, parts, health)
         admin = web.AppRunner(make_admin_app(health, metrics.registry), access_log=None)
+        port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
         try:
-            await runner.setup()
             await admin.setup()
             await _listen(admin, config.admin_host, config.admin_port)
-            await _listen(runner, config.listen_host, config.listen_port)
+            await port.open(config.listen_host, config.listen_port)
             log.info(
                 "listening",
-                proxy=[_address(address) for address in runner.addresses],
+                proxy=[_address(address, port.scheme) for address in port.addresses],
                 admin=[_address(address) for address in admin.addresses],
                 ready=not health.ready_problems(),
             )
-            yield
+            yield port
         finally:
-            await runner.cleanup()
+            await port.close()
             await admin.cleanup()
 
 
@@ -314,11 +335,11 @@ def make_models(config: Config, choice: Choice | None, metrics: ProxyMetrics) ->
 
 
 def offered_kinds(pack: Path | None) -> frozenset[str] | None:
-    """The kinds that the pack on disk finds: none without a pack; None if its card cannot be read now."""
+    """What the pack on disk offers: nothing without a pack; None if its card cannot be read now."""
     if pack is None:
         return frozenset()
     try:
-        return open_pack(pack).card.kinds
+        return open_pack(pack).card.offered
     except PackInvalid:
         return None  # every request is refused until it can be; a policy is not refused for it
 
@@ -331,16 +352,14 @@ async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
         raise Unavailable(f"cannot listen on {host} port {port}: {reason}") from err
 
 
-def make_forwarder(
-    config: Config, session: aiohttp.ClientSession, provider_key: Callable[[str], str | None]
-) -> Forwarder:
+def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
     """A forwarder with the configured patience."""
     timeouts = ForwardTimeouts(
         connect_s=config.provider_connect_timeout_s,
         read_s=config.provider_read_timeout_s,
         total_s=config.provider_total_timeout_s,
     )
-    return Forwarder(session, provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+    return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
 
 
 async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
@@ -410,6 +429,6 @@ def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
     return {**sync_report(outpost.stores.state), "failing": failing}
 
 
-def _address(address: Any) -> str:
+def _address(address: Any, scheme: str = "http") -> str:
     host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -21,7 +21,9 @@ from outpost.models.options import Choice
 from outpost.policy.bundle import load_bundle
 from outpost.policy.pack import BundlePack
 from outpost.protocol.document_set import Parsed
+from outpost.protocol.model_card import ANY_TOPIC
 from outpost.protocol.sealing import LIST_KEY_PREFIX, PEPPER_PREFIX, PROVIDER_PREFIX
+from outpost.protocol.topics import TopicSet
 from outpost.proxy.enforcement import NO_LIST_KEYS, Admission, Enforcement, compile_bundle, with_peppers
 from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
@@ -44,8 +46,8 @@ class Models(Protocol):
     def problem(self) -> str | None:
         """Why no text can be inspected now."""
 
-    async def prepare(self, choice: Choice | None) -> None:
-        """Make a pack ready beside the one in use."""
+    async def prepare(self, choice: Choice | None, topics: TopicSet | None = None) -> None:
+        """Make a pack ready beside the one in use, and let it read topics."""
 
     def use(self, choice: Choice | None) -> None:
         """Let this pack answer from now on."""
@@ -114,9 +116,11 @@ class InForce:
         if pack is not None:
             await self._provided(pack, fetch)
         choice = self._choice(pack)
-        if self._models is not None and choice != self.choice:
+        offered = self._offered() if pack is None else pack.card.offered
+        if self._models is not None:
+            topics = enforcement.models.topics if ANY_TOPIC in (offered or ()) else None
             try:
-                await self._models.prepare(choice)
+                await self._models.prepare(choice, topics)
             except (PackInvalid, ModelUnavailable) as err:
                 named = "the model pack in models_pack" if pack is None else f"its model pack {pack.label}"
                 raise BundleRejected(f"{named} does not run here: {err}") from err
@@ -195,7 +199,7 @@ class InForce:
             delegated=stored.delegated,
             before=self._parsed,
         )
-        offered = self._offered() if bundle.pack is None else bundle.pack.card.kinds
+        offered = self._offered() if bundle.pack is None else bundle.pack.card.offered
         return compile_bundle(bundle, self._peppers, self._admission.enforcement, self._list_keys, offered)
 
     def _news_bytes(self, stored: StoredBundle) -> int:
@@ -245,9 +249,9 @@ class InForce:
         """Refuse everybody, or no longer."""
         self._admission.revoked = revoked
 
-    def provider_key(self, provider_id: str) -> str | None:
-        """The API key for a provider: the local one, else the one from the control plane."""
-        return self._local_keys.get(provider_id) or self._provider_keys.get(provider_id)
+    def provider_key(self, key_id: str) -> str | None:
+        """The API key of this id (a provider's own, unless it has several): the local one, else the control plane's."""
+        return self._local_keys.get(key_id) or self._provider_keys.get(key_id)
 
 
 def _digest_keys(secrets: Mapping[str, str], prefix: str) -> dict[str, bytes]:

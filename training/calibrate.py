@@ -45,7 +45,7 @@ from training.row import ATTACKS, ENTITIES, Row
 SEED = 9_001
 ROWS = 4_000
 ENTITY_RATE = 0.001
-MESSAGES, WINDOWS = 4_000, 12_000
+MESSAGES, WINDOWS = 2_000, 6_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
 _GRID = tuple(round(0.15 + 0.05 * step, 2) for step in range(14))
 _UNSET: dict[str, Any] = {
@@ -177,7 +177,7 @@ def harmless(sources: Sources, count: int, seed: int) -> Iterator[Row]:
 
 
 def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
-    """Held-back documents without an attack, each at most once, until they make about so many windows."""
+    """Held-back documents without an attack, each at most once, until they make about so many windows or end."""
     left = windows * _WINDOW_CHARS
     for row in Mixture(sources, seed, development=True).long_documents():
         if left <= 0:

@@ -13,6 +13,7 @@ from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
 NAME, VERSION = "default", "1.0"
 OVERLAP_TOKENS = 32
+SIMILARITY = 0.6  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {
     "PERSON": "pii.person",
     "TITLE": "pii.title",
@@ -40,7 +41,7 @@ LIMITS = (
         "Cyrillic, Greek, Arabic, Hebrew and Asian scripts were not, and the vocabulary hardly knows them."
     ),
     (
-        "Almost all of its training text was generated from some seven hundred templates; text unlike these is judged "
+        "Most of its training text was generated from some 3,700 templates; text unlike these is judged "
         "worse than the held-back templates suggest."
     ),
     (
@@ -60,6 +61,8 @@ LIMITS = (
     "Places, organizations and nationalities are found about half of the time or less.",
     "Scores are calibrated on held-back generated text; on other text they are too sure.",
 )
+
+_NOTES = 2_000  # characters, as outpost.protocol.model_card allows
 
 
 def bounds(by_length: Sequence[tuple[int | None, float]]) -> list[dict[str, Any]]:
@@ -91,7 +94,7 @@ def heads(calibration: Mapping[str, Any]) -> list[dict[str, Any]]:
             "name": "language", "output": "language", "kind": "sequence_classification", "labels": list(LANGUAGES),
             "aggregate": "mean", "temperature": temperature["language"], "kinds": dict.fromkeys(LANGUAGES),
         },
-        {"name": "sentence", "output": "sentence", "kind": "embedding", "width": 384},
+        {"name": "sentence", "output": "sentence", "kind": "embedding", "width": 384, "similarity": SIMILARITY},
     ]  # fmt: skip
 
 
@@ -116,7 +119,10 @@ def card(
         "inputs": ["input_ids", "attention_mask", "shape_ids"],
         "window": {"max_tokens": 128, "overlap_tokens": OVERLAP_TOKENS},
         "heads": heads(calibration),
-        "training": training,
+        "training": {
+            **training,
+            "notes": "; ".join(filter(None, (training.get("notes"), *calibration.get("notes", ()))))[:_NOTES],
+        },
         "evaluation": list(evaluation),
     }
     return parse_document(ModelCard, CARD_FILE, json.dumps(document).encode())
@@ -145,6 +151,7 @@ def training_record(run: Path) -> dict[str, Any]:
             "train-ner-btc (CC-BY-4.0)", "train-clinc150 (CC-BY-3.0)", "train-banking77 (CC-BY-4.0)",
             "train-bipia: attacks and e-mails (MIT)", "train-asb-tools (MIT)", "train-jailbreak-trustairlab (MIT)",
             "train-linguist-code (MIT)", "docstrings of Python's standard library (PSF-2.0)",
+            "documentation in the source archives of training/texts.txt (BSD, MIT, Apache-2.0)",
         ],
         "notes": "training/data_card.md has more. " + "; ".join(parts),
     }  # fmt: skip

@@ -19,6 +19,7 @@ from outpost.protocol.findings import Finding
 
 EVENT_VERSION: Final = 1
 MAX_FINDINGS: Final = 64  # individually; ~100 bytes each, so findings stay below 8 KiB of an event
+MAX_ATTEMPTS: Final = 10  # as many as a bundle may allow
 MAX_COUNTED_KINDS: Final = 32  # the taxonomy has fewer kinds per domain; the rest is counted as OTHER_KINDS
 OTHER_KINDS: Final = "other.other"
 MAX_KIND_CHARS: Final = 80  # as in the documents of a bundle; detectors' names too
@@ -76,6 +77,8 @@ class AuditEvent:
         more_findings: ``(kind, count)`` of findings that are not listed individually, sorted by kind.
         outcome: ``ok``, ``blocked``, ``client_gone``, ``provider_error``, ``provider_timeout``, ``refused``…
         status: HTTP status that the client got.
+        upstream_model: What the provider was asked for, where that is not ``model``, what the caller named.
+        attempts: Who was asked and how that ended (``openai/spare rate_limited``), in order, if one of them failed.
         latency_ms: Milliseconds from the request's arrival to this event.
 
     Raises:
@@ -90,6 +93,8 @@ class AuditEvent:
     surface: str | None = None
     model: str | None = None
     provider: str | None = None
+    upstream_model: str | None = None
+    attempts: tuple[str, ...] = ()
     direction: str | None = None
     action: str | None = None
     rule_id: str | None = None
@@ -119,6 +124,8 @@ class AuditEvent:
             value = getattr(self, name)
             if value is not None:
                 _require_count(name, value)
+        if self.attempts:
+            _set(self, "attempts", tuple(_bounded(text, MAX_NAME_CHARS) for text in self.attempts[:MAX_ATTEMPTS]))
         if self.latency_ms is not None:
             if not math.isfinite(self.latency_ms):
                 raise ValueError("latency_ms is not a finite number")
@@ -172,6 +179,30 @@ def decode(data: bytes) -> AuditEvent:
     return event
 
 
+_KEYS: Final = frozenset({"v", *_FIELDS})
+
+
+def require_encoded(data: bytes) -> None:
+    """A third of ``decode``, for events that another process of ours has encoded.
+
+    Holds what the log and its readers rely on: one canonical object of this version with fields that events have. What
+    each field says is for that process to know; it could claim anything.
+
+    Raises:
+        AuditCorrupt: It is none.
+    """
+    if len(data) > MAX_EVENT_BYTES:
+        raise AuditCorrupt("event is larger than any event can be")
+    try:
+        document = json.loads(data)
+        known = document["v"] == EVENT_VERSION and document["kind"] in KINDS and document.keys() <= _KEYS
+        is_canonical = known and _ENCODER.encode(document).encode() == data
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as err:
+        raise AuditCorrupt("event is not an audit event") from err
+    if not is_canonical or _AT.fullmatch(str(document.get("at"))) is None:
+        raise AuditCorrupt("event is not in canonical form")
+
+
 def _event_of(document: object) -> AuditEvent:
     if not isinstance(document, dict):
         raise TypeError("not an object")
@@ -181,8 +212,12 @@ def _event_of(document: object) -> AuditEvent:
         raise ValueError("unknown field")
     document["at"] = _parse_at(document["at"])
     findings = document.pop("findings", [])
+    attempts = document.pop("attempts", [])
+    if not isinstance(attempts, list):
+        raise TypeError("not a list")
     counted = document.pop("more_findings", {})
     return AuditEvent(
+        attempts=tuple(attempts),
         findings=tuple(AuditFinding(**finding) for finding in findings),
         more_findings=tuple(counted.items()),
         **document,

@@ -23,12 +23,12 @@ from typing import Final
 from outpost.audit.checkpoint import NoteSigner, NoteVerifier, parse_checkpoint, verify_note
 from outpost.audit.commit import LogIdentity, add_checkpoint
 from outpost.audit.delivery import Delivery, frontier_at, newest_receipt, next_delivery
-from outpost.audit.event import AuditEvent, encode
+from outpost.audit.event import AuditEvent, encode, require_encoded
 from outpost.audit.recovery import Damage, recover_head
 from outpost.audit.reserve import Reserve
 from outpost.audit.schema import connect, connect_read_only
 from outpost.audit.tree import Frontier
-from outpost.audit.writer import PRIMARY_CODE, Append, Job, Notice, Opened, Writer
+from outpost.audit.writer import PRIMARY_CODE, Append, Job, Notice, Opened, Receipt, Writer
 from outpost.errors import AuditCorrupt, AuditUnavailable
 from outpost.protocol.messages import AuditBatch, AuditReceipt
 
@@ -84,6 +84,16 @@ class AuditLog:
         future: asyncio.Future[int] = loop.create_future()
         self._writer.submit(Append(encode(event), loop, future, urgent))
         return future
+
+    def submit_encoded(self, event: bytes, receipt: Receipt, *, urgent: bool = True) -> None:
+        """``submit`` for an event that another process has encoded; ``receipt`` is told on the running loop.
+
+        Raises:
+            AuditCorrupt: ``event`` is anything but the canonical encoding of an event; nothing was queued.
+            AuditUnavailable: As ``submit``.
+        """
+        require_encoded(event)
+        self._writer.submit(Append(event, asyncio.get_running_loop(), receipt, urgent))
 
     async def append(self, event: AuditEvent) -> int:
         """Make an event durable and return its seq. As ``submit``, for those who have nothing to do meanwhile.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from outpost.audit.commit import LogIdentity, add_commit
 from outpost.audit.event import AuditEvent, encode
@@ -35,6 +35,19 @@ SYSTEM_REQUEST_ID: Final = "system"
 PRIMARY_CODE: Final = 0xFF  # sqlite.org/rescode.html: the low byte of an extended result code
 
 
+class Receipt(Protocol):
+    """Is told on the event loop what became of an event (``asyncio.Future``)."""
+
+    def done(self) -> bool:
+        """Nobody wants to know any more."""
+
+    def set_result(self, seq: int, /) -> None:
+        """It is durable."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """It could not be made durable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Append:
     """One event to make durable; ``future`` belongs to ``loop`` and gets the event's seq.
@@ -44,7 +57,7 @@ class Append:
 
     event: bytes
     loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[int]"
+    future: "asyncio.Future[int] | Receipt"
     urgent: bool = True
 
 

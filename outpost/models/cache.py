@@ -32,10 +32,10 @@ class SegmentCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def key(self, pack_digest: str, text: str, weak: Sequence[Finding] = ()) -> bytes:
-        """Of a text, the pack that judges it, and the weak findings that go with it."""
+    def key(self, judge: str, text: str, weak: Sequence[Finding] = ()) -> bytes:
+        """Of a text, who judges it (digests of pack and topics), and the weak findings that go with it."""
         digest = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
-        digest.update(pack_digest.encode())
+        digest.update(judge.encode())
         for finding in weak:
             digest.update(f"\0{finding.kind}\0{finding.start}\0{finding.end}".encode())
         digest.update(b"\0\0")

@@ -22,6 +22,7 @@ from outpost.models.frames import (
 )
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet
 
 MAX_WAITING_CHARS: Final = 64 * 1024 * 1024
 """Of all questions that wait for an answer; more are refused before they are sent."""
@@ -47,6 +48,7 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._waiting_chars = 0
         self._answered_s = 0.0
+        self._told: dict[tuple[str, str], asyncio.Future[None]] = {}
         self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self.closed = asyncio.ensure_future(self._read())
 
@@ -56,9 +58,18 @@ class Connection:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     async def inspect(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, timeout_s: float, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        timeout_s: float,
+        pack: str | None = None,
+        topics: str | None = None,
     ) -> TextResult:
         """What the models say about ``text``: those of the loaded ``pack`` of this digest, or the last that was loaded.
+
+        ``topics`` is the digest of topics that this pack was told.
 
         Raises:
             ModelUnavailable: They do not, in time.
@@ -73,6 +84,7 @@ class Connection:
             "priority": priority,
             "timeout_s": timeout_s,
             "pack": pack,
+            "topics": topics,
         }
         self._waiting_chars += len(text)
         try:
@@ -92,8 +104,29 @@ class Connection:
         answer = await self._ask({"type": "load", "pack": folder}, timeout_s)
         return Ready(str(answer.get("loaded")), str(answer.get("provider")))
 
+    async def tell(self, pack: str, topics: TopicSet, *, timeout_s: float) -> None:
+        """Let the loaded ``pack`` of this digest know an org's topics, unless it does.
+
+        Raises:
+            ModelUnavailable: It cannot tell them.
+        """
+        name = (pack, topics.digest)
+        telling = self._told.get(name)
+        if telling is None:
+            question = {"type": "topics", "pack": pack, "topics": topics.to_json()}
+            telling = self._told[name] = asyncio.ensure_future(self._tell(question, timeout_s))
+        try:
+            await asyncio.shield(telling)  # others wait for the same
+        except ModelUnavailable:
+            self._told.pop(name, None)
+            raise
+
+    async def _tell(self, question: Message, timeout_s: float) -> None:
+        await self._ask(question, timeout_s)
+
     def drop(self, digest: str) -> None:
         """Nothing will be asked of this pack any more; it is freed when nobody else does."""
+        self._told = {name: telling for name, telling in self._told.items() if name[0] != digest}
         if not self._writer.is_closing():
             self._writer.write(encode({"type": "drop", "pack": digest}))
 

@@ -79,12 +79,11 @@ def finding_from_json(value: Any) -> Finding:
 
 
 def result_to_json(result: TextResult) -> Message:
-    """A result in a message."""
+    """A result in a message; vectors stay where they were made, for nobody else compares them."""
     return {
         "findings": [{**asdict(item), "finding": finding_to_json(item.finding)} for item in result.findings],
         "labels": dict(result.labels),
         "doubted": result.doubted,
-        "embeddings": dict(result.embeddings),
         "tokens": result.tokens,
         "windows": result.windows,
     }
@@ -101,7 +100,7 @@ def result_from_json(value: Any) -> TextResult:
             tuple(_model_finding(item) for item in value["findings"]),
             MappingProxyType({str(name): float(score) for name, score in value["labels"].items()}),
             tuple(int(index) for index in value["doubted"]),
-            MappingProxyType({str(name): tuple(map(float, v)) for name, v in value["embeddings"].items()}),
+            MappingProxyType({}),
             int(value["tokens"]),
             int(value["windows"]),
         )

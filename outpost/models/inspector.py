@@ -4,7 +4,7 @@
 run in any order and company. Neither does I/O, and both are the same wherever the graph runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -19,9 +19,11 @@ from outpost.models.results import ModelFinding, TextResult, score_of
 from outpost.models.scores import Floats, sigmoid, softmax, unit
 from outpost.models.shapes import shapes
 from outpost.models.tokens import TextTokenizer, Tokens
+from outpost.models.topics import DEFAULT_SIMILARITY, TopicIndex
 from outpost.models.windows import Window, cut
 from outpost.protocol.findings import Finding, Tier
 from outpost.protocol.model_card import TOKENIZER_FILE, Aggregate, Head, HeadKind, Input
+from outpost.protocol.topics import TopicSet
 
 _ALTERNATIVES: Final = 3
 
@@ -38,6 +40,7 @@ class Prepared:
     windows: tuple[Window, ...]
     weak: tuple[Finding, ...]
     sizes: tuple[int, ...]
+    topics: TopicIndex | None = None
 
 
 NOTHING: Final = Prepared("", Tokens([], []), [], (), (), ())
@@ -64,8 +67,8 @@ class Inspector:
         }
         self.vocabulary_size = self._tokenizer.vocabulary_size
 
-    def prepare(self, text: str, weak: Sequence[Finding] = ()) -> Prepared:
-        """Tokenise and cut; ``weak`` are findings of other tiers that a head may hold for false.
+    def prepare(self, text: str, weak: Sequence[Finding] = (), topics: TopicIndex | None = None) -> Prepared:
+        """Tokenise and cut; ``weak`` are findings of other tiers that a head may hold for false, ``topics`` an org's.
 
         Raises:
             ModelUnavailable: The text has a lone surrogate, or the tokeniser fails.
@@ -79,7 +82,7 @@ class Inspector:
         windows = tuple(cut(len(tokens.ids), self._room, self.card.window.overlap_tokens))
         special = self.card.window.max_tokens - self._room
         sizes = tuple(window.end - window.start + special for window in windows)
-        return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes)
+        return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes, topics)
 
     def batch(self, members: Sequence[tuple[Prepared, int]]) -> Batch:
         """The inputs for some windows, each given as (text, index of the window), padded to the longest."""
@@ -97,6 +100,23 @@ class Inspector:
             if Input.SHAPE_IDS in feeds:
                 feeds[Input.SHAPE_IDS][row, lead : lead + len(inside)] = prepared.shape_ids[window.start : window.end]
         return feeds
+
+    def topics(self, topics: TopicSet, embed: Callable[[str], TextResult]) -> TopicIndex:
+        """The org's topics as this pack sees them; ``embed`` inspects an example.
+
+        Raises:
+            ModelUnavailable: The pack cannot tell topics, or an example has no vector.
+        """
+        head = self.card.sentence_head
+        if head is None:
+            raise ModelUnavailable("the pack has no sentence embedding, so it cannot tell topics")
+        name = head.name
+        return TopicIndex(
+            topics,
+            lambda text: embed(text).embeddings.get(name, ()),
+            head.similarity or DEFAULT_SIMILARITY,
+            f"{self.card.name}/topics",
+        )
 
     def conclude(self, prepared: Prepared, answers: Sequence[Mapping[str, Floats]]) -> TextResult:
         """What the outputs of all windows, in order and each without its batch's axis, say about the text.
@@ -120,6 +140,9 @@ class Inspector:
                 doubted += _doubted(head, prepared, self._stitched(prepared, outputs, head))
             else:
                 mean = np.average(outputs, axis=0, weights=_weights(prepared))
+                if prepared.topics is not None and head == self.card.sentence_head:
+                    windows = np.stack([unit(np.asarray(output, np.float32)) for output in outputs])
+                    findings += prepared.topics.judge(windows, _extents(prepared))
                 embeddings[head.name] = tuple(unit(np.asarray(mean, np.float32)).tolist())
         findings.sort(key=lambda f: (f.finding.start, -f.finding.end, f.finding.kind))
         return TextResult(
@@ -170,15 +193,11 @@ class Inspector:
         scores = {name: float(whole[index]) for index, name in enumerate(head.labels)}
         labels.update({f"{head.name}.{name}": value for name, value in scores.items()})
         found = []
-        offsets = prepared.tokens.offsets
         for index, (name, probability) in enumerate(scores.items()):
             kind = head.kinds[name]
             if kind is None or probability < (limit := head.threshold(name, len(prepared.tokens.ids))):
                 continue
-            window = prepared.windows[int(by_window[:, index].argmax())]
-            start, end = offsets[window.start][0], max(end for _, end in offsets[window.start : window.end])
-            if start == end:  # nothing there has a place, which only a text of controls or marks can do
-                start, end = 0, len(prepared.text)
+            start, end = _extent(prepared, prepared.windows[int(by_window[:, index].argmax())])
             others = sorted(((n, p) for n, p in scores.items() if n != name), key=lambda item: -item[1])
             finding = Finding(kind, start, end, score_of(probability, limit), self._detector(head), Tier.CONTEXT_MODEL)
             found.append(ModelFinding(finding, name, probability, limit, (start, end), tuple(others[:_ALTERNATIVES])))
@@ -194,6 +213,18 @@ def _shaped(output: Floats, head: Head) -> Floats:
     if output.ndim != axes or output.shape[-1] != width:
         raise ModelUnavailable(f"the model's output {head.output} has a form that its card does not say")
     return output
+
+
+def _extents(prepared: Prepared) -> list[tuple[int, int]]:
+    return [_extent(prepared, window) for window in prepared.windows]
+
+
+def _extent(prepared: Prepared, window: Window) -> tuple[int, int]:
+    """First code point of a window, and one past the last."""
+    offsets = prepared.tokens.offsets
+    start, end = offsets[window.start][0], max(end for _, end in offsets[window.start : window.end])
+    # Where nothing has a place, which only a text of controls or marks can do, it is all of the text.
+    return (start, end) if start < end else (0, len(prepared.text))
 
 
 def _weights(prepared: Prepared) -> list[int]:

@@ -24,6 +24,7 @@ from outpost.models.options import Choice, WorkerSettings
 from outpost.models.pack import Pack, open_pack
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +102,17 @@ class ModelProcess:
         return self._loaded.get(digest) if self._connection is not None else None
 
     async def inspect(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
     ) -> TextResult:
         """What the models say about ``text``: those of the loaded ``pack`` of this digest, or of the one that answers.
+
+        They also say which of an org's ``topics`` it is of.
 
         Raises:
             ModelUnavailable: They say nothing, for whatever reason.
@@ -112,14 +121,32 @@ class ModelProcess:
         if connection is None:
             raise ModelUnavailable(self.problem or "the models are not there")
         digest = pack or (self.backing.pack.digest if self.backing else None)
+        asked = None if topics is None else topics.digest
+        timeout_s = self._pace.timeout_s
         try:
-            return await connection.inspect(text, weak, priority=priority, timeout_s=self._pace.timeout_s, pack=digest)
+            if topics is not None and digest is not None:  # a process that was started again does not know them yet
+                await connection.tell(digest, topics, timeout_s=self._pace.start_s)
+            return await connection.inspect(
+                text, weak, priority=priority, timeout_s=timeout_s, pack=digest, topics=asked
+            )
         except Stuck:
             self._kill("it did not answer")
             raise
         except ModelUnavailable:
             self._look.set()  # find out whether it was this text or any
             raise
+
+    async def tell(self, choice: Choice, topics: TopicSet) -> None:
+        """Let a prepared pack read an org's topics. Nothing happens while no process runs.
+
+        Raises:
+            ModelUnavailable: It cannot.
+        """
+        connection, digest = self._connection, choice.digest or self._digests.get(choice)
+        if digest is None and choice == self._choice and self.backing is not None:
+            digest = self.backing.pack.digest
+        if connection is not None and digest is not None:
+            await connection.tell(digest, topics, timeout_s=self._pace.start_s)
 
     async def prepare(self, choice: Choice) -> None:
         """Load a pack beside the one that answers, so that ``use`` takes no time. Harmless if ``use`` never follows.

@@ -19,8 +19,10 @@ from outpost.models.queue import Limits, QueueFull, WindowQueue
 from outpost.models.results import TextResult
 from outpost.models.scores import Floats
 from outpost.models.session import Session, Stopper
+from outpost.models.topics import TopicIndex
 from outpost.protocol.findings import Finding
 from outpost.protocol.model_card import REQUIRED_FILES
+from outpost.protocol.topics import TopicSet
 
 WARM_UP: Final = "Warm-up: the first run of each length is slower. " * 12
 NO_MEMORY: Final = "the model ran out of memory"
@@ -46,16 +48,49 @@ class Loaded:
             pack.read(name)
         self.inspect(WARM_UP)
 
-    def inspect(self, text: str, weak: Sequence[Finding] = ()) -> TextResult:
+    def topics(self, topics: TopicSet) -> TopicIndex:
+        """The org's topics as this pack sees them; reads every example.
+
+        Raises:
+            ModelUnavailable: The pack cannot tell topics, or the graph fails.
+        """
+        return self.inspector.topics(topics, self.inspect)
+
+    def inspect(self, text: str, weak: Sequence[Finding] = (), topics: TopicIndex | None = None) -> TextResult:
         """One text, window by window, here and now.
 
         Raises:
             ModelUnavailable: The text cannot be tokenised, or the graph fails.
         """
-        prepared = self.inspector.prepare(text, weak)
+        prepared = self.inspector.prepare(text, weak, topics)
         batches = [self.inspector.batch([(prepared, index)]) for index in range(len(prepared.windows))]
         answers = [{name: array[0] for name, array in self.session.run(batch).items()} for batch in batches]
         return self.inspector.conclude(prepared, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Topical:
+    """A loaded pack that also tells the topics of an org; a ``tiers.Looker``."""
+
+    loaded: Loaded
+    topics: TopicIndex
+
+    def inspect(self, text: str, weak: Sequence[Finding] = ()) -> TextResult:
+        """As ``Loaded.inspect``."""
+        return self.loaded.inspect(text, weak, self.topics)
+
+
+def looker(folder: Path, options: SessionOptions, topics: TopicSet | None) -> "Loaded | Topical":
+    """A pack that is ready, and tells ``topics`` if it can tell any.
+
+    Raises:
+        PackInvalid: It is not what it should be.
+        ModelUnavailable: It does not run here.
+    """
+    loaded = Loaded(folder, options)
+    if topics is None or loaded.inspector.card.sentence_head is None:
+        return loaded
+    return Topical(loaded, loaded.topics(topics))
 
 
 @dataclass(eq=False, slots=True)

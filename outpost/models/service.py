@@ -17,6 +17,7 @@ from outpost.models.options import Choice, WorkerSettings
 from outpost.models.process import ModelProcess, Pace
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet
 
 # Seconds: one short window takes a millisecond, a long document seconds.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -68,14 +69,18 @@ class ModelService:
         """Keep the inference process alive until ``stop`` is set."""
         await self._process.run(stop)
 
-    async def prepare(self, choice: Choice | None) -> None:
-        """Make a pack ready beside the one in use.
+    async def prepare(self, choice: Choice | None, topics: TopicSet | None = None) -> None:
+        """Make a pack ready beside the one in use, and let it read an org's topics.
 
         Raises:
             PackInvalid, ModelUnavailable: It does not run here.
         """
-        if choice is not None and choice != self._in_use:
+        if choice is None:
+            return
+        if choice != self._in_use:
             await self._process.prepare(choice)
+        if topics is not None:
+            await self._process.tell(choice, topics)
 
     def use(self, choice: Choice | None) -> None:
         """Let this pack answer from now on; without one nothing does, and nothing is refused for it."""
@@ -94,16 +99,22 @@ class ModelService:
 
     @property
     def kinds(self) -> frozenset[str] | None:
-        """What the pack in use can find: nothing without one; None while none has ever answered."""
+        """What the pack in use offers: nothing without one; None while none has ever answered."""
         if self._in_use is None:
             return frozenset()
         backing = self._process.backing
-        return None if backing is None else backing.pack.card.kinds
+        return None if backing is None else backing.pack.card.offered
 
     async def look(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
     ) -> TextResult:
-        """What the models say about ``text``: of the pack of this digest, or of the one in use.
+        """What the models say about ``text``: those of the pack of this digest, or of the one in use.
 
         Raises:
             ModelUnavailable: They say nothing.
@@ -113,14 +124,17 @@ class ModelService:
             # What was said before still holds, but nobody could say that the models are well.
             self._metrics.texts.labels("refused").inc()
             raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
-        key = self._cache.key(backing.pack.digest, text, weak)
+        if backing.pack.card.sentence_head is None:
+            topics = None
+        judge = backing.pack.digest + ("" if topics is None else topics.digest)
+        key = self._cache.key(judge, text, weak)
         known = self._cache.get(key)
         if known is not None:
             self._metrics.texts.labels("remembered").inc()
             return known
         began_s = time.perf_counter()
         try:
-            result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest)
+            result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest, topics=topics)
         except ModelUnavailable:
             self._metrics.texts.labels("refused").inc()
             raise

@@ -27,13 +27,17 @@ from outpost.models.pack import open_pack
 from outpost.models.queue import Limits
 from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
 from outpost.models.session import available
+from outpost.models.topics import TopicIndex
 from outpost.protocol.model_provider import Provider
+from outpost.protocol.topics import TopicSet, TopicsInvalid
 
 _READ_BYTES: Final = 1 << 18
 _TICK_S: Final = 0.05  # how late a run that takes too long is stopped at most
 _INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
 _GPU_WINDOWS: Final = 32
 _GPU_WAIT_S: Final = 0.002  # about what one batch takes
+_TOPIC_SETS: Final = 8  # of one or two packs and the bundles of the last minutes
+NOT_LOADED: Final = "the pack that was asked is not loaded"
 _EXIT_PACK: Final = 3
 _EXIT_BROKEN: Final = 4
 
@@ -46,6 +50,7 @@ class Worker:
         self._packs = {loaded.digest: loaded}
         self._first = loaded
         self._loading = asyncio.Lock()
+        self._topics: dict[tuple[str, str], TopicIndex] = {}
         self._clients: list[_Client] = []
         on_gpu = loaded.session.provider in (Provider.CUDA, Provider.TENSORRT)
         windows = settings.batch_windows or (_GPU_WINDOWS if on_gpu else 1)
@@ -80,10 +85,28 @@ class Worker:
             self._packs[loaded.digest] = loaded
             return loaded
 
+    async def learn(self, loaded: Loaded, topics: TopicSet) -> None:
+        """Read the examples of an org's topics by a pack, unless that was done.
+
+        Raises:
+            ModelUnavailable, MemoryError: It cannot be done.
+        """
+        name = (loaded.digest, topics.digest)
+        async with self._loading:
+            if name not in self._topics:
+                while len(self._topics) >= _TOPIC_SETS:
+                    del self._topics[next(iter(self._topics))]
+                self._topics[name] = await asyncio.to_thread(loaded.topics, topics)
+
+    def topics(self, loaded: Loaded, digest: str) -> TopicIndex | None:
+        """Topics that a pack has learned."""
+        return self._topics.get((loaded.digest, digest))
+
     def free(self) -> None:
         """Let go of every pack that no proxy will ask any more; texts that are under way have it until they end."""
         held = {digest for client in self._clients for digest in client.packs}
         self._packs = {digest: loaded for digest, loaded in self._packs.items() if digest in held}
+        self._topics = {name: index for name, index in self._topics.items() if name[0] in held}
 
 
 class _Client:
@@ -129,6 +152,8 @@ class _Client:
                     self._runners.cancel(job)
             case "load":
                 self._send({"id": number, **await self._load(str(message.get("pack")))})
+            case "topics":
+                self._send({"id": number, **await self._learn(message)})
             case "drop":
                 self.packs.pop(str(message.get("pack")), None)
                 self._last = self.packs.get(self._last.digest) or next(iter(self.packs.values()), self._last)
@@ -140,7 +165,12 @@ class _Client:
         digest = message.get("pack")
         loaded = self._last if digest is None else self.packs.get(str(digest))
         if loaded is None:
-            self._send({"id": number, "error": "the pack that was asked is not loaded"})
+            self._send({"id": number, "error": NOT_LOADED})
+            return
+        wanted = message.get("topics")
+        topics = None if wanted is None else self._worker.topics(loaded, str(wanted))
+        if wanted is not None and topics is None:
+            self._send({"id": number, "error": "the pack was not told these topics"})
             return
         text = str(message["text"])
         weak = [finding_from_json(value) for value in message.get("weak", ())]
@@ -148,9 +178,9 @@ class _Client:
         self._jobs[number] = job
         try:
             if len(text) <= _INLINE_CHARS:
-                job.prepared = loaded.inspector.prepare(text, weak)
+                job.prepared = loaded.inspector.prepare(text, weak, topics)
             else:
-                job.prepared = await asyncio.to_thread(loaded.inspector.prepare, text, weak)
+                job.prepared = await asyncio.to_thread(loaded.inspector.prepare, text, weak, topics)
         except (ModelUnavailable, MemoryError) as err:
             job.done(ModelUnavailable(str(err) or NO_MEMORY))
             return
@@ -166,6 +196,16 @@ class _Client:
             return {"error": "not enough memory for two packs at once"}
         self._last = self.packs[loaded.digest] = loaded
         return {"loaded": loaded.digest, "provider": loaded.session.provider}
+
+    async def _learn(self, message: Message) -> Message:
+        loaded = self.packs.get(str(message.get("pack")))
+        if loaded is None:
+            return {"error": NOT_LOADED}
+        try:
+            await self._worker.learn(loaded, TopicSet.from_json(str(message.get("topics"))))
+        except (ModelUnavailable, TopicsInvalid, MemoryError) as err:
+            return {"error": str(err) or NO_MEMORY}
+        return {"learned": True}
 
     def _done(self, number: Any) -> Callable[[Outcome], None]:
         loop = asyncio.get_running_loop()

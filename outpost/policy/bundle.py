@@ -30,6 +30,7 @@ from outpost.protocol.document_set import (
     Parsed,
     parse_set,
     require_lists,
+    require_routes,
 )
 from outpost.protocol.documents import (
     KEYS_TARGET,
@@ -38,10 +39,10 @@ from outpost.protocol.documents import (
     DocumentError,
     KeysDocument,
     PolicyDocument,
-    RoutingDocument,
 )
 from outpost.protocol.list_file import MAX_LISTS, MAX_LISTS_BYTES, list_of_target, list_target
 from outpost.protocol.models import CARD_TARGET, ModelsDocument
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.smoke import SmokeDocument
 
 SIGNED_AT_FIELD = "x-outpost-signed-at"
@@ -201,6 +202,7 @@ def read_documents(
     try:
         parsed = parse_set({name: documents[name] for name in targets}, before)
         require_lists(parsed.detectors, targets)
+        require_routes(parsed.policy, parsed.routing)
     except DocumentError as err:
         raise BundleRejected(f"the bundle cannot be read by this version: {err}") from err
     pack = read_pack(parsed.models, trusted.targets.targets, documents.get(CARD_TARGET), trusted.root)

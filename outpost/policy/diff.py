@@ -10,12 +10,22 @@ from enum import StrEnum
 from typing import Any, Final
 
 from outpost.policy.covers import covers
-from outpost.protocol.decisions import Action, Redaction
+from outpost.protocol.decisions import Action, Destination, Redaction
 from outpost.protocol.document_set import MODELS
-from outpost.protocol.documents import MODELS_TARGET, POLICY_TARGET, Conditions, Document, Pack, PolicyDocument, Rule
+from outpost.protocol.documents import (
+    MODELS_TARGET,
+    POLICY_TARGET,
+    Conditions,
+    Document,
+    Pack,
+    PolicyDocument,
+    RouteTo,
+    Rule,
+)
 from outpost.protocol.models import ModelsDocument
 
 _STRICTNESS: Final = {Action.ALLOW: 0, Action.REDACT: 1, Action.BLOCK: 2}
+"""What routes elsewhere is neither: only against ``BLOCK`` does it let more pass."""
 
 
 class Effect(StrEnum):
@@ -108,13 +118,13 @@ def _pack(old: Pack, new: Pack) -> Iterator[Change]:
 def _rule(pack_id: str, old: Rule, new: Rule) -> Iterator[Change]:
     where = f"{pack_id}/{new.id}"
     if old.action is not new.action:
-        stricter = _STRICTNESS[new.action] > _STRICTNESS[old.action]
-        yield Change(
-            POLICY_TARGET, where, f"{old.action} → {new.action}", Effect.TIGHTENS if stricter else Effect.LOOSENS
-        )
+        yield Change(POLICY_TARGET, where, f"{old.action} → {new.action}", _action_effect(old.action, new.action))
     if old.when != new.when:
         what = f"when {conditions(old.when)} → {conditions(new.when)}"
         yield Change(POLICY_TARGET, where, what, _conditions_effect(old, new))
+    if old.route_to != new.route_to and old.route_to is not None and new.route_to is not None:
+        what = f"route_to {_place(old.route_to)} → {_place(new.route_to)}"
+        yield Change(POLICY_TARGET, where, what, Effect.CHANGES)
     if old.redaction is not new.redaction:
         what = f"redaction {old.redaction or Redaction.LABEL} → {new.redaction or Redaction.LABEL}"
         yield Change(POLICY_TARGET, where, what, Effect.CHANGES)
@@ -130,8 +140,21 @@ def _conditions_effect(old: Rule, new: Rule) -> Effect:
     return _opposite(_adding(new)) if covers(old.when, new.when) else Effect.CHANGES
 
 
+def _action_effect(old: Action, new: Action) -> Effect:
+    if Action.ROUTE_TO in {old, new} and Action.BLOCK not in {old, new}:
+        return Effect.CHANGES
+    stricter = _STRICTNESS.get(new, 1) > _STRICTNESS.get(old, 1)
+    return Effect.TIGHTENS if stricter else Effect.LOOSENS
+
+
+def _place(route_to: RouteTo) -> str:
+    return str(Destination(**dict(route_to)))
+
+
 def _adding(rule: Rule) -> Effect:
     """What one more match of the rule does."""
+    if rule.action is Action.ROUTE_TO:
+        return Effect.CHANGES
     return Effect.LOOSENS if rule.action is Action.ALLOW else Effect.TIGHTENS
 
 
@@ -169,10 +192,12 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
 _LISTS: Final = {
     "keys": Effect.LOOSENS,
     "providers": Effect.CHANGES,
+    "routes": Effect.CHANGES,
     "settings": Effect.LOOSENS,
     "allow": Effect.LOOSENS,
     "custom": Effect.TIGHTENS,
     "lists": Effect.TIGHTENS,
+    "topics": Effect.TIGHTENS,
     "budgets": Effect.TIGHTENS,
     "cases": Effect.TIGHTENS,
 }
@@ -180,7 +205,7 @@ _LISTS: Final = {
 
 def _lists(name: str, old: Document, new: Document) -> Iterator[Change]:
     for field, adding in _LISTS.items():
-        before, after = (_named(getattr(document, field, ())) for document in (old, new))
+        before, after = (_named(getattr(document, field, None) or ()) for document in (old, new))
         for key in (key for key in before if key not in after):
             yield Change(name, f"{field}/{key}", "removed", _opposite(adding))
         for key, entry in after.items():
@@ -189,6 +214,8 @@ def _lists(name: str, old: Document, new: Document) -> Iterator[Change]:
             elif entry != before[key]:
                 fields = [part for part, value in entry if value != getattr(before[key], part)]
                 yield Change(name, f"{field}/{key}", f"{', '.join(fields)} changed", Effect.CHANGES)
+    if getattr(old, "retry", None) != getattr(new, "retry", None):
+        yield Change(name, "retry", "changed", Effect.CHANGES)
 
 
 def _named(entries: Sequence[Any]) -> dict[str, Any]:
@@ -203,7 +230,8 @@ def _named(entries: Sequence[Any]) -> dict[str, Any]:
 
 def describe(rule: Rule) -> str:
     """A rule in one line."""
-    return f"{rule.action} when {conditions(rule.when)}"
+    where = "" if rule.route_to is None else f" {_place(rule.route_to)}"
+    return f"{rule.action}{where} when {conditions(rule.when)}"
 
 
 def conditions(when: Conditions) -> str:

@@ -1,21 +1,24 @@
 """Decide what happens to a request or an answer: a pure function of facts, findings and a compiled policy.
 
 Order (design §7): packs by sequence, rules by sequence. Conditions of a rule are ANDed, entries of one list
-ORed. ``REDACT`` accumulates and goes on; ``ALLOW`` and ``BLOCK`` end the evaluation. A pack in which no rule ended
-it applies its default: ``BLOCK`` ends, ``ALLOW`` hands on to the next pack. A redaction is no permission, so it
-does not keep a default ``BLOCK`` away. ``deny_overrides`` packs look for a matching ``BLOCK`` anywhere before any
-``ALLOW`` counts. The simulator calls the very same function.
+ORed. ``REDACT`` accumulates and goes on; ``ALLOW``, ``ROUTE_TO`` and ``BLOCK`` end the evaluation. A pack in which no
+rule ended it applies its default: ``BLOCK`` ends, ``ALLOW`` hands on to the next pack. A redaction is no permission, so
+it does not keep a default ``BLOCK`` away. ``deny_overrides`` packs look for a matching ``BLOCK`` anywhere before any
+``ROUTE_TO``, and for one of these before any ``ALLOW`` counts. The simulator calls the very same function.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from outpost.protocol.decisions import Action, Decision, Direction, Redaction
+from outpost.protocol.decisions import Action, Decision, Destination, Direction, Redaction
 from outpost.protocol.documents import CombiningAlgorithm, Conditions, Messages, Pack, PolicyDocument, Rule
 from outpost.protocol.findings import Finding
 
 T = TypeVar("T")
+
+DENY_RANK: Final = {Action.BLOCK: 0, Action.REDACT: 1, Action.ROUTE_TO: 2, Action.ALLOW: 3}
+"""The order of asking where denials win: an earlier ``ALLOW`` can hide nothing; stable within each action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class CompiledRule:
     message: str = ""
     """For the caller, in place of the reason."""
     redaction: Redaction = Redaction.LABEL
+    destination: Destination | None = None
+    """Of a ``ROUTE_TO`` rule."""
 
     def applies_to(self, facts: Facts) -> bool:
         """True if every condition that does not look at findings holds."""
@@ -86,9 +91,7 @@ class CompiledPack:
         """The rules in the order in which they are asked."""
         if self.combining is CombiningAlgorithm.FIRST_APPLICABLE:
             return self.rules
-        # Blocks first, then redactions, so that an earlier ALLOW cannot hide either; stable within each action.
-        rank = {Action.BLOCK: 0, Action.REDACT: 1, Action.ALLOW: 2}
-        return tuple(sorted(self.rules, key=lambda rule: rank[rule.action]))
+        return tuple(sorted(self.rules, key=lambda rule: DENY_RANK[rule.action]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
     """Decide. The answer depends on nothing but the arguments.
 
     Returns:
-        ``BLOCK``, ``ALLOW``, or ``REDACT`` with the indices of the findings to replace.
+        ``BLOCK``, ``ALLOW``, ``REDACT`` with the indices of the findings to replace, or ``ROUTE_TO`` with a destination
+        and, if rules before it redact, such indices too.
     """
     redact: dict[int, Redaction] = {}  # the first rule that wants a finding redacted says how
     redacted_by: CompiledRule | None = None
@@ -122,6 +126,8 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
                 redacted_by = redacted_by or rule
             elif rule.action is Action.BLOCK:
                 return _decision(rule, hits, findings)
+            elif rule.action is Action.ROUTE_TO:
+                return _routed(rule, hits, redact, findings)
             else:
                 return _allowed(rule.rule_id, rule.reason, redact, redacted_by, findings)
         if pack.default is Action.BLOCK:
@@ -143,6 +149,29 @@ def _decision(rule: CompiledRule, hits: Sequence[int], findings: Sequence[Findin
     return Decision(rule.action, rule.rule_id, rule.reason, kinds=_kinds(hits, findings), message=rule.message)
 
 
+def _routed(
+    rule: CompiledRule, hits: Sequence[int], redact: Mapping[int, Redaction], findings: Sequence[Finding]
+) -> Decision:
+    indices, modes = _to_redact(redact)
+    kinds = _kinds({*hits, *indices}, findings)
+    return Decision(
+        rule.action,
+        rule.rule_id,
+        rule.reason,
+        indices,
+        kinds,
+        redactions=modes,
+        destination=rule.destination,
+    )
+
+
+def _to_redact(redact: Mapping[int, Redaction]) -> tuple[tuple[int, ...], tuple[Redaction, ...]]:
+    """Indices in order, and what takes their places; nothing of the latter if that is the label for all."""
+    indices = tuple(sorted(redact))
+    modes = tuple(redact[index] for index in indices)
+    return indices, () if all(mode is Redaction.LABEL for mode in modes) else modes
+
+
 def _allowed(
     rule_id: str,
     reason: str,
@@ -152,16 +181,12 @@ def _allowed(
 ) -> Decision:
     if redacted_by is None:
         return Decision(Action.ALLOW, rule_id, reason)
-    hits = tuple(sorted(redact))
-    modes = tuple(redact[index] for index in hits)
-    only_labels = all(mode is Redaction.LABEL for mode in modes)
+    hits, modes = _to_redact(redact)
     kinds = _kinds(hits, findings)
-    return Decision(
-        Action.REDACT, redacted_by.rule_id, redacted_by.reason, hits, kinds, redactions=() if only_labels else modes
-    )
+    return Decision(Action.REDACT, redacted_by.rule_id, redacted_by.reason, hits, kinds, redactions=modes)
 
 
-def _kinds(hits: Sequence[int], findings: Sequence[Finding]) -> tuple[str, ...]:
+def _kinds(hits: Iterable[int], findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(sorted({findings[index].kind for index in hits}))
 
 
@@ -192,6 +217,7 @@ def _compile_rule(pack_id: str, rule: Rule, when: Conditions, message: str) -> C
         surfaces=_frozen(when.surfaces),
         message=message,
         redaction=rule.redaction or Redaction.LABEL,
+        destination=None if rule.route_to is None else Destination(**dict(rule.route_to)),
     )
 
 

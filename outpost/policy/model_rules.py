@@ -18,6 +18,8 @@ from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import NO_DETECTORS
 from outpost.protocol.documents import kind_matches
 from outpost.protocol.findings import Finding
+from outpost.protocol.model_card import ANY_TOPIC
+from outpost.protocol.topics import TopicSet
 
 # A label of ours, and nothing that a stranger could hide a name in.
 _LABEL: Final = re.compile(re.escape(MARKER_PREFIX) + r"([a-z0-9_.]{1,48})\]")
@@ -33,6 +35,13 @@ class ModelRules:
 
     document: DetectorsDocument = NO_DETECTORS
     allowed: Allowed = lambda _kind, _matched: False
+    topics: TopicSet | None = None
+    """What the org described by examples."""
+
+    def offered(self, by_pack: Collection[str]) -> frozenset[str]:
+        """The kinds that a pack finds which offers ``by_pack``: of topics those that the org describes."""
+        topics = self.topics.kinds if self.topics is not None and ANY_TOPIC in by_pack else frozenset()
+        return frozenset(kind for kind in by_pack if kind != ANY_TOPIC) | topics
 
     def counting(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
         """Those findings of ``text`` that count. What lies within a redaction label is none."""
@@ -63,7 +72,7 @@ def model_rules(document: DetectorsDocument, peppers: Mapping[str, bytes]) -> Mo
     def allowed(kind: str, matched: str) -> bool:
         return any(test(matched) for kinds, test in tests if any(kind_matches(pattern, kind) for pattern in kinds))
 
-    return ModelRules(document, allowed)
+    return ModelRules(document, allowed, TopicSet.of(document))
 
 
 def demanded(policy: CompiledPolicy) -> frozenset[str]:
@@ -80,8 +89,8 @@ def require_offered(policy: CompiledPolicy, offered: Collection[str]) -> None:
     missing = _missing(demanded(policy), offered)
     if missing:
         raise BundleRejected(
-            f"policy.json: only a model finds {missing[0]}, and no model of this outpost does; "
-            "configure a pack that does (models_pack), or leave the rule out"
+            f"policy.json: only a model finds {missing[0]}, and no model of this outpost does; use a pack that does "
+            "(models_pack), describe the topic in detectors.json, or leave the rule out"
         )
 
 

@@ -24,7 +24,7 @@ from outpost.errors import BundleRejected
 from outpost.policy.diff import Change, Effect, diff_documents
 from outpost.policy.pack import read_pack
 from outpost.policy.trusted_metadata import MetadataInvalid, check_target
-from outpost.protocol.document_set import MODELS, is_readable, parse_set, require_lists
+from outpost.protocol.document_set import MODELS, is_readable, parse_set, require_lists, require_routes
 from outpost.protocol.documents import KEYS_TARGET, Document, DocumentError, parse_document
 from outpost.protocol.messages import MAX_INTEGER
 from outpost.protocol.models import CARD_TARGET
@@ -280,6 +280,7 @@ def _check_readable(documents: Mapping[str, bytes], targets: Targets, root: Root
     try:
         parsed = parse_set({KEYS_TARGET: _NO_KEYS} | dict(documents))
         require_lists(parsed.detectors, targets.targets)
+        require_routes(parsed.policy, parsed.routing)
         read_pack(parsed.models, targets.targets, documents.get(CARD_TARGET), root)
     except (DocumentError, MetadataInvalid) as err:
         raise ProposalInvalid(f"an outpost would refuse it: {err}") from err

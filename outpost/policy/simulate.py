@@ -13,8 +13,9 @@ from outpost.dlp.redact import redact
 from outpost.errors import CouldNotInspect
 from outpost.policy.compile import Compiled
 from outpost.policy.evaluate import CompiledRule, Facts, evaluate
+from outpost.policy.routing import RoutingTable, Target, apis_for
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 
 Scan = Callable[[str], list[Finding]]
@@ -55,13 +56,21 @@ def simulate(compiled: Compiled, facts: Facts, text: str, scan: Scan | None = No
     return Simulation(decision, findings, steps, _passed_on(compiled, facts, text, find))
 
 
+def served_by(routing: RoutingTable, facts: Facts, decision: Decision) -> tuple[Target, ...]:
+    """Who may serve a request about which ``decision`` was made, by order and weight; nobody if it is blocked."""
+    if decision.action is Action.BLOCK or facts.direction is not Direction.INPUT:
+        return ()
+    targets = routing.targets(facts.model, apis_for(facts.surface), decision.destination)
+    return tuple(sorted(targets, key=lambda target: (target.order, -target.weight)))
+
+
 def _passed_on(compiled: Compiled, facts: Facts, text: str, find: Scan) -> str | None:
     for _ in range(MAX_ROUNDS):
         findings = find(text)
         decision = evaluate(compiled.policy, facts, findings)
         if decision.action is Action.BLOCK:
             return None
-        if decision.action is Action.ALLOW:
+        if decision.action is not Action.REDACT and not decision.redact:
             return text
         text = redact(text, [findings[index] for index in decision.redact])
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
@@ -75,7 +84,7 @@ def _explain(compiled: Compiled, facts: Facts, findings: Sequence[Finding]) -> I
                 yield Step(rule.rule_id, rule.action, decided=False, why=f"not asked: {ended_by} had decided")
                 continue
             why_not = _why_not(rule, facts, findings)
-            yield Step(rule.rule_id, rule.action, not why_not, why_not or _why(rule, findings))
+            yield Step(rule.rule_id, rule.action, not why_not, why_not or _why(rule, findings) + _where_to(rule))
             if not why_not and rule.action is not Action.REDACT:
                 ended_by = rule.rule_id
         default = f"{pack.pack_id}/default"
@@ -91,6 +100,10 @@ def _explain(compiled: Compiled, facts: Facts, findings: Sequence[Finding]) -> I
 def _why(rule: CompiledRule, findings: Sequence[Finding]) -> str:
     kinds = sorted({findings[index].kind for index in rule.matching(findings)})
     return f"found {', '.join(kinds)}" if kinds else "its conditions hold"
+
+
+def _where_to(rule: CompiledRule) -> str:
+    return "" if rule.destination is None else f": goes to {rule.destination}"
 
 
 def _why_not(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> str:

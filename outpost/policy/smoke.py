@@ -7,7 +7,7 @@ from outpost.dlp.engine import Engine
 from outpost.errors import CouldNotInspect
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
 from outpost.policy.model_rules import only_models_find
-from outpost.protocol.decisions import Decision
+from outpost.protocol.decisions import Decision, Destination
 from outpost.protocol.smoke import SmokeCase, SmokeDocument
 
 
@@ -43,6 +43,10 @@ def _failure(case: SmokeCase, engine: Engine, policy: CompiledPolicy) -> Iterato
         yield SmokeFailure(case.id, expected.action.value, f"{decision.action.value} by {decision.rule_id}")
     elif expected.kinds is not None and set(expected.kinds) != set(decision.kinds):
         yield SmokeFailure(case.id, _kinds(case), _decided_kinds(decision))
+    elif expected.route_to is not None:
+        place = Destination(**dict(expected.route_to))
+        if place != decision.destination:
+            yield SmokeFailure(case.id, str(place), str(decision.destination or "no route"))
 
 
 def _facts(case: SmokeCase) -> Facts:

@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     # The policy's word
     POLICY_BLOCKED = "policy_blocked"
     UNSCANNABLE = "unscannable"
+    ROUTE_UNAVAILABLE = "route_unavailable"
     # Failing closed (design §7)
     NO_POLICY = "no_policy"
     POLICY_EXPIRED = "policy_expired"

@@ -24,12 +24,18 @@ MAX_KEYWORDS = 500  # per rule
 MAX_KEYWORD_CHARS = 64
 MAX_PATTERN_CHARS = 500
 MAX_CONTEXT_WORDS = 50
+MAX_TOPICS = 50
+MAX_EXAMPLES = 200  # per topic
+MAX_EXAMPLES_TOGETHER = 1000  # a model reads them in about three seconds when a bundle is applied
+MAX_EXAMPLE_CHARS = 500  # one window of a model
 
 CustomKind = Annotated[str, Field(pattern=r"^custom(?:\.[a-z][a-z0-9_]*)+$", max_length=48)]
 """``custom.`` and a name; 48 characters are what a redaction label holds."""
 DetectorName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_./-]*$", max_length=64)]
 ListKind = Annotated[str, Field(pattern=r"^org(?:\.[a-z][a-z0-9_]*)+$", max_length=48)]
 """``org.`` and a name; 48 characters are what a redaction label holds."""
+TopicKind = Annotated[str, Field(pattern=r"^topic\.[a-z][a-z0-9_]*$", max_length=48)]
+"""``topic.`` and a name; 48 characters are what a redaction label holds."""
 EmailDomain = Annotated[
     str,
     Field(pattern=r"^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253),
@@ -155,6 +161,24 @@ class ListRule(Document):
         return self
 
 
+class TopicRule(Document):
+    """A subject that examples describe; only a model pack with a sentence embedding finds it."""
+
+    id: Name
+    kind: TopicKind
+    examples: list[Annotated[str, Field(min_length=3, max_length=MAX_EXAMPLE_CHARS)]] = Field(
+        min_length=1, max_length=MAX_EXAMPLES
+    )
+    """Texts as people would write them; ten or more, of one subject. They are published: write nothing real."""
+    similarity: float | None = Field(default=None, gt=0, le=1)
+    """From which nearness to the middle of its examples a text is of this topic; absent: as the pack was calibrated."""
+
+    @model_validator(mode="after")
+    def _examples_are_unique(self) -> "TopicRule":
+        require_unique("example", self.examples)
+        return self
+
+
 class DetectorsDocument(Document):
     """``detectors.json``."""
 
@@ -163,9 +187,13 @@ class DetectorsDocument(Document):
     allow: list[AllowEntry] = Field(default=[], max_length=MAX_ALLOW_ENTRIES)
     custom: list[CustomRule] = Field(default=[], max_length=MAX_CUSTOM_RULES)
     lists: list[ListRule] = Field(default=[], max_length=MAX_LISTS)
+    topics: list[TopicRule] = Field(default=[], max_length=MAX_TOPICS)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> "DetectorsDocument":
+        if sum(len(rule.examples) for rule in self.topics) > MAX_EXAMPLES_TOGETHER:
+            raise ValueError(f"the topics have more than {MAX_EXAMPLES_TOGETHER} examples together")
+        require_unique("topic id", [rule.id for rule in self.topics])
         require_unique("allow id", [entry.id for entry in self.allow])
         require_unique("custom rule id", [rule.id for rule in self.custom])
         require_unique("list id", [rule.id for rule in self.lists])

@@ -1,6 +1,6 @@
 """All documents of one bundle together, and by which name each is published."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -20,11 +20,12 @@ from outpost.protocol.documents import (
     DocumentError,
     KeysDocument,
     PolicyDocument,
-    RoutingDocument,
+    RouteTo,
     parse_document,
 )
 from outpost.protocol.list_file import list_of_target, list_target
 from outpost.protocol.models import CARD_TARGET, ModelsDocument, file_of_pack
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.smoke import SmokeDocument
 
 MODELS: Final[Mapping[str, type[Document]]] = MappingProxyType(
@@ -87,6 +88,36 @@ def require_lists(detectors: DetectorsDocument, names: Collection[str]) -> None:
     ]
     if missing:
         raise DocumentError(DETECTORS_TARGET, missing)
+
+
+def require_routes(policy: PolicyDocument, routing: RoutingDocument) -> None:
+    """Return only if ``routing`` knows every place to which rules of ``policy`` route.
+
+    Raises:
+        DocumentError: It does not know one: the rule could not be enforced.
+    """
+    problems = [
+        (f"packs.{pack_number}.rules.{number}.route_to.{field}", f"{ROUTING_TARGET} has no {what}")
+        for pack_number, pack in enumerate(policy.packs)
+        for number, rule in enumerate(pack.rules)
+        if rule.route_to is not None
+        for field, what in _unknown(rule.route_to, routing)
+    ]
+    if problems:
+        raise DocumentError(POLICY_TARGET, problems)
+
+
+def _unknown(place: RouteTo, routing: RoutingDocument) -> Iterator[tuple[str, str]]:
+    routes = routing.routes or []
+    if place.route is not None and place.route not in {route.id for route in routes}:
+        yield "route", f"route {place.route!r}"
+    if place.provider is not None and place.provider not in {provider.id for provider in routing.providers}:
+        yield "provider", f"provider {place.provider!r}"
+    if place.model is not None and place.provider is None:
+        served = {model for route in routes for model in route.models}
+        served.update(model for provider in routing.providers for model in provider.models)
+        if not served & {place.model, "*"}:
+            yield "model", f"provider or route that serves {place.model!r}"
 
 
 def unnamed_lists(detectors: DetectorsDocument, names: Collection[str]) -> list[str]:

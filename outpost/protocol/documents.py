@@ -1,4 +1,4 @@
-"""Documents of a policy bundle: what all have in common, and the required ones: policy, keys, routing.
+"""Documents of a policy bundle: what all have in common, and two required ones: policy and keys.
 
 They are signed, versioned and strict: an unknown field, rule condition or action refuses the document,
 and with it the whole bundle (ADR-0004), and so does a name that stands twice in one object, of which two readers
@@ -7,11 +7,9 @@ could take different ones (RFC 8259 §4). Only texts for people may be added by 
 """
 
 import json
-import re
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -42,7 +40,7 @@ Kind = Annotated[
 ]
 """A finding's kind: ``domain.type`` or ``domain.type.subtype``; ``*`` as the last part matches all below it."""
 
-_URL_TEXT = re.compile(r"[\x21-\x7e]+")  # RFC 3986 §2: a URL is visible ASCII
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 
 MAX_TEXT_CHARS = 300  # a sentence or two: it goes into an error message and an audit event
 MAX_OFFLINE_DEFAULT_S = 7 * 86_400  # design §5: the org's own limit; 7 days unless the policy says otherwise
@@ -102,6 +100,23 @@ class Conditions(Document):
     surfaces: list[str] | None = Field(default=None, min_length=1)
 
 
+class RouteTo(Document):
+    """Where a ``ROUTE_TO`` rule sends requests: a route, or a provider, or a model, or a model of a provider."""
+
+    route: Name | None = None
+    """A route of ``routing.json``, for example one that has no models of its own: a tier such as ``cheap``."""
+    provider: Name | None = None
+    """A provider, for example one in the org's own network."""
+    model: ModelName | None = None
+    """Asked for in place of the caller's: of ``provider``, or without it of whoever serves it."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "RouteTo":
+        if (self.route is None) == (self.provider is None and self.model is None):
+            raise ValueError("name a route; or a provider, a model or both")
+        return self
+
+
 class Rule(Document):
     """One rule: when its conditions hold, its action applies."""
 
@@ -112,8 +127,18 @@ class Rule(Document):
     redaction: Redaction | None = None
     """What stands in place of what is redacted: a ``label`` of its kind (also without this member), a ``mask``, a keyed
     ``hash``, other text of the same shape (``format``), or a name that is put back in the answer (``restore``)."""
+    route_to: RouteTo | None = None
+    """Of a ``ROUTE_TO`` rule: who serves the request instead, and nobody else."""
     reason: str = Field(default="", max_length=MAX_TEXT_CHARS)
     messages: Messages | None = None
+
+    @model_validator(mode="after")
+    def _route_is_for_requests(self) -> "Rule":
+        if (self.route_to is not None) != (self.action is Action.ROUTE_TO):
+            raise ValueError("a ROUTE_TO rule says in route_to where to, and no other rule does")
+        if self.action is Action.ROUTE_TO and self.when.directions != [Direction.INPUT]:
+            raise ValueError('a ROUTE_TO rule is for requests only: when.directions must be ["input"]')
+        return self
 
     @model_validator(mode="after")
     def _redact_names_what(self) -> "Rule":
@@ -201,50 +226,6 @@ class KeysDocument(Document):
     @model_validator(mode="after")
     def _keys_are_unique(self) -> "KeysDocument":
         require_unique("key id", [key.id for key in self.keys])
-        return self
-
-
-class Provider(Document):
-    """Where requests for some models go. The provider's key is a sealed secret or a local setting, never here."""
-
-    id: Name
-    surface: Literal["openai", "anthropic"]
-    """Whose API it speaks: requests in that API go to it."""
-    base_url: str = Field(max_length=512)
-    """Up to and including the version segment, for example ``https://llm.example/v1``."""
-    models: list[str] = Field(min_length=1, max_length=1000)
-    """Model names this provider serves; ``*`` serves any model not named by another provider."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http_url(cls, url: str) -> str:
-        wrong = "must be an http(s) URL without query or fragment"
-        if _URL_TEXT.fullmatch(url) is None:  # urlsplit drops line ends and tabs that would stay in the value
-            raise ValueError(wrong)
-        try:
-            parts = urlsplit(url)
-            has_host = parts.hostname and parts.port != 0
-        except ValueError as err:  # its text quotes the URL
-            raise ValueError(wrong) from err
-        if parts.scheme not in {"https", "http"} or not has_host or parts.query or parts.fragment:
-            raise ValueError(wrong)
-        if "@" in parts.netloc:
-            raise ValueError("must not carry credentials")
-        return url.rstrip("/")
-
-
-class RoutingDocument(Document):
-    """``routing.json``."""
-
-    schema_version: SchemaVersion
-    providers: list[Provider] = Field(min_length=1, max_length=100)
-
-    @model_validator(mode="after")
-    def _providers_are_unique(self) -> "RoutingDocument":
-        require_unique("provider id", [provider.id for provider in self.providers])
-        for surface in {provider.surface for provider in self.providers}:
-            speaking = [provider for provider in self.providers if provider.surface == surface]
-            require_unique("model", [model for provider in speaking for model in provider.models])
         return self
 
 

@@ -22,6 +22,8 @@ OUTSIDE = "O"
 PREFIXES = ("B", "I", "E", "L", "S", "U")
 """Of BIO, BIOES and BILOU; a label without one continues what is before it, as ``I`` does."""
 
+ANY_TOPIC = "topic.*"
+"""What a pack offers that can tell topics by examples: any."""
 MAX_LABELS = 512
 MAX_WINDOW_TOKENS = 8192  # no encoder that fits beside a proxy reads more at once
 
@@ -110,6 +112,8 @@ class Head(Document):
     """For every label that has a kind: by length, ascending, the last without ``up_to_tokens``."""
     width: int | None = Field(default=None, ge=1, le=8192)
     """Of an embedding."""
+    similarity: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of an embedding: from which cosine to the middle of a topic's examples a text is of that topic."""
     check_kinds: list[FindingKind] = Field(default=[], max_length=200)
     """Of a span check: the kinds of pattern findings that it may drop."""
 
@@ -120,6 +124,8 @@ class Head(Document):
             raise ValueError("an embedding has a width, and nothing else has")
         if (self.kind is HeadKind.EMBEDDING) != (not self.labels):
             raise ValueError("every head but an embedding has labels")
+        if self.similarity is not None and self.kind is not HeadKind.EMBEDDING:
+            raise ValueError("only an embedding has a similarity")
         if (self.kind is HeadKind.SPAN_CHECK) != bool(self.check_kinds):
             raise ValueError("a span check has check_kinds, and nothing else has")
         if self.kind is HeadKind.SPAN_CHECK and self.labels != ["false", "real"]:
@@ -228,6 +234,16 @@ class ModelCard(Document):
     def kinds(self) -> frozenset[str]:
         """Every kind of finding that the pack can report."""
         return frozenset(kind for head in self.heads for kind in head.kinds.values() if kind is not None)
+
+    @property
+    def sentence_head(self) -> Head | None:
+        """The embedding by which topics are told; None if there is none."""
+        return next((head for head in self.heads if head.kind is HeadKind.EMBEDDING), None)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """``kinds``, and any topic if it can tell topics."""
+        return self.kinds if self.sentence_head is None else self.kinds | {ANY_TOPIC}
 
 
 def split_label(label: str) -> tuple[str, str]:

@@ -18,8 +18,8 @@ from outpost.policy.bundle import Bundle, Freshness
 from outpost.policy.compile import Compiled, Lists, check_smoke, compile_documents
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.model_rules import ModelRules, require_offered
+from outpost.policy.routing import RoutingTable, routing_table
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import Provider
 
 # NTP steps a clock by less than this once it runs; a larger step back means that expiries cannot be judged.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -34,30 +34,14 @@ class Enforcement:
     policy: CompiledPolicy
     engine: Engine
     keys: KeyIndex
-    providers: Mapping[tuple[str, str], Provider]
-    """By dialect and model name; ``*`` serves the models nobody names."""
+    routing: RoutingTable
+    """Who serves what."""
     peppers: Mapping[str, bytes] = field(repr=False)
     """With which keys and allow-list were made ready."""
     list_keys: Mapping[str, bytes] = field(repr=False)
     """With which lists were made ready."""
     models: ModelRules = field(default_factory=ModelRules)
     """What of the models' findings counts."""
-
-    def provider_for(self, model: str, dialect: str = "openai") -> Provider:
-        """Where ``model`` is served to callers who speak ``dialect``; without a model, who serves any or all there is.
-
-        Raises:
-            Rejected: ``unknown_model``.
-        """
-        if not model:
-            speaking = {provider.id: provider for (spoken, _), provider in self.providers.items() if spoken == dialect}
-            if len(speaking) == 1:
-                return next(iter(speaking.values()))
-        provider = self.providers.get((dialect, model)) or self.providers.get((dialect, "*"))
-        if provider is None:
-            message = f"no provider of the policy bundle serves this model in {dialect}'s API"
-            raise Rejected(ErrorCode.UNKNOWN_MODEL, message)
-        return provider
 
 
 def compile_bundle(
@@ -74,14 +58,15 @@ def compile_bundle(
         peppers: By id.
         before: What is in force now; parts that did not change are taken from it.
         list_keys: By id.
-        offered: The kinds that the models here find; None if that is not known yet, and each request will be asked.
+        offered: What the models here offer (``ModelCard.offered``); None if that is not known yet, and each request
+            will be asked.
 
     Raises:
         BundleRejected: It does not compile, demands what no model here finds, or a smoke case comes out differently.
     """
     enforcement = _compile(bundle, peppers, list_keys, before)
     if offered is not None:
-        require_offered(enforcement.policy, offered)
+        require_offered(enforcement.policy, enforcement.models.offered(offered))
     check_smoke(bundle.smoke, Compiled(enforcement.policy, enforcement.engine))
     return enforcement
 
@@ -106,11 +91,9 @@ def _compile(
         lists = Lists(bundle.lists, list_keys)
         compiled = compile_documents(bundle.policy, bundle.detectors, bundle.budgets, peppers, lists)
     keys = same.keys if same and same.bundle.keys == bundle.keys else KeyIndex(bundle.keys.keys, peppers)
-    providers: dict[tuple[str, str], Provider] = {
-        (provider.surface, model): provider for provider in bundle.routing.providers for model in provider.models
-    }
+    routing = routing_table(bundle.routing)
     return Enforcement(
-        bundle, compiled.policy, compiled.engine, keys, providers, dict(peppers), dict(list_keys), compiled.models
+        bundle, compiled.policy, compiled.engine, keys, routing, dict(peppers), dict(list_keys), compiled.models
     )
 
 

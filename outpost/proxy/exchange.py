@@ -12,7 +12,10 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.protocol.ids import RequestId
+from outpost.proxy.attempts import Hop, Outcome
 from outpost.proxy.segments import Located
+
+_STRICTEST_FIRST: Final = (Action.BLOCK, Action.ROUTE_TO, Action.REDACT)
 
 
 @dataclass(slots=True)
@@ -26,6 +29,10 @@ class Exchange:
     caller: Caller | None = None
     model: str | None = None
     provider_id: str | None = None
+    upstream_model: str | None = None
+    """What the provider is asked for, if that is not what the caller named."""
+    attempts: list[str] = field(default_factory=list)
+    """``provider outcome`` of each, or ``provider/key outcome``; kept only if one of them failed."""
     bundle_version: int | None = None
     decision: Decision | None = None
     input_bytes: int = 0
@@ -41,6 +48,24 @@ class Exchange:
     """The first byte of an answer may be out, so no refusal can take its place."""
     closed: bool = False
     """Its end has been handed to the audit log."""
+
+    def planned(self, hops: Sequence[Hop]) -> None:
+        """The first of ``hops`` is to be asked."""
+        if hops:
+            self._goes_to(hops[0])
+
+    def tried(self, hop: Hop, outcome: Outcome) -> None:
+        """``hop`` was asked."""
+        self._goes_to(hop)
+        if self.attempts or outcome is not Outcome.OK:
+            self.attempts.append(f"{hop} {outcome}")
+
+    def left_out(self, places: Sequence[str]) -> None:
+        """What a provider of another API is not told of."""
+        self.detail = f"not told to the provider: {', '.join(places)}" if places else None
+
+    def _goes_to(self, hop: Hop) -> None:
+        self.provider_id, self.upstream_model = hop.provider.id, hop.model
 
     def decision_event(self, at: datetime, decision: Decision, located: Sequence[Located]) -> AuditEvent:
         """The input pass: what was decided about the prompt, and by which rule."""
@@ -61,6 +86,7 @@ class Exchange:
         if self.output_decision is not None or code.startswith("provider_"):
             return self.completion_event(at, outcome_of(code), status, code)
         blocked = self.decision is not None and self.decision.action is Action.BLOCK
+        self.closed = True
         decision = self.decision if blocked else Decision(Action.BLOCK, f"fail-closed/{code}", "")
         return self._event("completion", at, None, decision, (), code=code, outcome=outcome_of(code), status=status)
 
@@ -73,11 +99,19 @@ class Exchange:
             "completion", at, Direction.OUTPUT, decision, findings, code=code, outcome=outcome, status=status
         )
 
+    def abandoned_event(self, at: datetime, outcome: str) -> AuditEvent:
+        """The end of an exchange for which nobody waits any more, wherever it was."""
+        status = _STATUS_OF[outcome]
+        if self.decision is not None:
+            return self.completion_event(at, outcome, status)
+        self.closed = True
+        return self._event("completion", at, None, None, (), outcome=outcome, status=status)
+
     @property
     def action(self) -> Action:
         """The strictest of what was decided about the prompt and the answer."""
         actions = {decision.action for decision in (self.decision, self.output_decision) if decision}
-        return next((action for action in (Action.BLOCK, Action.REDACT) if action in actions), Action.ALLOW)
+        return next((action for action in _STRICTEST_FIRST if action in actions), Action.ALLOW)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
@@ -104,6 +138,8 @@ class Exchange:
             surface=self.surface,
             model=self.model,
             provider=self.provider_id,
+            upstream_model=self.upstream_model,
+            attempts=tuple(self.attempts),
             direction=direction,
             action=decision.action if decision else None,
             rule_id=decision.rule_id if decision else None,
@@ -123,6 +159,8 @@ class Exchange:
 
 
 CLIENT_GONE: Final = "client_gone"
+CUT_OFF: Final = "cut_off"  # the outpost ended before the exchange did
+_STATUS_OF: Final = {CLIENT_GONE: 499, CUT_OFF: 503}  # 499 is NGINX's word for it
 
 
 def outcome_of(code: ErrorCode) -> str:

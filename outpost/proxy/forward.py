@@ -1,4 +1,4 @@
-"""The call to the provider: pooled connections, bounded answers, every failure a typed refusal.
+"""The call to a provider: a pool of connections for each, bounded answers, every failure a typed refusal.
 
 Nothing of an upstream's error goes to the client verbatim: OpenAI-style ``code``, ``type`` and ``param`` pass
 if they look like the identifiers they should be, the message is ours. Redirects are not followed, so requests
@@ -7,8 +7,8 @@ go to the providers of the signed bundle and nowhere else.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal
@@ -17,8 +17,10 @@ import aiohttp
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import Provider
+from outpost.protocol.routing import Provider, Timeouts
+from outpost.proxy.attempts import Outcome
 from outpost.proxy.json_document import parse_json
+from outpost.proxy.pools import Connection, PoolBusy, Pools
 
 HANDSHAKE_S: Final = 30.0  # for connection, TLS and the answer to an upgrade; a provider thinks about nothing yet
 SOCKET_CLOSE_S: Final = 1.0  # for a provider's own closing frame; nothing depends on it
@@ -27,6 +29,8 @@ MAX_ERROR_BYTES: Final = 65_536  # an error body is read only for its identifier
 _CODE: Final = re.compile(r"[a-z]{1,32}(?:_[a-z]{1,32}){0,7}")
 _PARAM: Final = re.compile(r"[a-z_]{1,32}(?:\[[0-9]{1,4}\]|\.[a-z_]{1,32}){0,8}")
 _RETRY_AFTER: Final = re.compile(r"[0-9]{1,5}")
+_OVERLOADED: Final = frozenset({503, 529})  # RFC 9110 §15.6.4; Anthropic API reference, "Errors"
+_NO_TIMEOUTS: Final = Timeouts()
 # The caller's mistakes: the status goes on. Everything else is between the outpost and its provider.
 _CALLERS_FAULT: Final = frozenset({400, 404, 409, 413, 415, 422})
 
@@ -41,9 +45,10 @@ class ForwardTimeouts:
 
 
 class ProviderRefused(Rejected):
-    """The provider answered with an error.
+    """The provider answered with an error, or not at all.
 
     Attributes:
+        outcome: What may follow.
         status: Status for the client.
         param: The field the provider objected to, if it named one.
         retry_after_s: As the provider wished, in whole seconds.
@@ -53,12 +58,14 @@ class ProviderRefused(Rejected):
         self,
         code: ErrorCode,
         message: str,
+        outcome: Outcome = Outcome.REFUSED,
         *,
         status: HTTPStatus | None = None,
         param: str | None = None,
         retry_after_s: str | None = None,
     ) -> None:
         super().__init__(code, message)
+        self.outcome = outcome
         self.status = status
         self.param = param
         self.retry_after_s = retry_after_s
@@ -73,24 +80,36 @@ class Forwarder:
     """Sends inspected bodies to providers."""
 
     def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        provider_key: Callable[[str], str | None],
-        *,
-        timeouts: ForwardTimeouts,
-        max_answer_bytes: int,
+        self, provider_key: Callable[[str], str | None], *, timeouts: ForwardTimeouts, max_answer_bytes: int
     ) -> None:
-        """``provider_key`` gives the API key for a provider id, or ``None`` for a provider that needs none."""
-        self._session = session
+        """``provider_key`` gives an API key by its id; ``None`` for a provider that needs none. ``aclose`` it."""
+        self._pools = Pools()
         self._provider_key = provider_key
         self._max_answer_bytes = max_answer_bytes
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
-        )
+        self._timeouts = timeouts
 
-    def credentials(self, provider: Provider, carry: Callable[[str], Mapping[str, str]] = bearer) -> Mapping[str, str]:
-        """Headers with the provider's key, by which ``carry`` says; none for a provider that needs no key."""
-        key = self._provider_key(provider.id)
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pools.close()
+
+    def credentials(
+        self, provider: Provider, carry: Callable[[str], Mapping[str, str]] = bearer, key_id: str | None = None
+    ) -> Mapping[str, str]:
+        """Headers with a key of the provider, by which ``carry`` says; none for a provider that needs no key.
+
+        Args:
+            provider: Whose key.
+            carry: A key to headers.
+            key_id: Which of its keys; the first that is here if not given.
+
+        Raises:
+            ProviderRefused: ``no_key``: the bundle names keys, and this one is not here.
+        """
+        found = (self._provider_key(one) for one in ((key_id,) if key_id else provider.key_ids))
+        key = next((one for one in found if one is not None), None)
+        if key is None and provider.keys is not None:
+            message = "this outpost does not hold the provider's key; tell its operator"
+            raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.NO_KEY)
         return {} if key is None else carry(key)
 
     def post(
@@ -105,26 +124,44 @@ class Forwarder:
         """
         return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
 
-    def get(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def get(
+        self, provider: Provider, path: str, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """GET ``path``; as ``post``."""
-        return self._exchange("GET", provider, path, None, self.credentials(provider))
+        return self._exchange("GET", provider, path, None, self.credentials(provider) if headers is None else headers)
 
-    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
-        """The whole body of an answer.
+    def delete(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """DELETE ``path``; as ``post``."""
+        return self._exchange("DELETE", provider, path, None, self.credentials(provider))
+
+    @asynccontextmanager
+    async def in_time(self, provider: Provider) -> AsyncIterator[None]:
+        """Bound how long the first byte of an answer may take, if the provider has such a bound. Raises as ``post``."""
+        with _typed_failures():
+            async with asyncio.timeout((provider.timeouts or _NO_TIMEOUTS).first_byte_s):
+                yield
+
+    async def read(self, answer: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
+        """The whole body of an answer, of which ``begun`` has been read.
 
         Raises:
             Rejected: ``provider_invalid_response`` beyond the size limit; otherwise as ``post``.
         """
-        parts: list[bytes] = []
-        size = 0
+        parts, size = [begun], len(begun)
         with _typed_failures():
             async for part in answer.content.iter_any():
                 size += len(part)
                 if size > self._max_answer_bytes:
-                    message = f"the provider's answer is larger than {self._max_answer_bytes} bytes"
-                    raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+                    break
                 parts.append(part)
+        if size > self._max_answer_bytes:
+            raise _unusable(f"the provider's answer is larger than {self._max_answer_bytes} bytes")
         return b"".join(parts)
+
+    async def first(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The first part of an answer's body as soon as it is there; empty if there is none. Raises as ``post``."""
+        with _typed_failures():
+            return await answer.content.readany()
 
     async def stream(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The body of an answer as it arrives. Raises as ``post``."""
@@ -141,26 +178,27 @@ class Forwarder:
         Raises:
             Rejected: On entering, as ``post``.
         """
-        async with aiohttp.ClientSession(
-            connector=self._session.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_only_upgrades,),
-        ) as session:
-            with _typed_failures():
-                async with asyncio.timeout(HANDSHAKE_S):
-                    socket = await session.ws_connect(
-                        provider.base_url + path,
-                        headers={"User-Agent": "hybrid-outpost", **headers},
-                        max_msg_size=max_event_bytes + 1,  # aiohttp refuses what reaches it
-                        heartbeat=ping_s,
-                        timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=SOCKET_CLOSE_S),
-                        decode_text=False,
-                    )
-            try:
-                yield socket
-            finally:
-                await socket.close()
+        with self._leased(provider) as pool:
+            async with aiohttp.ClientSession(
+                connector=pool.connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_only_upgrades,),
+            ) as session:
+                with _typed_failures():
+                    async with asyncio.timeout(HANDSHAKE_S):
+                        socket = await session.ws_connect(
+                            provider.base_url + path,
+                            headers={"User-Agent": "hybrid-outpost", **headers},
+                            max_msg_size=max_event_bytes + 1,  # aiohttp refuses what reaches it
+                            heartbeat=ping_s,
+                            timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=SOCKET_CLOSE_S),
+                            decode_text=False,
+                        )
+                try:
+                    yield socket
+                finally:
+                    await socket.close()
 
     @asynccontextmanager
     async def _exchange(
@@ -169,26 +207,51 @@ class Forwarder:
         headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost", **more}
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        request = self._session.request(
-            method,
-            provider.base_url + path,
-            data=body,
-            headers=headers,
-            timeout=self._timeout,
-            allow_redirects=False,
+        connection = Connection()
+        with self._leased(provider) as session:
+            request = session.request(
+                method,
+                provider.base_url + path,
+                data=body,
+                headers=headers,
+                timeout=self._timeout(provider),
+                allow_redirects=False,
+                trace_request_ctx=connection,
+            )
+            try:
+                with _typed_failures():
+                    answer = await request
+            except ProviderRefused as err:
+                if connection.kept and err.code is ErrorCode.PROVIDER_UNAVAILABLE and err.outcome is Outcome.BROKEN:
+                    err.outcome = Outcome.STALE
+                raise
+            try:
+                if answer.status != HTTPStatus.OK:
+                    raise await _refusal(answer)
+                if answer.headers.get("Content-Encoding", "identity") != "identity":
+                    raise _unusable("the provider compressed an answer that was asked for uncompressed")
+                yield answer
+            finally:
+                # A fully read answer has given its connection back already; an unread one must not be reused.
+                answer.close()
+
+    @contextmanager
+    def _leased(self, provider: Provider) -> Iterator[aiohttp.ClientSession]:
+        with ExitStack() as stack:
+            try:
+                session = stack.enter_context(self._pools.lease(provider))
+            except PoolBusy:
+                message = "as many requests are with the provider as the policy bundle allows"
+                raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.BUSY) from None
+            yield session
+
+    def _timeout(self, provider: Provider) -> aiohttp.ClientTimeout:
+        own, ours = provider.timeouts or _NO_TIMEOUTS, self._timeouts
+        return aiohttp.ClientTimeout(
+            total=own.total_s or ours.total_s,
+            sock_connect=own.connect_s or ours.connect_s,
+            sock_read=own.read_s or ours.read_s,
         )
-        with _typed_failures():
-            answer = await request
-        try:
-            if answer.status != HTTPStatus.OK:
-                raise await _refusal(answer)
-            if answer.headers.get("Content-Encoding", "identity") != "identity":
-                message = "the provider compressed an answer that was asked for uncompressed"
-                raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-            yield answer
-        finally:
-            # A fully read answer has given its connection back already; an unread one must not be reused.
-            answer.close()
 
 
 async def _only_upgrades(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -212,35 +275,45 @@ class _typed_failures:  # noqa: N801 - reads as a statement
         if kind is None or issubclass(kind, asyncio.CancelledError | Rejected):
             return
         if issubclass(kind, TimeoutError):
-            raise Rejected(ErrorCode.PROVIDER_TIMEOUT, "the provider did not answer in time") from err
+            # Whether the request went out is not known of every kind of it; of this one it did not.
+            outcome = Outcome.UNREACHABLE if issubclass(kind, aiohttp.ConnectionTimeoutError) else Outcome.TIMEOUT
+            message = "the provider did not answer in time"
+            raise ProviderRefused(ErrorCode.PROVIDER_TIMEOUT, message, outcome) from err
         if issubclass(kind, aiohttp.ClientConnectionError | OSError):
-            raise Rejected(ErrorCode.PROVIDER_UNAVAILABLE, "the provider cannot be reached or broke off") from err
+            outcome = Outcome.UNREACHABLE if issubclass(kind, aiohttp.ClientConnectorError) else Outcome.BROKEN
+            message = "the provider cannot be reached or broke off"
+            raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, outcome) from err
         if issubclass(kind, aiohttp.ClientError | ValueError):
             message = "the provider's answer is not valid HTTP or broke off"
-            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message) from err
+            raise ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, message, Outcome.BROKEN) from err
+
+
+def _unusable(message: str) -> ProviderRefused:
+    return ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, message, Outcome.INVALID)
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Rejected:
     status = answer.status
     code, param = await _identifiers(answer)
     said = f" (code {code})" if code else ""
+    wish = answer.headers.get("Retry-After", "")
+    retry_after_s = wish if _RETRY_AFTER.fullmatch(wish) else None
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wish = answer.headers.get("Retry-After", "")
+        message = f"the provider limits requests at the moment{said}"
         return ProviderRefused(
-            ErrorCode.PROVIDER_RATE_LIMITED,
-            f"the provider limits requests at the moment{said}",
-            retry_after_s=wish if _RETRY_AFTER.fullmatch(wish) else None,
+            ErrorCode.PROVIDER_RATE_LIMITED, message, Outcome.RATE_LIMITED, retry_after_s=retry_after_s
         )
     if status in _CALLERS_FAULT:
         message = f"the provider refused the request with status {status}{said}"
         return ProviderRefused(ErrorCode.PROVIDER_ERROR, message, status=HTTPStatus(status), param=param)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         message = f"the provider refused the outpost's own credentials with status {status}; tell its operator"
-        return ProviderRefused(ErrorCode.PROVIDER_ERROR, message)
+        return ProviderRefused(ErrorCode.PROVIDER_ERROR, message, Outcome.KEY_REFUSED)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         message = f"the provider failed with status {status}{said}"
-        return ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message)
-    return ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, f"the provider answered with status {status}")
+        outcome = Outcome.OVERLOADED if status in _OVERLOADED else Outcome.FAILED
+        return ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, outcome, retry_after_s=retry_after_s)
+    return _unusable(f"the provider answered with status {status}")
 
 
 async def _identifiers(answer: aiohttp.ClientResponse) -> tuple[str | None, str | None]:

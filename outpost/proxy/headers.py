@@ -25,6 +25,8 @@ def answer_headers(dialect: Dialect, exchange: Exchange, received: Mapping[str, 
     if dialect.id_header:
         headers[dialect.id_header] = exchange.request_id
     headers["X-Policy-Action"] = str(exchange.action)
+    answered = {"X-Provider": exchange.provider_id or "", "X-Model": exchange.upstream_model or exchange.model or ""}
+    headers |= {name: said for name, said in answered.items() if _VALUE.fullmatch(said)}
     return headers
 
 

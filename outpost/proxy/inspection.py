@@ -19,6 +19,7 @@ from outpost.policy.evaluate import Facts
 from outpost.policy.model_rules import missing_for, models_wanted
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet
 from outpost.proxy.decide import Inspectable, Question, Verdict, advance, judge, judge_with_models
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.redaction import Redactor
@@ -36,10 +37,16 @@ class Models(Protocol):
 
     @property
     def kinds(self) -> frozenset[str] | None:
-        """What they can find; None while they have never been there."""
+        """What they offer (``ModelCard.offered``); None while they have never been there."""
 
     async def look(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
 
@@ -71,7 +78,8 @@ class Look:
         priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
         pack = self.enforcement.bundle.pack
         digest = None if pack is None else pack.digest
-        result = await self.models.look(question.text, weak, priority=priority, pack=digest)
+        topics = self.enforcement.models.topics
+        result = await self.models.look(question.text, weak, priority=priority, pack=digest, topics=topics)
         return combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
 
 
@@ -84,8 +92,9 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
     if models is None:
         return None  # a bundle that demands models was refused when it came
     kinds, pack = models.kinds, enforcement.bundle.pack
-    if kinds is not None and pack is not None:
-        kinds = pack.card.kinds  # also for what began before another pack came
+    if kinds is not None:
+        # A bundle's own pack also for what began before another one came.
+        kinds = enforcement.models.offered(kinds if pack is None else pack.card.offered)
     if kinds is None or missing_for(enforcement.policy, facts, kinds):
         raise unavailable()
     return Look(models, enforcement) if models_wanted(enforcement.policy, facts, kinds) else None

@@ -1,5 +1,6 @@
 """Counters and histograms of the proxy, in Prometheus' names. Labels hold codes and kinds, never text of a request."""
 
+import asyncio
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,8 +15,8 @@ _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 class ProxyMetrics:
     """One set per process, in a registry of its own so that tests can have many."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
         self.requests = Counter(
             "outpost_requests_total",
             "Requests answered, by surface, action and error code",
@@ -33,8 +34,30 @@ class ProxyMetrics:
             registry=self.registry,
         )
         self.in_flight = Gauge("outpost_requests_in_flight", "Requests being served", registry=self.registry)
+        self.tasks = Gauge("outpost_tasks", "Tasks of the event loops that serve requests", registry=self.registry)
+        self.tasks.set_function(_tasks)
+
+        self.attempts = Counter(
+            "outpost_provider_attempts_total",
+            "Requests sent to providers, by provider, key id and outcome; one request of a client may make several",
+            ["provider", "key", "outcome"],
+            registry=self.registry,
+        )
+        self.ejected = Gauge(
+            "outpost_provider_ejected",
+            "1 while a provider (or one of its keys, by its id) is left in peace because it failed",
+            ["provider", "key"],
+            registry=self.registry,
+        )
 
     def count_findings(self, located: Iterable[Located], direction: Direction) -> None:
         """Count what was found in one body."""
         for item in located:
             self.findings.labels(item.finding.kind, direction).inc()
+
+
+def _tasks() -> float:
+    try:
+        return float(len(asyncio.all_tasks()))
+    except RuntimeError:  # nobody serves here
+        return 0.0

@@ -1,10 +1,12 @@
 """What serving a request needs, made once by the app and shared by the steps of the pipeline."""
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from outpost.audit.event import AuditEvent
 from outpost.documents.reader import DocumentReader
@@ -14,6 +16,7 @@ from outpost.proxy.forward import Forwarder
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
+from outpost.proxy.uploads import Uploads
 
 
 class AuditSink(Protocol):
@@ -24,6 +27,10 @@ class AuditSink(Protocol):
 
         One that is not urgent may wait a moment to share its commit with the next.
         """
+
+
+# Who is asked, and when again, is no secret, and nothing rests on nobody guessing it.
+_RANDOM: Final = random.Random()  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,13 @@ class ProxyParts:
     """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
+    uploads: Uploads | None = None
+    """Files that requests may name; without them none may."""
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
+    clock_s: Callable[[], float] = time.monotonic
+    """For what lasts; never goes back."""
+    draw: Callable[[], float] = _RANDOM.random
+    """Numbers in [0, 1): who of several providers is asked, and when again."""
 
 
 def retrieve(future: "asyncio.Future[int]") -> None:

@@ -20,19 +20,18 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from outpost.budget.keys import Caller
 from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
 from outpost.policy.evaluate import Facts
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
-from outpost.protocol.documents import Provider
+from outpost.protocol.routing import Provider
 from outpost.proxy.decide import Verdict
-from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import Blocked
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.realtime_answers import Answers
+from outpost.proxy.realtime_standing import Standing, require_here, standing_of
 from outpost.proxy.redaction import Redactor, redaction_key
 from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
@@ -47,15 +46,6 @@ _NO_AUDIT: Final = (ErrorCode.AUDIT_UNAVAILABLE, "the audit log cannot be writte
 
 Upstream = aiohttp.ClientWebSocketResponse[Literal[False]]
 Downstream = web.WebSocketResponse[Literal[False]]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """By what a connection may go on, at one moment."""
-
-    enforcement: Enforcement
-    caller: Caller
-    provider: Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +139,10 @@ class RealtimeServer:
         self._parts.metrics.count_findings(verdict.located, Direction.INPUT)
         exchange.decision = verdict.decision
         await self._parts.audit.submit(exchange.decision_event(self._parts.clock(), verdict.decision, verdict.located))
+        require_here(standing, opening.model, verdict.decision)
         if verdict.body != raw:  # another model than the one asked for is no redaction
             raise Blocked(verdict.decision, "request")
         exchange.model = opening.model
-
-
-def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: str) -> Standing:
-    """Whether the caller may go on with ``model``, now.
-
-    Raises:
-        Rejected: Not any more.
-    """
-    at = parts.clock()
-    enforcement = parts.admission.admit(at)
-    caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
-    if not caller.may_use(model):
-        raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
-    exchange.bundle_version, exchange.caller = enforcement.bundle.snapshot_version, caller
-    return Standing(enforcement, caller, enforcement.provider_for(model, OPENAI.name))
 
 
 class _Session:
@@ -272,6 +248,9 @@ class _Session:
         if verdict.body is None:
             await self._settle()
             raise Blocked(verdict.decision, "event")
+        if verdict.decision.destination is not None:
+            await self._settle()
+            require_here(standing, self._opening.model, verdict.decision)
         self._answers.names_may_have_changed()
         try:
             async with asyncio.timeout(self._limits.stall_s):
@@ -415,7 +394,7 @@ class _Session:
 
 
 def _stricter(one: Decision | None, other: Decision) -> Decision:
-    rank = {Action.BLOCK: 2, Action.REDACT: 1}
+    rank = {Action.BLOCK: 3, Action.ROUTE_TO: 2, Action.REDACT: 1}
     return other if one is None or rank.get(other.action, 0) > rank.get(one.action, 0) else one
 
 

@@ -6,12 +6,11 @@ record is. What a finding touches is cut or redacted before its first character 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import aiohttp
 from aiohttp import web
 
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
@@ -20,6 +19,8 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.crossing import translated
+from outpost.proxy.dispatch import EVENT_STREAM, Answered
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
@@ -31,8 +32,11 @@ from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
 from outpost.proxy.whole import Collected, Texts
 
-EVENT_STREAM: Final = "text/event-stream"
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
+
+
+Keep = Callable[[bytes, str], Awaitable[None]]
+"""Takes a whole answer and its provider's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Call:
     redactor: Redactor
     """Of the answer."""
     restorer: Restorer
+    before: Keep | None = None
+    """What is to be done with a whole answer and its provider's id before it goes out."""
 
 
 class Release:
@@ -56,16 +62,16 @@ class Release:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
 
-    async def whole(
-        self, call: Call, answer: aiohttp.ClientResponse, durable: "asyncio.Future[int]"
-    ) -> web.StreamResponse:
+    async def whole(self, call: Call, answer: Answered, durable: "asyncio.Future[int]") -> web.StreamResponse:
         """Release an answer that does not stream, once it and ``durable``, the decision, are on disk.
 
         Raises:
             OutpostError: Nothing was released.
         """
         exchange, surface = call.exchange, call.surface
-        raw = await self._parts.forwarder.read(answer)
+        raw, translation = answer.body, answer.outgoing.translation
+        if translation is not None:
+            raw = await off_loop(len(raw), partial(translation.answer, raw))
         parse = partial(_parse_answer, surface)
         parsed = await off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
@@ -80,6 +86,8 @@ class Release:
             body = _scrubbed(parsed.scrub, body)
         if call.restorer:
             body = await off_loop(len(body), partial(_restored, call.restorer, parse, body))
+        if call.before is not None:
+            await call.before(body, exchange.provider_id or "")
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
@@ -93,7 +101,7 @@ class Release:
             await response.write_eof()
         return response
 
-    async def stream(self, call: Call, shape: Stream, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    async def stream(self, call: Call, shape: Stream, answer: Answered) -> web.StreamResponse:
         """Release a streamed answer as far as it is decided; the decision about its request is on disk already.
 
         Raises:
@@ -104,7 +112,7 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = self._events(call, answer)
+        events = _events(answer)
         texts = None
         look = look_for(self._parts.models, call.enforcement, call.output)
         if look is not None:
@@ -156,15 +164,6 @@ class Release:
                 await self._send(call, response, out)
         return held + inspector.finish()
 
-    async def _events(self, call: Call, answer: aiohttp.ClientResponse) -> AsyncIterator[sse.Event]:
-        reader = sse.EventReader(named=call.surface.named_events)
-        async for part in self._parts.forwarder.stream(answer):
-            for event in reader.feed(part):
-                yield event
-        if reader.rest():
-            message = "the provider's stream ended inside an event"
-            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-
     async def _close_stream(
         self,
         call: Call,
@@ -210,6 +209,24 @@ class Release:
             if not response.prepared:
                 await response.prepare(call.request)
             await response.write(data)  # waits while the client is slow, so nothing piles up here
+
+
+def _events(answer: Answered) -> AsyncIterator[sse.Event]:
+    """The events of a streamed answer, in the client's API."""
+    translation, received = answer.outgoing.translation, _received(answer)
+    return received if translation is None else translated(received, translation.stream())
+
+
+async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
+    reader = sse.EventReader(named=answer.outgoing.surface.named_events)
+    if answer.stream is None:
+        return
+    async for part in answer.stream:
+        for event in reader.feed(part):
+            yield event
+    if reader.rest():
+        message = "the provider's stream ended inside an event"
+        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
 
 
 async def _looked_at(

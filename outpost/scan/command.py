@@ -104,7 +104,7 @@ def scan_command(  # noqa: PLR0913 - a command line
     known = {detector.kind for detector in task.engine.detectors} | {BINARY}
     known |= {finder.report.kind for finder in task.engine.finders}
     if models is not None:
-        known |= open_pack(models).card.kinds
+        known |= task.rules.offered(open_pack(models).card.offered)
     selection = Selection(_kinds(kinds, known, "--kinds"), min_score)
     plan, task = replace(plan, selection=selection), replace(task, selection=selection)
     if jsonl is not None:

@@ -12,7 +12,7 @@ from outpost.scan.results import BINARY, Explanation, FileResult, Hit, ModelExpl
 
 _SHOWN_CHARS: Final = 200
 _MASK_CHARS: Final = 16
-_COLOURS: Final = {Action.BLOCK: "red", Action.REDACT: "yellow", Action.ALLOW: "green"}
+_COLOURS: Final = {Action.BLOCK: "red", Action.REDACT: "yellow", Action.ROUTE_TO: "cyan", Action.ALLOW: "green"}
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from outpost.models.options import SessionOptions
 from outpost.models.tiers import Looker
 from outpost.policy.compile import NO_LISTS, Lists, compile_engine
 from outpost.policy.evaluate import CompiledPolicy, Facts, compile_policy
-from outpost.policy.model_rules import model_rules
+from outpost.policy.model_rules import ModelRules, model_rules
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import NO_DETECTORS
 from outpost.protocol.documents import DETECTORS_TARGET, POLICY_TARGET, PolicyDocument, parse_document
@@ -67,15 +67,15 @@ class Plan:
             policy = compile_policy(parse_document(PolicyDocument, POLICY_TARGET, self.policy))
         # Values that are allowed by digest are found here, unless the digest's key was given: it is secret.
         engine = compile_engine(detectors, {}, self.lists)
-        looker = None if self.models is None else _loaded(self.models)
         rules = model_rules(detectors, {})
+        looker = None if self.models is None else _looker(self.models, rules)
         return Task(engine, self.selection, policy, self.facts, self.show, self.explain, looker, rules)
 
 
-def _loaded(folder: Path) -> Looker:
-    from outpost.models.runners import Loaded  # noqa: PLC0415 - half a second that a scan without models need not wait
+def _looker(folder: Path, rules: ModelRules) -> Looker:
+    from outpost.models.runners import looker  # noqa: PLC0415 - half a second that a scan without models need not wait
 
-    return Loaded(folder, SessionOptions())
+    return looker(folder, SessionOptions(), rules.topics)
 
 
 def default_jobs(total_bytes: int) -> int:

@@ -10,21 +10,22 @@ from typing import Any
 from pydantic import BaseModel
 
 from outpost.protocol.budgets import Budget, Subject
-from outpost.protocol.detectors import AllowEntry, CustomRule, DetectorSetting, KeyedDigests, ListRule
+from outpost.protocol.detectors import AllowEntry, CustomRule, DetectorSetting, KeyedDigests, ListRule, TopicRule
 from outpost.protocol.document_set import MODELS
-from outpost.protocol.documents import Conditions, Messages, Pack, Provider, Rule, VirtualKeyDigest
+from outpost.protocol.documents import Conditions, Messages, Pack, RouteTo, Rule, VirtualKeyDigest
 from outpost.protocol.ids import ID_PATTERN
 from outpost.protocol.models import PackReference
+from outpost.protocol.routing import Provider, ProviderKey, Retry, Route, RouteTarget, Timeouts
 from outpost.protocol.smoke import Expectation, SmokeCase
 from tests.architecture.repository import ROOT, read
 
 DOCUMENT = Path("docs", "policy.md")
 BEGIN = "<!-- from here on made by python -m tests.architecture.policy_table -->\n"
 PARTS: dict[str, tuple[type[BaseModel], ...]] = {
-    "policy.json": (Pack, Rule, Conditions, Messages),
+    "policy.json": (Pack, Rule, Conditions, RouteTo, Messages),
     "keys.json": (VirtualKeyDigest,),
-    "routing.json": (Provider,),
-    "detectors.json": (DetectorSetting, AllowEntry, KeyedDigests, CustomRule, ListRule),
+    "routing.json": (Provider, ProviderKey, Timeouts, Route, RouteTarget, Retry),
+    "detectors.json": (DetectorSetting, AllowEntry, KeyedDigests, CustomRule, ListRule, TopicRule),
     "budgets.json": (Budget, Subject),
     "smoke.json": (SmokeCase, Expectation),
     "models.json": (PackReference,),

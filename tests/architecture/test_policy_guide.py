@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from outpost.dlp.custom_pattern import MAX_MATCH_CHARS, MAX_VARIABLE_CHARS
-from outpost.policy.lint import Severity, lint_documents
+from outpost.policy.lint import lint_documents
+from outpost.policy.problems import Severity
 from outpost.protocol.detectors import Checksum
 from outpost.protocol.document_set import MODELS
 from tests.architecture.policy_table import DOCUMENT, models, render
@@ -55,3 +56,8 @@ def test_the_limits_of_patterns_are_the_programs():
     assert f"at most {MAX_MATCH_CHARS} characters" in text
     assert f"by at most {MAX_VARIABLE_CHARS}" in text
     assert all(f"`{checksum}`" in text for checksum in Checksum)
+
+
+def test_the_policy_to_begin_with_is_clean():
+    contents = {name: read(f"deploy/policies/{name}").encode() for name in ("policy.json", "routing.json")}
+    assert not lint_documents(contents).problems

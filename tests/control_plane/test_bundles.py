@@ -296,6 +296,14 @@ def test_lists_that_outposts_would_refuse_are_not_published(store, signers, chan
         bundles.publish(store, "acme", changes, signers, NOON)
 
 
+def test_a_policy_that_routes_to_nowhere_is_not_published(store, signers):
+    rule = {"id": "r", "sequence": 1, "when": {"directions": ["input"]}, "action": "ROUTE_TO"}
+    packs = [{"id": "p", "sequence": 1, "default": "BLOCK", "rules": [rule | {"route_to": {"route": "inside"}}]}]
+    policy = json.dumps({"schema_version": "1", "packs": packs}).encode()
+    with pytest.raises(DocumentRejected, match=r"routing\.json has no route 'inside'"):
+        bundles.publish(store, "acme", {"policy.json": policy}, signers, NOON)
+
+
 def test_more_lists_than_an_outpost_takes_are_not_published(store, signers, monkeypatch):
     monkeypatch.setattr(bundles, "MAX_LISTS_BYTES", len(CUSTOMERS) - 1)
     with pytest.raises(DocumentRejected, match="bytes together"):

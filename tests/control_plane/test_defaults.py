@@ -5,8 +5,9 @@ import pytest
 from control_plane.defaults import default_policy, default_routing
 from outpost.policy.evaluate import Facts, compile_policy, evaluate
 from outpost.protocol.decisions import Action, Direction
-from outpost.protocol.documents import PolicyDocument, RoutingDocument, parse_document
+from outpost.protocol.documents import PolicyDocument, parse_document
 from outpost.protocol.findings import Finding
+from outpost.protocol.routing import RoutingDocument
 
 FACTS = Facts(surface="openai.chat", model="m", group="default", direction=Direction.INPUT)
 

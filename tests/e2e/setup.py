@@ -9,7 +9,8 @@ import pytest
 
 from outpost.demo.faults import FAULTS
 from outpost.demo.provider import MODELS
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.e2e.sdk import Target
 from tests.fakes.outpost import running_outpost
 from tests.fakes.upstream import Upstream

@@ -17,3 +17,13 @@ class FakeClock:
     def advance(self, by: timedelta) -> datetime:
         self.at += by
         return self.at
+
+
+class Ticks:
+    """A monotonic clock that moves only when told."""
+
+    def __init__(self, now_s: float = 0.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s

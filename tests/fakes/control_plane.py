@@ -53,7 +53,7 @@ from control_plane.tokens import make_token
 from outpost.audit.checkpoint import NoteSigner
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
 from outpost.protocol.ids import OrgId, OutpostId
 from outpost.protocol.messages import (
     Anchors,
@@ -69,6 +69,7 @@ from outpost.protocol.messages import (
     SealedSecrets,
     WatchReply,
 )
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.sealing import PEPPER_PREFIX, seal_secrets, secrets_info
 from pki.authority import Authority, create_intermediate, create_root
 from pki.keys import certificate_sha256, generate_private_key

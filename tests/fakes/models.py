@@ -18,7 +18,7 @@ class FakeModels:
         self.asked = []
         self.priorities = []
 
-    async def look(self, text, weak=(), *, priority=0, pack=None):
+    async def look(self, text, weak=(), *, priority=0, pack=None, topics=None):
         self.asked.append(text)
         self.priorities.append(priority)
         if self.down:

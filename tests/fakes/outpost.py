@@ -5,8 +5,10 @@ The bundle is given as documents; everything behind ``Admission`` is the product
 
 import hashlib
 import hmac
+import random
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,8 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from outpost.app import make_forwarder
@@ -23,18 +23,23 @@ from outpost.audit.checkpoint import NoteSigner, NoteVerifier
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.audit.read import read_events
+from outpost.cache.db import open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
 from outpost.dlp.engine import Engine
+from outpost.documents.reader import DocumentReader
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
-from outpost.protocol.documents import KeysDocument, PolicyDocument, RoutingDocument, VirtualKeyDigest
+from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts
-from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
+from outpost.proxy.uploads import Uploads
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -98,6 +103,8 @@ class RunningOutpost:
     audit_path: Path
     metrics: ProxyMetrics
     verifier: NoteVerifier
+    port: ProxyPort
+    uploads: Uploads
 
     def events(self) -> list[AuditEvent]:
         """Every audit event so far."""
@@ -110,13 +117,16 @@ async def running_outpost(
     policy: PolicyDocument,
     routing: RoutingDocument,
     keys: list[tuple[str, VirtualKeyDigest]] | None = None,
-    provider_key: str | None = UPSTREAM_KEY,
+    provider_key: str | Callable[[str], str | None] | None = UPSTREAM_KEY,
     settings: dict[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     engine: Engine | None = None,
     models: Models | None = None,
     offered: Collection[str] | None = (),
     realtime: RealtimeLimits | None = None,
+    clock_s: Callable[[], float] = time.monotonic,
+    draw: Callable[[], float] = random.random,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -130,28 +140,34 @@ async def running_outpost(
         enforcement = compile_bundle(bundle, {"p1": PEPPER}, offered=offered)
         admission.enforcement = enforcement if engine is None else replace(enforcement, engine=engine)
         metrics = ProxyMetrics()
-        connector = aiohttp.TCPConnector(limit=0)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        held = provider_key if callable(provider_key) else lambda _key_id: provider_key
+        forwarder = make_forwarder(config, held)
+        database = open_database(Path(directory) / "outpost.db")
+        documents = DocumentReader()
+        uploads = Uploads(UploadStore(database), forwarder, documents, "test", models)
         parts = ProxyParts(
             admission=admission,
             audit=audit,
-            forwarder=make_forwarder(config, session, lambda _provider: provider_key),
+            forwarder=forwarder,
+            documents=documents,
+            uploads=uploads,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
             clock=clock,
             models=models,
             realtime=realtime or RealtimeLimits(),
+            clock_s=clock_s,
+            draw=draw,
         )
-        proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
-        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
-        runner = web.ServerRunner(server, shutdown_timeout=0.5)
-        await runner.setup()
+        server = make_connections(config, parts, Probes(admission, clock))
+        port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier)
+            await port.open(host, 0)
+            url = f"{port.scheme}://127.0.0.1:{port.addresses[0][1]}"
+            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, port, uploads)
         finally:
-            await runner.cleanup()
-            await session.close()
+            await port.close()
+            await forwarder.aclose()
             audit.close()
+            database.close()

@@ -14,7 +14,8 @@ from outpost.errors import BundleRejected, ControlPlaneUnavailable, CouldNotInsp
 from outpost.models.pack import open_pack
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Action, Direction
-from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule
+from outpost.protocol.detectors import DetectorsDocument, TopicRule
+from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule, encode_document
 from outpost.proxy.decide import Question
 from outpost.proxy.inspection import look_for
 from outpost.proxy.metrics import ProxyMetrics
@@ -213,3 +214,20 @@ async def test_a_damaged_pack_refuses_at_the_start_until_it_is_whole_again(synci
     async with syncing() as (outpost, models, _):
         await well(models)
         assert await looked(outpost, models) == ["pii.person"]
+
+
+async def test_topics_come_in_force_with_the_bundle_that_describes_them(syncing, plane, tmp_path):
+    notes = TopicRule(id="notes", kind="topic.notes", examples=["note", "a note"])
+    detectors = encode_document(DetectorsDocument(schema_version="1", topics=[notes]))
+    pack = pack_given(str(write_pack(tmp_path / "one")))
+    plane.publish(policy=rules_for("topic.notes"), others={**pack, "detectors.json": detectors})
+    async with syncing() as (outpost, models, once):
+        await once()
+        assert await looked(outpost, models, "the note") == ["topic.notes"]
+        assert await looked(outpost, models, "Ana Silva") == ["pii.person"]
+        plane.publish(others={"detectors.json": b'{"schema_version":"1"}'})
+        with pytest.raises(BundleRejected, match=r"only a model finds topic\.notes"):
+            await once()
+        plane.publish(policy=rules_for("pii.person"))
+        await once()
+        assert await looked(outpost, models, "the note") == []

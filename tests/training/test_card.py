@@ -47,3 +47,11 @@ def test_the_record_says_where_the_corpus_changed(tmp_path):
     record = cards.training_record(tmp_path)
     assert record["steps"] == 30
     assert "corpus a until step 20; corpus b until step 30" in record["notes"]
+
+
+def test_what_thresholds_rest_on_stands_in_the_card(pack):
+    notes = ["up to 126 tokens: 4000 messages", "250 tokens, checked across halves: 3 of 900 flagged"]
+    made = cards.card(pack, {**CALIBRATION, "notes": notes}, {"run": "test", "notes": "corpus a"}, [])
+    assert made.training.notes == "; ".join(("corpus a", *notes))
+    long = cards.card(pack, {**CALIBRATION, "notes": ["x" * 3_000]}, {"run": "test"}, [])
+    assert len(long.training.notes) == 2_000

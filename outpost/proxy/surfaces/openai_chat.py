@@ -34,6 +34,7 @@ from outpost.proxy.surfaces.surface import (
     Answer,
     Attachment,
     Piece,
+    Reference,
     Request,
     StreamEvent,
     Surface,
@@ -69,11 +70,12 @@ def parse_request(raw: bytes) -> Request:
     stream = read_stream(body)
     parts = segments(document, _REQUEST, nothing)
     files: list[Attachment] = []
+    named: list[Reference] = []
     unreadable = [
-        *unscannable.located(messages, parts, "messages", files),
+        *unscannable.located(messages, parts, "messages", files, named),
         *unscannable.located([body.get("prediction")], parts, "", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files), tuple(named))
 
 
 def parse_answer(raw: bytes) -> Answer:

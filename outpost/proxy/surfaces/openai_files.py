@@ -66,4 +66,5 @@ SURFACE: Final = Surface(
     parse_answer=parse_answer,
     noun="a file object",
     parse_form=parse_upload,
+    repeatable=False,  # twice would be two files
 )

@@ -38,6 +38,7 @@ from outpost.proxy.surfaces.surface import (
     Answer,
     Attachment,
     Piece,
+    Reference,
     Request,
     StreamEvent,
     Surface,
@@ -75,11 +76,12 @@ def parse_request(raw: bytes) -> Request:
         raise invalid("'input' must be a string or an array")
     parts = segments(document, _REQUEST, nothing)
     files: list[Attachment] = []
+    named: list[Reference] = []
     unreadable = [
-        *unscannable.located(given if isinstance(given, list) else [], parts, "input", files),
+        *unscannable.located(given if isinstance(given, list) else [], parts, "input", files, named),
         *unscannable.located([body.get("prompt")], parts, "body", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files), tuple(named))
 
 
 def parse_answer(raw: bytes) -> Answer:

@@ -29,8 +29,20 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A file that a request names by id, the unit in which it does, and what that counts as while it is unknown."""
+
+    unit: str
+    file_id: str
+    unread: Located
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A parsed request: what routing needs, every text of it, and files that are still to be read."""
+    """A parsed request: what routing needs, every text of it, files that are still to be read, and files elsewhere.
+
+    ``unscannable`` has what each of ``references`` counts as unless it becomes known.
+    """
 
     document: JsonDocument
     model: str
@@ -38,6 +50,7 @@ class Request:
     segments: tuple[Segment, ...]
     unscannable: tuple[Located, ...]
     attachments: tuple[Attachment, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,7 @@ class Surface:
         noun: What the provider answers, for messages.
         parse_form: For a surface that takes a form instead of JSON: ``(content type, body)`` to a request. Such bodies
             may be as large as documents.
+        repeatable: Doing a request twice does no harm, so that another provider may be asked when one fails.
         named_events: Events of its stream carry their type as their name too.
     """
 
@@ -162,6 +176,7 @@ class Surface:
     stream: Callable[[], Stream] | None = None
     named_events: bool = False
     parse_form: Callable[[str, bytes], Request] | None = None
+    repeatable: bool = True
 
 
 def invalid(message: str) -> Rejected:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from outpost.demo.provider import StandinOptions
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.architecture.repository import ROOT
 from tests.e2e.clients.asking import ANSWERED, PATIENCE_S, Target
 from tests.e2e.setup import policy

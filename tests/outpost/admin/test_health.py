@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from outpost.admin.health import OutpostHealth, Standing
-from outpost.protocol.documents import PolicyDocument, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.sync.clock import ClockWatch
 from tests.fakes.clock import NOON, FakeClock

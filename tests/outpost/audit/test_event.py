@@ -14,6 +14,7 @@ from outpost.audit.event import (
     AuditFinding,
     decode,
     encode,
+    require_encoded,
 )
 from outpost.errors import AuditCorrupt
 from outpost.protocol.findings import Finding, Tier
@@ -37,12 +38,14 @@ EVENTS = st.builds(
     input_bytes=COUNTS,
     latency_ms=st.none() | st.floats(0, 1e9),
     detail=st.none() | TEXTS,
+    attempts=st.lists(TEXTS, max_size=12).map(tuple),
 )
 
 
 @given(EVENTS)
 def test_any_event_survives_encoding(value):
     data = encode(value)
+    require_encoded(data)
     assert decode(data) == value
     assert encode(decode(data)) == data
     assert b"\n" not in data
@@ -114,6 +117,33 @@ def test_anything_but_the_canonical_form_is_refused(data):
     assert data[1] != GOOD
     with pytest.raises(AuditCorrupt):
         decode(data[1])
+
+
+@given(st.binary(max_size=200))
+@example(b"[" * 10_000)
+def test_any_bytes_are_taken_for_an_encoded_event_or_give_the_typed_error(data):
+    with pytest.raises(AuditCorrupt):
+        require_encoded(data)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data + b" ",
+        lambda data: data.replace(b"BLOCK", b"\\u0042LOCK"),
+        lambda data: data.replace(b'"v":1', b'"v":2'),
+        lambda data: data.replace(b'"v":1', b'"v":1,"w":1'),
+        lambda data: data.replace(b'"kind":"decision"', b'"kind":"other"'),
+        lambda data: data.replace(b"2026-03-01T12", b"yesterday at 12"),
+        lambda data: data.replace(b'"action"', b'"zaction"'),
+        lambda data: data.replace(b'"input_bytes":0', b'"input_bytes":NaN'),
+        lambda data: b'{"at":1,' + data[1:],
+        lambda data: data[:-1] + b',"detail":"' + b"a" * MAX_EVENT_BYTES + b'"}',
+    ],
+)
+def test_what_another_process_encoded_wrongly_is_refused(spoil):
+    with pytest.raises(AuditCorrupt):
+        require_encoded(spoil(encode(event())))
 
 
 def test_findings_are_bounded_then_counted_per_kind():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.audit import writer as writer_module
+from outpost.audit.event import encode
 from outpost.audit.log import open_log
 from outpost.audit.read import read_events
 from outpost.audit.verify import verify_log
@@ -37,6 +38,34 @@ async def test_an_acknowledged_event_is_there(path, log):
     assert [await log.append(event(i)) for i in range(3)] == [0, 1, 2]
     assert (log.size, log.delivered, log.healthy) == (3, 0, True)
     assert [(seq, e.request_id) for seq, e in read_events(path)] == [(i, f"request-{i}") for i in range(3)]
+
+
+class Told:
+    """Keeps what became of an event."""
+
+    def __init__(self):
+        self.became = asyncio.get_running_loop().create_future()
+
+    def done(self):
+        return False
+
+    def set_result(self, seq):
+        self.became.set_result(seq)
+
+    def set_exception(self, error):
+        self.became.set_exception(error)
+
+
+async def test_an_event_that_another_process_encoded_is_made_durable_and_anything_else_refused(path, log):
+    told = Told()
+    log.submit_encoded(encode(event(7)), told)
+    assert await told.became == 0
+    with pytest.raises(AuditCorrupt):
+        log.submit_encoded(b"{}", Told())
+    assert [e.request_id for _, e in read_events(path)] == ["request-7"]
+    log.close()
+    with pytest.raises(AuditUnavailable):
+        log.submit_encoded(encode(event(8)), Told())
 
 
 async def test_concurrent_appends_share_commits_and_get_distinct_numbers(path, log):

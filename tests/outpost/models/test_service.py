@@ -1,21 +1,31 @@
 import asyncio
 import contextlib
+import os
+import signal
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from outpost.errors import ModelUnavailable
 from outpost.models.options import Choice, WorkerSettings
+from outpost.models.pack import open_pack
 from outpost.models.process import Pace
 from outpost.models.service import ModelOptions, ModelService
+from outpost.protocol.detectors import DetectorsDocument, TopicRule
+from outpost.protocol.topics import TopicSet
 from tests.fakes.model_pack import BOOM, write_pack
+
+NOTES = TopicRule(id="notes", kind="topic.notes", examples=["note", "a note"])
 
 
 @contextlib.asynccontextmanager
 async def serving(folder):
     registry = CollectorRegistry()
     pace = Pace(timeout_s=20, look_every_s=0.1, backoff_s=0.05)
-    service = ModelService(ModelOptions(Choice(folder), WorkerSettings((), ""), pace, cache_entries=10), registry)
+    service = ModelService(
+        ModelOptions(folder if folder is None else Choice(folder), WorkerSettings((), ""), pace, cache_entries=10),
+        registry,
+    )
     stop = asyncio.Event()
     task = asyncio.ensure_future(service.run(stop))
     try:
@@ -44,7 +54,7 @@ async def test_a_text_is_asked_about_once_for_each_pack(tmp_path):
         with pytest.raises(ModelUnavailable, match="starting"):
             await service.look("Ana")
         await well(service)
-        assert service.kinds == {"pii.person", "attack.direct_injection", "attack.jailbreak"}
+        assert service.kinds == {"pii.person", "attack.direct_injection", "attack.jailbreak", "topic.*"}
         first = await service.look("Ana Silva")
         assert await service.look("Ana Silva") is first
         with pytest.raises(ModelUnavailable):
@@ -60,3 +70,21 @@ async def test_a_text_is_asked_about_once_for_each_pack(tmp_path):
         assert counted(registry, "answered") == 2
         assert registry.get_sample_value("outpost_models_up") == 1
         assert registry.get_sample_value("outpost_models_tokens_total") == 4
+
+
+async def test_topics_are_told_to_each_process_once_and_judge_apart(tiny):
+    topics = TopicSet.of(DetectorsDocument(schema_version="1", topics=[NOTES]))
+    choice = Choice(tiny, open_pack(tiny).digest)
+    async with serving(None) as (service, registry):
+        assert (service.kinds, service.problem) == (frozenset(), None)
+        await service.prepare(choice, topics)
+        service.use(choice)
+        assert "topic.notes" not in {f.finding.kind for f in (await service.look("note")).findings}
+        (found,) = (await service.look("note", topics=topics)).findings
+        assert (found.finding.kind, found.finding.detector, found.label) == ("topic.notes", "tiny/topics", "notes")
+        assert counted(registry, "answered") == 2
+        os.kill(service._process.pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while service.report()["starts"] < 2 or service.problem is not None:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        assert (await service.look("a note", topics=topics)).findings  # the new process was told at once

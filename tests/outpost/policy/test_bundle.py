@@ -152,9 +152,18 @@ def _policy_with(rule: dict) -> dict[str, bytes]:
 
 UNREADABLE = {
     "unknown field": changed("policy.json", mode="strict"),
-    "unknown action": _policy_with({"id": "q", "sequence": 9, "when": {}, "action": "ROUTE_TO"}),
+    "unknown action": _policy_with({"id": "q", "sequence": 9, "when": {}, "action": "CANCEL"}),
     "unknown condition": _policy_with(
         {"id": "q", "sequence": 9, "when": {"countries": ["AT"]}, "action": "BLOCK"},
+    ),
+    "a route to nowhere": _policy_with(
+        {
+            "id": "q",
+            "sequence": 9,
+            "when": {"directions": ["input"]},
+            "action": "ROUTE_TO",
+            "route_to": {"provider": "nobody"},
+        }
     ),
     "rule id twice": _policy_with(RULES[0] | {"sequence": 9}),
     "pack twice": changed("policy.json", packs=POLICY["packs"] * 2),

@@ -12,6 +12,9 @@ OPEN = {"id": "open", "sequence": 3, "when": {"groups": ["it"]}, "action": "ALLO
 PACK = {"id": "p", "sequence": 1, "default": "ALLOW", "rules": [CARDS, MAIL, OPEN]}
 
 
+TO_INSIDE = {"when": {"directions": ["input"]}, "action": "ROUTE_TO", "route_to": {"provider": "in-house"}}
+
+
 def policy(*packs, **fields):
     return document("policy.json", packs=list(packs or [PACK]), **fields)
 
@@ -46,6 +49,12 @@ CASES = [
     ),
     (with_rules(CARDS | {"action": "REDACT"}, MAIL, OPEN), "p/cards", "BLOCK → REDACT", LOOSE),
     (with_rules(CARDS, MAIL | {"action": "BLOCK"}, OPEN), "p/mail", "REDACT → BLOCK", TIGHT),
+    (
+        with_rules(CARDS, MAIL, OPEN, {"id": "new", "sequence": 4} | TO_INSIDE),
+        "p/new",
+        "added: ROUTE_TO provider in-house when direction input",
+        CHANGED,
+    ),
     (
         with_rules(CARDS | {"when": {"findings": ["pci.*"]}}, MAIL, OPEN),
         "p/cards",
@@ -95,6 +104,7 @@ OTHERS = [
     ("detectors.json", "allow", {"id": "k", "kinds": ["*"], "values": ["x"]}, LOOSE),
     ("detectors.json", "custom", {"id": "k", "kind": "custom.k", "keywords": ["xx"]}, TIGHT),
     ("detectors.json", "lists", {"id": "k", "kind": "org.k", "form": "words"}, TIGHT),
+    ("detectors.json", "topics", {"id": "k", "kind": "topic.k", "examples": ["one example"]}, TIGHT),
     ("smoke.json", "cases", {"id": "k", "text": "", "direction": "input", "expect": {"action": "ALLOW"}}, TIGHT),
 ]  # fmt: skip
 
@@ -115,3 +125,30 @@ def test_entries_of_other_documents(name, field, entry, effect):
     if "id" in entry and "kinds" in entry:
         changed = document(name, **{field: [entry | {"values": ["y"]}]})
         assert changes(full, changed) == [(f"{field}/k", "values changed", CHANGED)]
+
+
+def test_where_a_rule_routes_and_who_serves_a_route_is_told():
+    elsewhere = with_rules(OPEN | TO_INSIDE), with_rules(OPEN | TO_INSIDE | {"route_to": {"route": "cheap"}})
+    assert changes(*elsewhere) == [("p/open", "route_to provider in-house → route cheap", CHANGED)]
+    provider = {"id": "o", "surface": "openai", "base_url": "https://llm.example/v1", "models": ["*"]}
+    target = {"provider": "o"}
+    one, other, none = (
+        document("routing.json", providers=[provider], **more)
+        for more in (
+            {"routes": [{"id": "r", "targets": [target]}]},
+            {"routes": [{"id": "r", "targets": [target | {"model": "m"}]}], "retry": {"max_attempts": 1}},
+            {},
+        )
+    )
+    assert changes(one, other) == [("routes/r", "targets changed", CHANGED), ("retry", "changed", CHANGED)]
+    assert changes(one, none) == [("routes/r", "removed", CHANGED)]
+
+
+@pytest.mark.parametrize(
+    ("action", "there", "back"), [("BLOCK", LOOSE, TIGHT), ("ALLOW", CHANGED, CHANGED), ("REDACT", CHANGED, CHANGED)]
+)
+def test_only_against_a_block_a_route_lets_more_pass(action, there, back):
+    when = {"findings": ["pii.email"], "directions": ["input"]}
+    plain, routed = with_rules(MAIL | {"when": when, "action": action}), with_rules(MAIL | TO_INSIDE | {"when": when})
+    assert changes(plain, routed) == [("p/mail", f"{action} → ROUTE_TO", there)]
+    assert changes(routed, plain) == [("p/mail", f"ROUTE_TO → {action}", back)]

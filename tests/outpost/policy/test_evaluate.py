@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.policy.evaluate import Facts, compile_policy, evaluate
-from outpost.protocol.decisions import Action, Decision, Direction, Redaction
+from outpost.protocol.decisions import Action, Decision, Destination, Direction, Redaction
 from outpost.protocol.documents import PolicyDocument, parse_document
 from outpost.protocol.findings import Finding
 
@@ -46,6 +46,9 @@ def short(decision: Decision) -> tuple:
 BLOCK_CARDS = rule(1, "BLOCK", findings=["pci.*"])
 MASK_EMAIL = rule(2, "REDACT", findings=["pii.email"])
 ALLOW_ALL = rule(9, "ALLOW")
+TO_INSIDE = rule(5, "ROUTE_TO", findings=["pii.email"], directions=["input"]) | {
+    "route_to": {"provider": "in-house", "model": "llama"}
+}
 
 TABLE = {
     # name: (packs, findings, (action, rule id, indices to redact))
@@ -123,6 +126,28 @@ TABLE = {
         [pack(rule(1, "ALLOW"), rule(2, "REDACT", findings=["pci.pan"]), combining="deny_overrides")],
         [CARD],
         ("REDACT", "p/r2", (0,)),
+    ),
+    "a route ends": ([pack(TO_INSIDE, rule(9, "BLOCK"))], [EMAIL], ("ROUTE_TO", "p/r5", ())),
+    "a route that does not match": ([pack(TO_INSIDE)], [CARD], ("ALLOW", "p/default", ())),
+    "redactions before a route are kept": (
+        [pack(rule(1, "REDACT", findings=["pci.pan"]), TO_INSIDE)],
+        [CARD, EMAIL],
+        ("ROUTE_TO", "p/r5", (0,)),
+    ),
+    "redactions after a route are not asked for": (
+        [pack(TO_INSIDE, rule(6, "REDACT", findings=["*"]))],
+        [EMAIL],
+        ("ROUTE_TO", "p/r5", ()),
+    ),
+    "deny overrides: a later ROUTE_TO before an earlier ALLOW": (
+        [pack(rule(1, "ALLOW"), TO_INSIDE, combining="deny_overrides")],
+        [EMAIL],
+        ("ROUTE_TO", "p/r5", ()),
+    ),
+    "deny overrides: a later BLOCK before an earlier ROUTE_TO": (
+        [pack(TO_INSIDE, rule(6, "BLOCK"), combining="deny_overrides")],
+        [EMAIL],
+        ("BLOCK", "p/r6", ()),
     ),
     "deny overrides: blocks by sequence": (
         [pack(rule(2, "BLOCK"), rule(1, "BLOCK"), combining="deny_overrides")],
@@ -374,3 +399,18 @@ def test_the_first_rule_that_redacts_something_says_how():
     labels = decide(pack(MASK_EMAIL), findings=[EMAIL])
     assert labels.redactions == ()
     assert labels.to_redact() == ((0, Redaction.LABEL),)
+
+
+def test_a_route_says_where_to_and_why():
+    decision = decide(pack(rule(1, "REDACT", findings=["pci.pan"]), TO_INSIDE), findings=[CARD, EMAIL])
+
+    assert decision.destination == Destination(provider="in-house", model="llama")
+    assert str(decision.destination) == "provider in-house, model llama"
+    assert decision.kinds == ("pci.pan", "pii.email")
+    assert decision.to_redact() == ((0, Redaction.LABEL),)
+
+
+def test_answers_are_not_routed():
+    answer = Facts(FACTS.surface, FACTS.model, FACTS.group, Direction.OUTPUT)
+
+    assert decide(pack(TO_INSIDE), findings=[EMAIL], facts=answer).action is Action.ALLOW

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from outpost.dlp.dictionary import build_words
 from outpost.policy.compile import Lists
-from outpost.policy.lint import Severity, lint_documents
+from outpost.policy.lint import lint_documents
+from outpost.policy.problems import Severity
 from outpost.protocol.document_set import MODELS
 from outpost.protocol.documents import encode_document
 from tests.outpost.dlp.org_lists import KEY as LIST_KEY

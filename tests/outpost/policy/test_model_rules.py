@@ -5,7 +5,7 @@ from outpost.policy.compile import NO_LISTS, compile_documents
 from outpost.policy.evaluate import Facts, compile_policy
 from outpost.policy.model_rules import demanded, missing_for, model_rules, models_wanted, require_offered
 from outpost.protocol.decisions import Action, Direction
-from outpost.protocol.detectors import AllowEntry, DetectorsDocument, DetectorSetting
+from outpost.protocol.detectors import AllowEntry, DetectorsDocument, DetectorSetting, TopicRule
 from outpost.protocol.document_set import NO_BUDGETS
 from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule
 from outpost.protocol.findings import Finding, Tier
@@ -95,3 +95,19 @@ def test_compiled_documents_bring_them():
     document = DetectorsDocument(schema_version="1", settings=[DetectorSetting(kind="pii.person", enabled=False)])
     compiled = compile_documents(policy(["pii.*"]), document, NO_BUDGETS, {}, NO_LISTS)
     assert compiled.models.counting(TEXT, [found(0, 9)]) == []
+
+
+TOPIC = TopicRule(id="leave", kind="topic.leave", examples=["How many days off have I got?"])
+
+
+def test_topics_count_where_the_org_describes_them_and_a_pack_can_tell_any():
+    rules = model_rules(DetectorsDocument(schema_version="1", topics=[TOPIC]), {})
+    assert rules.offered({"pii.person", "topic.*"}) == {"pii.person", "topic.leave"}
+    assert rules.offered({"pii.person"}) == {"pii.person"}
+    assert model_rules(DetectorsDocument(schema_version="1"), {}).offered({"topic.*"}) == frozenset()
+    compiled = compile_policy(policy(["topic.leave"]))
+    require_offered(compiled, rules.offered({"topic.*"}))
+    for offered in (rules.offered({"pii.person"}), {"topic.pay"}):
+        with pytest.raises(BundleRejected, match=r"only a model finds topic\.leave"):
+            require_offered(compiled, offered)
+    assert [f.kind for f in rules.counting(TEXT, [found(0, len(TEXT), "topic.leave")])] == ["topic.leave"]

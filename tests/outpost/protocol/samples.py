@@ -15,6 +15,7 @@ from outpost.protocol.detectors import (
     DetectorsDocument,
     DetectorSetting,
     KeyedDigests,
+    TopicRule,
 )
 from outpost.protocol.documents import (
     CombiningAlgorithm,
@@ -23,12 +24,12 @@ from outpost.protocol.documents import (
     Messages,
     Pack,
     PolicyDocument,
-    Provider,
-    RoutingDocument,
+    RouteTo,
     Rule,
     VirtualKeyDigest,
 )
 from outpost.protocol.models import ModelsDocument, PackReference
+from outpost.protocol.routing import Provider, ProviderKey, Retry, Route, RouteTarget, RoutingDocument, Timeouts
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 
 AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -118,6 +119,13 @@ DOCUMENTS: dict[str, BaseModel] = {
                     ),
                     Rule(id="mask", sequence=2, when=Conditions(findings=["pii.email"]), action=Action.REDACT),
                     Rule(id="rest", sequence=3, when=Conditions(), action=Action.ALLOW),
+                    Rule(
+                        id="inside",
+                        sequence=4,
+                        when=Conditions(findings=["health.*"], directions=[Direction.INPUT]),
+                        action=Action.ROUTE_TO,
+                        route_to=RouteTo(provider="in-house", model="llama-3"),
+                    ),
                 ],
                 messages=Messages(officer="agreed with the works council"),
             )
@@ -145,7 +153,28 @@ DOCUMENTS: dict[str, BaseModel] = {
         schema_version="1",
         providers=[
             Provider(id="openai", surface="openai", base_url="https://llm.example/v1", models=["gpt-4o", "*"]),
+            Provider(
+                id="in-house",
+                surface="openai",
+                base_url="http://10.0.0.7:8000/v1",
+                models=["llama-3"],
+                keys=[ProviderKey(id="in-house"), ProviderKey(id="in-house-2", weight=0)],
+                timeouts=Timeouts(connect_s=1, first_byte_s=20.5),
+                max_connections=64,
+                local=True,
+            ),
         ],
+        routes=[
+            Route(
+                id="cheap",
+                models=["fast"],
+                targets=[
+                    RouteTarget(provider="openai", model="gpt-4o-mini", weight=9),
+                    RouteTarget(provider="in-house", model="llama-3", order=1),
+                ],
+            )
+        ],
+        retry=Retry(max_attempts=2, deadline_s=60, wait_s=5),
     ),
     "detectors": DetectorsDocument(
         schema_version="1",
@@ -174,6 +203,14 @@ DOCUMENTS: dict[str, BaseModel] = {
                 context_score=0.9,
                 checksum=Checksum.LUHN,
             ),
+        ],
+        topics=[
+            TopicRule(
+                id="leave",
+                kind="topic.leave",
+                examples=["How many days off have I got?", "May I take Friday off?"],
+                similarity=0.7,
+            )
         ],
     ),
     "budgets": BudgetsDocument(

@@ -1,7 +1,9 @@
+import contextlib
+
 import pytest
 
-from outpost.protocol.document_set import MODELS, DocumentSet, Parsed, parse_set
-from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS, DocumentError, encode_document
+from outpost.protocol.document_set import MODELS, DocumentSet, Parsed, parse_set, require_routes
+from outpost.protocol.documents import OPTIONAL_DOCUMENTS, REQUIRED_DOCUMENTS, DocumentError, RouteTo, encode_document
 from tests.outpost.protocol.samples import DOCUMENTS
 
 CONTENTS = {f"{name}.json": encode_document(sample) for name, sample in DOCUMENTS.items()}
@@ -51,3 +53,41 @@ def test_what_did_not_change_is_not_read_again():
 
 def test_other_targets_are_left_alone():
     assert parse_set(CONTENTS | {"model.onnx": b"\x00"}) == parse_set(CONTENTS)
+
+
+def test_a_rule_routes_only_to_what_the_routing_knows():
+    require_routes(DOCUMENTS["policy"], DOCUMENTS["routing"])
+    bare = DOCUMENTS["routing"].model_copy(update={"providers": DOCUMENTS["routing"].providers[:1], "routes": None})
+    with pytest.raises(DocumentError) as caught:
+        require_routes(DOCUMENTS["policy"], bare)
+    assert caught.value.problems == [
+        ("packs.0.rules.3.route_to.provider", "routing.json has no provider 'in-house'"),
+    ]
+
+
+PLACES = [
+    ({"route": "cheap"}, True),
+    ({"route": "dear"}, False),
+    ({"model": "fast"}, True),
+    ({"model": "anything"}, True),  # somebody serves *
+    ({"provider": "in-house", "model": "new"}, True),
+    ({"provider": "nobody"}, False),
+]
+
+
+@pytest.mark.parametrize(("place", "known"), PLACES)
+def test_places(place, known):
+    rule = DOCUMENTS["policy"].packs[0].rules[3].model_copy(update={"route_to": RouteTo(**place)})
+    pack = DOCUMENTS["policy"].packs[0].model_copy(update={"rules": [rule]})
+    policy = DOCUMENTS["policy"].model_copy(update={"packs": [pack]})
+    with contextlib.nullcontext() if known else pytest.raises(DocumentError):
+        require_routes(policy, DOCUMENTS["routing"])
+
+
+def test_a_model_that_nobody_serves():
+    rule = DOCUMENTS["policy"].packs[0].rules[3].model_copy(update={"route_to": RouteTo(model="new")})
+    pack = DOCUMENTS["policy"].packs[0].model_copy(update={"rules": [rule]})
+    policy = DOCUMENTS["policy"].model_copy(update={"packs": [pack]})
+    bare = DOCUMENTS["routing"].model_copy(update={"providers": DOCUMENTS["routing"].providers[1:], "routes": None})
+    with pytest.raises(DocumentError, match="no provider or route that serves 'new'"):
+        require_routes(policy, bare)

@@ -10,10 +10,10 @@ from outpost.protocol.documents import (
     DocumentError,
     KeysDocument,
     PolicyDocument,
-    RoutingDocument,
     encode_document,
     parse_document,
 )
+from outpost.protocol.routing import RoutingDocument
 from tests.outpost.protocol.golden import check_golden
 from tests.outpost.protocol.samples import DOCUMENTS
 
@@ -132,7 +132,7 @@ ADDITIONS = {
     "a field of a pack": lambda value: value["packs"][0].update(mode="dry"),
     "a field of the document": lambda value: value.update(chains=[]),
     "a rule kind": lambda value: value["packs"][0]["rules"].append({"id": "x", "sequence": 9, "script": "..."}),
-    "an action": lambda value: value["packs"][0]["rules"][0].update(action="ROUTE_TO"),
+    "an action": lambda value: value["packs"][0]["rules"][0].update(action="CANCEL"),
     "a combining algorithm": lambda value: value["packs"][0].update(combining="permit_overrides"),
     "messages that are no object": lambda value: value["packs"][0].update(messages="text"),
     "a known message that is no text": lambda value: value["packs"][0]["messages"].update(user={"de": "nein"}),

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from prometheus_client import generate_latest
 
 from outpost.dlp.engine import default_engine
-from outpost.protocol.documents import PolicyDocument, Provider, RoutingDocument
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import Provider, RoutingDocument
 from tests.fakes.upstream import UPSTREAM_KEY
 
 CHAT = "/v1/chat/completions"
@@ -35,6 +36,13 @@ def routing(base_url, models=("*",)):
 
 def chat(content="hello", model="standin-chat", **more):
     return {"model": model, "messages": [{"role": "user", "content": content}], **more}
+
+
+async def upload(client, data=b"all work and no play", name="a.txt", purpose="user_data"):
+    """Upload a file as OpenAI's client does; its id."""
+    response = await client.post("/v1/files", files={"file": (name, data, "text/plain")}, data={"purpose": purpose})
+    assert response.status_code == 200, response.text
+    return response.json()["id"]
 
 
 def port_of(running):

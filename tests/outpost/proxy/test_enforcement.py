@@ -7,8 +7,8 @@ from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.detectors import DetectorsDocument, ListRule
-from outpost.protocol.documents import Provider, RoutingDocument
 from outpost.protocol.list_file import ListForm
+from outpost.protocol.routing import Provider, RoutingDocument
 from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle, with_peppers
 from tests.fakes.outpost import PEPPER, make_bundle, make_key
 from tests.outpost.dlp.org_lists import KEY
@@ -82,10 +82,9 @@ def test_a_named_model_goes_to_its_provider_and_others_to_the_one_for_all():
     both = enforcement(RoutingDocument(schema_version="1", providers=providers))
     one = enforcement(RoutingDocument(schema_version="1", providers=providers[:1]))
 
-    assert [both.provider_for(model).id for model in ("m1", "m2")] == ["a", "b"]
-    with pytest.raises(Rejected) as error:
-        one.provider_for("m2")
-    assert error.value.code is ErrorCode.UNKNOWN_MODEL
+    served = [both.routing.targets(model, ("openai",)) for model in ("m1", "m2")]
+    assert [[target.provider.id for target in targets] for targets in served] == [["a"], ["b"]]
+    assert one.routing.targets("m2", ("openai",)) == ()
 
 
 def test_without_its_pepper_no_key_is_known():

@@ -1,13 +1,13 @@
+import contextlib
 import json
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.documents import Provider
+from outpost.protocol.routing import Provider
 from outpost.proxy.forward import _CODE, _PARAM, Forwarder, ForwardTimeouts
 from tests.fakes.upstream import UPSTREAM_KEY
 from tests.outpost.proxy.setup import answer, provider_saying
@@ -17,10 +17,9 @@ TIMEOUTS = ForwardTimeouts(connect_s=1, read_s=0.3, total_s=2)
 
 async def ask(url, *, key=UPSTREAM_KEY, max_answer_bytes=1_000, body=b"{}"):
     provider = Provider(id="p", surface="openai", base_url=url, models=["*"])
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        forwarder = Forwarder(session, lambda _: key, timeouts=TIMEOUTS, max_answer_bytes=max_answer_bytes)
-        async with forwarder.post(provider, "/chat/completions", body) as got:
-            return await forwarder.read(got)
+    forwarder = Forwarder(lambda _: key, timeouts=TIMEOUTS, max_answer_bytes=max_answer_bytes)
+    async with contextlib.aclosing(forwarder), forwarder.post(provider, "/chat/completions", body) as got:
+        return await forwarder.read(got)
 
 
 async def test_the_provider_sees_its_key_and_what_is_needed_and_no_more():

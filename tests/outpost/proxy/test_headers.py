@@ -21,6 +21,16 @@ def test_a_client_gets_what_looks_like_a_name_or_a_number():
     assert answer_headers(ANTHROPIC, EXCHANGE, {})["request-id"] == "id-1"
 
 
+def test_a_client_is_told_who_answered():
+    exchange = Exchange(RequestId("id-1"), "s", None, model="gpt-4o", provider_id="openai")
+    assert answer_headers(OPENAI, exchange, {})["X-Provider"] == "openai"
+    assert answer_headers(OPENAI, exchange, {})["X-Model"] == "gpt-4o"
+    exchange.upstream_model = "gpt-4o-mini"
+    assert answer_headers(OPENAI, exchange, {})["X-Model"] == "gpt-4o-mini"
+    exchange.upstream_model = "no\r\nheader: of ours"
+    assert "X-Model" not in answer_headers(OPENAI, exchange, {})
+
+
 def test_a_provider_gets_what_its_api_needs():
     received = {"Content-Type": "multipart/form-data; boundary=abc", "Cookie": "x", "User-Agent": "y"}
     assert inspected_headers(SURFACES["/v1/chat/completions"], received, default_engine()) == {}

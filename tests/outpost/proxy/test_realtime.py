@@ -12,9 +12,11 @@ from openai import AsyncOpenAI
 from websockets.exceptions import ConnectionClosedError
 
 from outpost.protocol.decisions import Action, Redaction
+from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.enforcement import compile_bundle
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
-from tests.fakes.outpost import PEPPER, make_bundle, make_key
+from tests.fakes.outpost import PEPPER, make_bundle, make_key, running_outpost
 from tests.fakes.realtime import scripted_provider
 from tests.fakes.upstream import UPSTREAM_KEY
 from tests.outpost.proxy.setup import CARD, EMAIL, assert_kept_nowhere, counted, policy, provider_saying, routing
@@ -577,3 +579,31 @@ async def test_a_provider_that_reads_nothing_holds_the_client_up(start):
         await asyncio.gather(saying_on, return_exceptions=True)
         assert running.events()[-1].code == "provider_unavailable"
         assert sent < 2000
+
+
+async def test_what_the_policy_wants_elsewhere_never_leaves(upstream):
+    inside = {"id": "inside", "surface": "openai", "base_url": "http://127.0.0.1:9/v1", "models": ["llama"]}
+    providers = [{"id": "cloud", "surface": "openai", "base_url": upstream.openai_url, "models": ["*"]}, inside]
+    rule = {
+        "id": "inside",
+        "sequence": 1,
+        "when": {"findings": ["pii.email"], "directions": ["input"]},
+        "action": "ROUTE_TO",
+        "route_to": {"provider": "inside"},
+    }
+    packs = [{"id": "p", "sequence": 1, "default": "ALLOW", "rules": [rule]}]
+    documents = (
+        PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs})),
+        RoutingDocument.model_validate_json(json.dumps({"schema_version": "1", "providers": providers})),
+    )
+    async with (
+        running_outpost(policy=documents[0], routing=documents[1]) as running,
+        raw_socket(running) as socket,
+    ):
+        await socket.send_json({"type": "conversation.item.create", "item": item(f"write to {EMAIL}")})
+        events, _ = await until_closed(socket)
+        await end_of(running)
+
+        assert events[-1]["error"]["code"] == "route_unavailable"
+        assert running.events()[-1].code == "route_unavailable"
+        assert EMAIL.encode() not in upstream.received()

@@ -1,0 +1,142 @@
+"""The models as workers see them: questions go to the one inference process through the parent and its memory.
+
+The parent remembers what was said about a text, so a conversation costs its new text only, whichever worker it comes
+to. What the models can find changes with their pack; a worker that does not know yet is refused, and asks again later.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from outpost.errors import ModelUnavailable
+from outpost.models.connection import Connection
+from outpost.models.frames import (
+    FrameInvalid,
+    FrameReader,
+    Message,
+    encode,
+    finding_from_json,
+    result_to_json,
+)
+from outpost.models.results import TextResult
+from outpost.protocol.findings import Finding
+
+_READ_BYTES: Final = 1 << 18
+
+
+class Asked(Protocol):
+    """Whom the parent asks (``outpost.models.service.ModelService``)."""
+
+    @property
+    def kinds(self) -> frozenset[str] | None:
+        """What they can find now."""
+
+    async def look(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+    ) -> TextResult:
+        """What they say, or ``ModelUnavailable``."""
+
+
+class RelayedModels:
+    """The worker's end."""
+
+    def __init__(self, connection: Connection, timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self.kinds: frozenset[str] | None = None
+        """What they can find, as the parent last said; None while they have never been there."""
+        self.problem: str | None = "the models are starting"
+        """Why no text can be inspected now, as the parent last said."""
+
+    @classmethod
+    async def open(cls, end: socket.socket, *, timeout_s: float) -> "RelayedModels":
+        """Use one end of a pair; ``timeout_s`` is what the models may take, and the parent is given a little more."""
+        return cls(await Connection.open(end), timeout_s)
+
+    def told(self, standing: Message) -> None:
+        """Take what ``models_standing`` gave at the other end."""
+        kinds = standing.get("kinds")
+        self.kinds = None if kinds is None else frozenset(kinds)
+        self.problem = standing.get("problem")
+
+    async def look(
+        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+    ) -> TextResult:
+        """What the models say about ``text``: those of the pack of this digest, or of the one in use.
+
+        Raises:
+            ModelUnavailable: They say nothing.
+        """
+        if self.problem is not None:
+            raise ModelUnavailable(self.problem)
+        return await self._connection.inspect(text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack)
+
+    def close(self) -> None:
+        """Let go; what waits is refused."""
+        self._connection.close()
+
+
+async def relay(end: socket.socket, models: Asked, known: Callable[[], frozenset[str] | None]) -> None:
+    """The parent's end: answer a worker's questions until it closes its end, or sends what is none.
+
+    ``known`` is what the worker believes that the models can find: unless it asks those of a pack that it names, it is
+    refused while that is not so.
+    """
+    reader, writer = await asyncio.open_unix_connection(sock=end)
+    asked = _Questions(models, known, writer)
+    frames = FrameReader()
+    try:
+        with contextlib.suppress(FrameInvalid, OSError):
+            while data := await reader.read(_READ_BYTES):
+                for message in frames.feed(data):
+                    asked.take(message)
+    finally:
+        asked.cancel()
+        writer.close()
+
+
+class _Questions:
+    """Of one worker, while they are answered."""
+
+    def __init__(self, models: Asked, known: Callable[[], frozenset[str] | None], writer: asyncio.StreamWriter) -> None:
+        self._models = models
+        self._known = known
+        self._writer = writer
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def take(self, message: Message) -> None:
+        number = message.get("id")
+        if not isinstance(number, int):
+            return
+        task = self._tasks.get(number)
+        if message.get("type") == "inspect" and task is None:
+            task = asyncio.ensure_future(self._answer(number, message))
+            self._tasks[number] = task
+            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        elif message.get("type") == "cancel" and task is not None:
+            task.cancel()
+
+    def cancel(self) -> None:
+        for task in [*self._tasks.values()]:
+            task.cancel()
+
+    async def _answer(self, number: int, question: Message) -> None:
+        message: Message = {"id": number}
+        try:
+            pack = question.get("pack")
+            if pack is None and self._known() != self._models.kinds:
+                raise ModelUnavailable("the models have just changed")  # noqa: TRY301 - the same way out
+            weak = [finding_from_json(value) for value in question.get("weak", ())]
+            result = await self._models.look(
+                str(question["text"]), weak, priority=int(question.get("priority", 0)), pack=pack
+            )
+        except ModelUnavailable as err:
+            message["error"] = str(err)
+        except (FrameInvalid, KeyError, ValueError, TypeError):
+            message["error"] = "no such question"
+        else:
+            message["result"] = result_to_json(result)
+        if not self._writer.is_closing():
+            self._writer.write(encode(message))

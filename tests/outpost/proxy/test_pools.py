@@ -1,0 +1,51 @@
+import pytest
+
+from outpost.protocol.routing import Provider
+from outpost.proxy.pools import PoolBusy, Pools
+
+
+def provider(name, **fields):
+    return Provider(id=name, surface="openai", base_url="http://127.0.0.1:9/v1", models=["*"], **fields)
+
+
+@pytest.fixture
+async def pools():
+    made = Pools()
+    yield made
+    await made.close()
+
+
+async def test_each_provider_has_its_own_connections(pools):
+    with pools.lease(provider("a")) as first, pools.lease(provider("a")) as again, pools.lease(provider("b")) as other:
+        assert first is again
+        assert first is not other
+        assert first.connector is not other.connector
+
+
+async def test_what_comes_on_top_is_refused_until_one_is_done(pools):
+    limited = provider("a", max_connections=1)
+    with pools.lease(limited):
+        with pytest.raises(PoolBusy), pools.lease(limited):
+            pass
+        with pools.lease(provider("b", max_connections=1)):
+            pass
+    with pools.lease(limited):
+        pass
+
+
+async def test_a_request_that_fails_gives_its_place_back(pools):
+    limited = provider("a", max_connections=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), pools.lease(limited):
+            raise ZeroDivisionError
+
+
+async def test_closing_closes_all():
+    pools = Pools()
+    with pools.lease(provider("a")) as one, pools.lease(provider("b")) as other:
+        pass
+
+    await pools.close()
+
+    assert one.closed
+    assert other.closed

@@ -1,0 +1,96 @@
+import asyncio
+import socket
+from types import MappingProxyType
+
+import pytest
+
+from outpost.errors import ModelUnavailable
+from outpost.models.results import ModelFinding, TextResult
+from outpost.protocol.findings import Finding, Tier
+from outpost.workers.model_relay import RelayedModels, relay
+
+FOUND = Finding("pii.person", 0, 4, 0.9, "model", Tier(2))
+RESULT = TextResult(
+    (ModelFinding(FOUND, "PERSON", 0.9, 0.5, (0, 9), (("O", 0.1),)),),
+    MappingProxyType({}),
+    (),
+    MappingProxyType({}),
+    3,
+    1,
+)
+KINDS = frozenset({"pii.person"})
+
+
+class Models:
+    def __init__(self):
+        self.kinds = KINDS
+        self.asked = []
+        self.slow = asyncio.Event()
+
+    async def look(self, text, weak=(), *, priority=0, pack=None):
+        self.asked.append((text, tuple(weak), priority, pack))
+        if text == "slow":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.slow.set()
+        if text == "ill":
+            raise ModelUnavailable("they are ill")
+        return RESULT
+
+
+@pytest.fixture
+async def models():
+    return Models()
+
+
+@pytest.fixture
+async def worker(models):
+    ours, theirs = socket.socketpair()
+    serving = asyncio.ensure_future(relay(ours, models, lambda: KINDS))
+    relayed = await RelayedModels.open(theirs, timeout_s=0.2)
+    relayed.told({"kinds": [*KINDS], "problem": None})
+    yield relayed
+    relayed.close()
+    await serving
+
+
+async def test_a_text_is_answered_as_if_asked_directly(worker, models):
+    assert await worker.look("Anna", [FOUND], priority=1) == RESULT
+    assert await worker.look("Anna", pack="sha256:1") == RESULT
+    assert models.asked == [("Anna", (FOUND,), 1, None), ("Anna", (), 0, "sha256:1")]
+
+
+async def test_a_refusal_is_a_refusal_here_too(worker):
+    with pytest.raises(ModelUnavailable, match="they are ill"):
+        await worker.look("ill")
+
+
+async def test_nobody_is_asked_while_the_parent_says_that_they_are_down(worker, models):
+    worker.told({"kinds": [*KINDS], "problem": "the models are starting"})
+    with pytest.raises(ModelUnavailable, match="starting"):
+        await worker.look("Anna")
+    assert not models.asked
+
+
+async def test_one_who_believes_that_they_find_something_else_is_refused(worker, models):
+    models.kinds = frozenset()
+    with pytest.raises(ModelUnavailable, match="changed"):
+        await worker.look("Anna")
+    assert not models.asked
+    assert await worker.look("Anna", pack="sha256:1") == RESULT, "which pack is meant is certain"
+
+
+async def test_who_stops_waiting_is_not_worked_for(worker, models):
+    asking = asyncio.ensure_future(worker.look("slow"))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.wait_for(models.slow.wait(), 5)
+
+
+@pytest.mark.parametrize("said", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02[]"])
+async def test_what_is_no_question_ends_the_connection(models, said):
+    ours, theirs = socket.socketpair()
+    theirs.sendall(said)
+    await asyncio.wait_for(relay(ours, models, lambda: KINDS), 5)
+    theirs.close()
