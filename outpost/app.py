@@ -31,7 +31,9 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
+from outpost.documents.reader import DocumentReader
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
@@ -57,6 +59,7 @@ from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
+from outpost.proxy.uploads import Uploads
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -280,6 +283,8 @@ async def _listening(
         pack_report=outpost.in_force.pack_report,
     )
     forwarder = make_forwarder(config, outpost.in_force.provider_key)
+    documents = DocumentReader()
+    uploads = Uploads(UploadStore(outpost.database), forwarder, documents, outpost_version(), models)
     async with contextlib.aclosing(forwarder):
         parts = ProxyParts(
             admission=outpost.admission,
@@ -290,6 +295,8 @@ async def _listening(
             metrics=metrics,
             clock=outpost.clock,
             models=models,
+            documents=documents,
+            uploads=uploads,
         )
         server = make_connections(config, parts, health)
         admin = web.AppRunner(make_admin_app(health, metrics.registry), access_log=None)

@@ -23,7 +23,7 @@ from training.swap import swapped, untokenised
 from training.values import Values
 
 _WINDOW_CHARS = 560  # a little more than 126 tokens of English
-_DOCUMENT_CHARS = 34_000  # some 8,000 tokens
+_DOCUMENT_CHARS = 5_000  # of one document; long ones of one kind would outweigh the rest
 _JAILBREAK_WORDS = re.compile(
     r"\bDAN\b|jailbr|restrict|unfilter|uncensor|polic|ethic|moral|illegal|refus|openai|chatgpt|guideline|no limit|"
     r"do anything|developer mode|persona|comply|obey|disclaimer|ignore|without any|never say|in character",
@@ -198,17 +198,20 @@ class Mixture:
         for row in self._gum:
             news.setdefault(row.group, []).append(row)
         theirs = [*self._texts, *self._code, *(self._put_together(rows) for rows in news.values())]
-        short = list(self._documents)
-        rng.shuffle(short)
-        theirs += [self._put_together(short[at : at + 12]) for at in range(0, len(short), 12)]
+        for pool, size in ((self._documents, 12), (self._btc, 30), (self._short, 30)):
+            mixed = rng.sample(pool, len(pool))
+            theirs += [self._put_together(mixed[at : at + size]) for at in range(0, len(mixed), size)]
         rng.shuffle(theirs)
         for row in theirs:
             at = rng.randrange(max(1, len(row.text) - _DOCUMENT_CHARS + 1))
             yield replace(row, text=row.text[at : at + _DOCUMENT_CHARS], spans=None, attacks=())
-            if rng.random() < 0.2:
-                self._values.turn()
-                ours = self._put_together([self._document(long=True) for _ in range(rng.randint(1, 12))])
-                yield replace(ours, spans=None, attacks=())
+            if rng.random() < 0.5:
+                maker = rng.choice((lambda: self._document(long=True), self.entities, self.harmless))
+                yield replace(self._put_together([self._made(maker) for _ in range(rng.randint(1, 12))]), attacks=())
+
+    def _made(self, maker: Callable[[], Row]) -> Row:
+        self._values.turn()
+        return maker()
 
     def _put_together(self, rows: Sequence[Row]) -> Row:
         return Row("\n\n".join(row.text for row in rows), rows[0].group, rows[0].genre)

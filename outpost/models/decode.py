@@ -98,10 +98,11 @@ def find_spans(
     best, active = _spread(best, sure, by_word, np.maximum(floors, outside[:, None]), going_on)
     spans = []
     for name, words in _runs(text, offsets, firsts, _Decided(best, active, begins, named)):
-        if limits[name] is not None:
-            mean = by_word[[word for word in words if sure[word]]].mean(axis=0)
+        certain = [word for word in words if sure[word]]
+        if limits[name] is not None and certain:  # weak words that a gap parts from the sure one are nothing
+            mean = by_word[certain].mean(axis=0)
             others = {other: float(mean[i]) for i, other in enumerate(labels.names) if i != name}
-            others[OUTSIDE] = float(outside[words].mean())
+            others[OUTSIDE] = float(outside[certain].mean())
             ranked = sorted(others.items(), key=lambda item: -item[1])[:_ALTERNATIVES]
             start, end = _trimmed(text, offsets[firsts[words[0]]][0], _word_end(offsets, firsts, words[-1]))
             if start == end:

@@ -4,14 +4,14 @@ The input pass decides about a request, the output pass about an answer; both ru
 is inspected again before it may leave, because a label can set free a text that stood glued to what it replaced.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.decisions import Action, Decision, Redaction
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument
 from outpost.proxy.redaction import Redactor
@@ -53,10 +53,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text for models, and what patterns found in it."""
+    """A text for models, what patterns found in it, and whether it is what nobody at this end has said."""
 
     text: str
     patterns: list[Finding]
+    untrusted: bool = False
 
 
 Answers = list[list[Finding]] | None
@@ -141,7 +142,9 @@ def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], An
         patterns.setdefault(item.segment, []).append(item.finding)
     # What only stands across two texts is found by patterns; each of the texts is asked about by itself.
     asked = [n for n, segment in enumerate(parsed.segments) if not segment.seams_only and segment.text.strip()]
-    answers = yield [Question(parsed.segments[n].text, patterns.get(n, [])) for n in asked]
+    answers = yield [
+        Question(parsed.segments[n].text, patterns.get(n, []), parsed.segments[n].untrusted) for n in asked
+    ]
     found = patterns | dict(zip(asked, answers or (), strict=True))
     return [*parsed.unscannable, *(Located(n, finding) for n in sorted(found) for finding in found[n])]
 
@@ -149,7 +152,7 @@ def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], An
 def _redact(parsed: Inspectable, located: Sequence[Located], decision: Decision, redactor: Redactor | None) -> bytes:
     if redactor is None:
         return redact_document(parsed.document, parsed.segments, [located[index] for index in decision.redact])
-    modes = {located[index]: mode for index, mode in decision.to_redact()}
+    modes = _united({located[index]: mode for index, mode in decision.to_redact()})
     # What stands outside the conversation (a system prompt, tools) comes first, for it is there from the first turn on.
     in_order = sorted(modes, key=lambda item: ("[" in parsed.segments[item.segment].name, item.segment))
     return redact_document(
@@ -158,6 +161,28 @@ def _redact(parsed: Inspectable, located: Sequence[Located], decision: Decision,
         in_order,
         lambda item, text: redactor.replacement(item.finding, text, modes[item]),
     )
+
+
+def _united(modes: Mapping[Located, Redaction]) -> dict[Located, Redaction]:
+    """Findings that overlap and are to be restored, as one: what is put back must be all that was taken out.
+
+    Where one of them must not be restored, nothing of them is.
+    """
+    united: dict[Located, Redaction] = {}
+    group: list[Located] = []
+    for item in [*sorted(modes, key=lambda i: (i.segment, i.finding.start, -i.finding.end)), None]:
+        overlaps = group and item is not None and item.segment == group[0].segment
+        if item is not None and overlaps and item.finding.start < max(one.finding.end for one in group):
+            group.append(item)
+            continue
+        if len(group) > 1 and any(modes[one] is Redaction.RESTORE for one in group):
+            chosen = next((one for one in group if modes[one] is not Redaction.RESTORE), group[0])
+            start, end = group[0].finding.start, max(one.finding.end for one in group)
+            united[Located(chosen.segment, replace(chosen.finding, start=start, end=end))] = modes[chosen]
+        else:
+            united |= {one: modes[one] for one in group}
+        group = [] if item is None else [item]
+    return united
 
 
 def _is_made(redactor: Redactor | None, parsed: Inspectable, item: Located) -> bool:

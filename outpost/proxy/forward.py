@@ -124,9 +124,15 @@ class Forwarder:
         """
         return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
 
-    def get(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def get(
+        self, provider: Provider, path: str, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """GET ``path``; as ``post``."""
-        return self._exchange("GET", provider, path, None, self.credentials(provider))
+        return self._exchange("GET", provider, path, None, self.credentials(provider) if headers is None else headers)
+
+    def delete(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """DELETE ``path``; as ``post``."""
+        return self._exchange("DELETE", provider, path, None, self.credentials(provider))
 
     @asynccontextmanager
     async def in_time(self, provider: Provider) -> AsyncIterator[None]:

@@ -29,7 +29,9 @@ WHOLE_CHARS: Final = 64 * 1024
 # How much of one file may wait for what follows it: a file on one line, such as minified code, keeps a word open.
 _MAX_HOLD_CHARS: Final = 1024 * 1024
 MODEL_CHARS: Final = 32 * 1024
-"""How much of a long file models are told at once: a name across such a border may be found in part."""
+"""How much of a long file models are told at once, beside what is told twice."""
+HOLD_CHARS: Final = 1024  # two windows of 128 tokens: what ends in them is judged once more, with what follows
+CONTEXT_CHARS: Final = 512  # one window before: it is read with what follows, and nothing in it is reported twice
 MAX_LISTED: Final = 100_000
 """Findings of one file that are listed; more are counted."""
 
@@ -148,19 +150,55 @@ def _judged(task: Task, pieces: Iterator[Released]) -> Iterator[tuple[Released, 
     if task.models is None:
         yield from ((released, {}) for released in pieces)
         return
-    texts: list[str] = []
-    findings: list[Finding] = []
-    length = 0
+    waiting = _Waiting()
     for released in itertools.chain(pieces, [None]):
         if released is not None:
-            findings += [replace(f, start=f.start + length, end=f.end + length) for f in released.findings]
-            texts.append(released.text)
-            length += len(released.text)
-        if length >= MODEL_CHARS or (released is None and length):
-            text = "".join(texts)
-            judged = task.with_models(text, findings)
-            yield Released(text, tuple(judged.findings)), judged.reasons
-            texts, findings, length = [], [], 0
+            waiting.add(released)
+        last = released is None
+        if waiting.new_chars >= (1 if last else MODEL_CHARS + HOLD_CHARS):
+            yield waiting.release(task.with_models(waiting.text, waiting.findings), last=last)
+
+
+class _Waiting:
+    """Text that has not been judged with all that follows it, and before it some that has, as context."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.context = 0
+        self.findings: list[Finding] = []
+
+    @property
+    def new_chars(self) -> int:
+        """How much is not context."""
+        return len(self.text) - self.context
+
+    def add(self, released: Released) -> None:
+        """Take in what follows."""
+        self.findings += [_moved(finding, len(self.text)) for finding in released.findings]
+        self.text += released.text
+
+    def release(self, judged: Judged, *, last: bool) -> tuple[Released, dict[Finding, ModelFinding]]:
+        """What is settled: up to a place that no finding crosses, with its findings and reasons; the rest waits."""
+        cut = len(self.text) if last else self._cut(judged.findings)
+        text = self.text[self.context : cut]
+        settled = [finding for finding in judged.findings if self.context < finding.end <= cut]
+        found = {f: _moved(replace(f, start=max(f.start, self.context)), -self.context) for f in settled}
+        reasons = {found[f]: judged.reasons[f] for f in settled if f in judged.reasons}
+        start = max(0, cut - CONTEXT_CHARS)
+        self.findings = [_moved(f, -start) for f in self.findings if f.start >= start]
+        self.text, self.context = self.text[start:], cut - start
+        return Released(text, tuple(found.values())), reasons
+
+    def _cut(self, findings: list[Finding]) -> int:
+        wanted = cut = len(self.text) - HOLD_CHARS
+        while crossing := [f.start for f in findings if f.start < cut < f.end]:
+            cut = min(crossing)
+        # Findings that overlap all the way are released as they are.
+        return cut if cut > self.context + wanted // 2 else len(self.text)
+
+
+def _moved(finding: Finding, by_chars: int) -> Finding:
+    return replace(finding, start=finding.start + by_chars, end=finding.end + by_chars)
 
 
 def _finished(

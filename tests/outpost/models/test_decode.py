@@ -97,6 +97,7 @@ def test_a_low_threshold_finds_what_is_likelier_nothing():
         ("Ana Acme", ["B-PERSON", ("I-ORG", 0.6)], [("PERSON", "Ana")]),
         ("Ana so", ["B-PERSON", ("I-PERSON", 0.45)], [("PERSON", "Ana")]),  # likelier nothing
         ("Silva", [("I-PERSON", 0.6)], []),
+        ("Ana\n\nSilva", ["B-PERSON", ("I-PERSON", 0.6)], [("PERSON", "Ana")]),
     ],
 )
 def test_a_weak_word_goes_on_with_the_span_beside_it(text, rows, spans):
@@ -129,11 +130,13 @@ def test_spans_are_disjoint_in_order_and_never_cut_a_word(data):
         (start, end) for start, end in pairwise(ends) if text[start:end].strip() == text[start:end] and text[start:end]
     ]
     rows = data.draw(st.lists(st.integers(0, 4), min_size=len(offsets), max_size=len(offsets)))
-    table = np.eye(5, dtype=np.float32)[rows].reshape(len(rows), 5)
+    weak = data.draw(st.lists(st.sampled_from((0.0, 0.45, 0.6)), min_size=len(offsets), max_size=len(offsets)))
+    table = np.eye(5, dtype=np.float32)[rows].reshape(len(rows), 5) * (1 - np.array(weak, np.float32)[:, None])
     spans = find_spans(text, offsets, table, labels_of(BIO), {"PERSON": 0.5, "ORG": 0.5}.get)
     last = 0
     for span in spans:
         assert last <= span.start < span.end <= len(text)
+        assert span.probability >= 0.5
         last = span.end
         assert span.name in {"PERSON", "ORG"}
         assert 0.5 <= span.probability <= 1

@@ -39,6 +39,13 @@ def chat(content="hello", model="standin-chat", **more):
     return {"model": model, "messages": [{"role": "user", "content": content}], **more}
 
 
+async def upload(client, data=b"all work and no play", name="a.txt", purpose="user_data"):
+    """Upload a file as OpenAI's client does; its id."""
+    response = await client.post("/v1/files", files={"file": (name, data, "text/plain")}, data={"purpose": purpose})
+    assert response.status_code == 200, response.text
+    return response.json()["id"]
+
+
 def port_of(running):
     return int(running.base_url.rsplit(":", 1)[1])
 

@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
 from outpost.errors import CouldNotInspect
@@ -10,6 +12,7 @@ from outpost.protocol.decisions import Action, Destination, Direction
 from outpost.protocol.documents import PolicyDocument
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import MAX_ROUNDS, judge
+from outpost.proxy.redaction import Redactor, Restorer
 from outpost.proxy.surfaces.openai_chat import parse_request
 
 ENGINE = default_engine()
@@ -177,3 +180,70 @@ def test_member_names_that_become_the_same_are_refused_by_the_rule():
 
     assert verdict.decision.action is Action.BLOCK
     assert verdict.body is None
+
+
+# Overlapping findings, as patterns and models give them
+
+TEXT = "write to Ana Silva ana@x.example or call her"
+OVERLAPPING = {"pii.person": (9, 22), "pii.email": (19, 32), "pii.title": (9, 12)}
+
+
+class Finds:
+    """Finds the given spans in ``TEXT`` and nothing in anything else."""
+
+    def __init__(self, spans):
+        self.spans = spans
+
+    def scan(self, text):
+        at = text.find(TEXT)
+        if at < 0:
+            return []
+        return [Finding(kind, at + start, at + end, 0.9, "test/any") for kind, start, end in self.spans]
+
+
+def redacting(**redactions):
+    rules = [
+        {
+            "id": f"r{number}", "sequence": number, "when": {"findings": [kind.replace("_", ".")]},
+            "action": "REDACT", "redaction": redaction,
+        }
+        for number, (kind, redaction) in enumerate(redactions.items(), 1)
+    ]  # fmt: skip
+    packs = [{"id": "p", "sequence": 1, "default": "ALLOW", "rules": rules}]
+    return compile_policy(PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs})))
+
+
+def redacted(chosen, spans):
+    """The text that goes out, and what an answer that repeats it is turned into."""
+    raw = body(TEXT)
+    redactor = Redactor(bytes(32), raw)
+    verdict = judge(Finds(spans), chosen, FACTS, parse_request(raw), parse_request, redactor)
+    out = json.loads(verdict.body)["messages"][0]["content"]
+    back = json.loads(Restorer(redactor.names).document(json.dumps({"content": out}).encode()))["content"]
+    return out, back
+
+
+def test_what_overlaps_is_taken_out_and_put_back_as_one():
+    spans = [(kind, *place) for kind, place in OVERLAPPING.items()]
+    restore = redacting(pii_person="restore", pii_email="restore", pii_title="restore")
+    assert redacted(restore, spans) == ("write to <PERSON_1> or call her", TEXT)
+    assert redacted(restore, spans[:1]) == (
+        "write to <PERSON_1>example or call her".replace("example", TEXT[22:32]),
+        TEXT,
+    )
+
+
+def test_what_must_not_be_put_back_takes_what_overlaps_it_along():
+    spans = [(kind, *place) for kind, place in OVERLAPPING.items()]
+    mixed = redacting(pii_person="restore", pii_email="label", pii_title="restore")
+    out, back = redacted(mixed, spans)
+    assert (out, back) == ("write to [REDACTED:pii.email] or call her",) * 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from(sorted(OVERLAPPING)), st.integers(0, 43), st.integers(1, 20)), max_size=6))
+def test_whatever_overlaps_an_answer_that_repeats_it_gets_everything_back(drawn):
+    spans = [(kind, start, min(start + length, len(TEXT))) for kind, start, length in drawn]
+    out, back = redacted(redacting(pii_person="restore", pii_email="restore", pii_title="restore"), spans)
+    assert back == TEXT
+    assert all(TEXT[start:end] not in out for _, start, end in spans if end - start > len("write"))

@@ -1,5 +1,7 @@
 import io
+import itertools
 import random
+import re
 import zipfile
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import strategies as st
 
 from outpost.dlp.engine import default_engine
 from outpost.models.options import SessionOptions
+from outpost.models.results import ModelFinding, TextResult
 from outpost.models.runners import Loaded
+from outpost.protocol.findings import Finding, Tier
 from outpost.scan import inspect as module
-from outpost.scan.inspect import Task, inspect, inspect_path
+from outpost.scan.inspect import MODEL_CHARS, WHOLE_CHARS, Task, inspect, inspect_path
 from outpost.scan.results import Unscannable
 from outpost.scan.select import Selection
 from tests.fakes.model_pack import BOOM, write_pack
@@ -127,6 +131,52 @@ def test_models_look_at_files_of_any_length(tmp_path):
     assert [hit.line for hit in people] == [9001, 18003]
     assert people[0].explanation.label == "PERSON"
     assert [hit.kind for hit in result.files[0].hits if hit.tier == 1] == ["pci.pan"]
+
+
+class Names:
+    """Finds every ``Ana Silva`` that it is told whole, as a model does; keeps the lengths that it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def inspect(self, text, weak=()):
+        self.told.append(len(text))
+        spans = [match.span() for match in re.finditer("Ana Silva", text)]
+        findings = [Finding("pii.person", start, end, 0.9, "n/e", Tier.ENTITY_MODEL) for start, end in spans]
+        return TextResult(tuple(ModelFinding(f, "PERSON", 0.9, 0.5, (f.start, f.end)) for f in findings))
+
+
+@pytest.mark.parametrize(
+    "at", [MODEL_CHARS + shift for shift in (-1030, -515, -9, -5, -1, 0, 3, 500, 1015, 1019, 1024)]
+)
+def test_a_name_across_the_border_of_what_models_are_told_is_found_whole_and_once(at):
+    names = Names()
+    text = f"{'the note ' * 8000}"[:at] + f"Ana Silva {CARD} " + "the note " * 9000 + "Ana Silva"
+    hits = (
+        inspect(Task(default_engine(), models=names, explain=True), io.BytesIO(text.encode()), "f", len(text))
+        .files[0]
+        .hits
+    )
+    people = [(hit.start, hit.end) for hit in hits if hit.kind == "pii.person"]
+    assert people == [(at, at + 9), (len(text) - 9, len(text))]
+    assert [hit.kind for hit in hits if hit.tier == 1] == ["pci.pan"]
+    assert hits[0].explanation.label == "PERSON"
+    assert max(names.told) < 2 * MODEL_CHARS + WHOLE_CHARS
+
+
+def test_findings_that_overlap_without_end_are_released_all_the_same():
+    class Chain:
+        def inspect(self, text, weak=()):
+            spans = [(start, min(start + 60, len(text))) for start in range(0, len(text), 50)]
+            findings = [Finding("pii.person", *span, 0.9, "n/e", Tier.ENTITY_MODEL) for span in spans]
+            return TextResult(tuple(ModelFinding(f, "P", 0.9, 0.5, (0, 1)) for f in findings))
+
+    text = "the note " * 12_000
+    hits = inspect(Task(default_engine(), models=Chain()), io.BytesIO(text.encode()), "f", len(text)).files[0].hits
+    covered = sorted((hit.start, hit.end) for hit in hits)
+    assert covered[0][0] == 0
+    assert covered[-1][1] == len(text)
+    assert all(after[0] <= before[1] for before, after in itertools.pairwise(covered))
 
 
 def test_a_text_that_models_cannot_look_at_is_a_problem(tmp_path):
