@@ -13,7 +13,7 @@ import json
 import random
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -121,15 +121,18 @@ def _check_stream(engine: Engine, surface: Any, data: bytes, cuts: list[int]) ->
             out += inspector.finish()
     if surface.path != PATHS[0]:
         return  # the events of the seeds are a chat's: another surface's clients join other members
-    seen = "".join(_texts_of(b"".join(out)))
-    assert not held_secret(engine, seen)
+    for seen in _texts_of(b"".join(out)):
+        assert not held_secret(engine, seen)
 
 
-def _texts_of(stream: bytes) -> Iterator[str]:
-    """What a client joins of a chat's stream."""
+def _texts_of(stream: bytes) -> Iterable[str]:
+    """What a client of a chat joins, of each choice."""
+    texts: dict[Any, str] = {}
     for line in stream.split(b"\n"):
         with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
-            yield json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"]["content"] or ""
+            choice = json.loads(line.removeprefix(b"data: "))["choices"][0]
+            texts[choice["index"]] = texts.get(choice["index"], "") + choice["delta"]["content"]
+    return texts.values()
 
 
 # A running outpost
