@@ -98,8 +98,8 @@ def _meets(place: Place, others: Sequence[Place]) -> bool:
 def best_limit(by_limit: Mapping[float, Tally], rate: float) -> float:
     """The highest threshold whose F2 is within ``SLACK`` of the best, of those with few spans astray.
 
-    Few are at most ``rate`` per token; the highest threshold if none keeps them that rare. Held-back texts are dense with names, so a lower threshold that gains
-    next to nothing on them loses on others.
+    Few are at most ``rate`` per token; the highest threshold if none keeps them that rare. Held-back texts are dense
+    with names, so a lower threshold that gains next to nothing on them loses on others.
     """
     allowed = [limit for limit, tally in by_limit.items() if tally.astray <= rate * tally.tokens]
     best = max((by_limit[limit].f(2) for limit in allowed), default=0.0)
