@@ -37,6 +37,7 @@ class Segment:
         text: Their texts joined.
         starts: Offset of each leaf in ``text``.
         seams_only: Only findings that cross from one leaf into another count; the rest is found elsewhere.
+        untrusted: It holds what nobody at this end has said (``surfaces/untrusted.py``).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Segment:
     text: str
     starts: tuple[int, ...]
     seams_only: bool = False
+    untrusted: bool = False
 
     def pieces(self, finding: Finding) -> Iterator[tuple[Leaf, int, int]]:
         """The parts of leaves that ``finding`` covers, as ``(leaf, start, end)`` within the leaf's text."""

@@ -2,7 +2,7 @@ import pytest
 
 from outpost.dlp.engine import default_engine
 from outpost.policy.evaluate import compile_policy
-from outpost.policy.smoke import failures
+from outpost.policy.smoke import failures, model_cases
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.documents import Conditions, Pack, PolicyDocument, RouteTo, Rule
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
@@ -67,6 +67,17 @@ def test_a_fact_that_is_absent_is_one_that_no_rule_names():
 def test_a_case_that_needs_a_model_is_passed_over():
     assert failed("Ana Silva", "BLOCK", ["pii.person"]) == []
     assert failed("Ana Silva", "BLOCK", ["pci.pan", "attack.jailbreak"]) == []
+
+
+def test_cases_for_models_are_those_that_expect_what_models_here_offer():
+    def expecting(name, *kinds):
+        expect = Expectation(action=Action.BLOCK, kinds=list(kinds) or None)
+        return SmokeCase(id=name, text="x", direction=Direction.INPUT, expect=expect)
+
+    cases = [expecting("any"), expecting("card", "pci.pan"), expecting("name", "pii.person", "pci.pan")]
+    document = SmokeDocument(schema_version="1", cases=[*cases, expecting("ill", "pii.person", "phi.condition")])
+    assert [case.id for case in model_cases(document, {"pii.person"})] == ["name"]
+    assert model_cases(document, ()) == []
 
 
 IBAN = "DE89 3704 0044 0532 0130 00"
