@@ -76,6 +76,6 @@ LABEL org.opencontainers.image.title="outpost" \
 ENV OUTPOST_DATA_DIR=/data
 EXPOSE 8300
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-m", "outpost.healthcheck", "http://127.0.0.1:8300/healthz"]
+  CMD ["python", "-m", "outpost.healthcheck", "http://127.0.0.1:8301/healthz"]
 ENTRYPOINT ["outpost"]
 CMD ["run"]

@@ -51,11 +51,12 @@ from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
 from outpost.proxy.body import BodyLimits
+from outpost.proxy.drain import Drain
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts, retrieve
-from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -165,20 +166,27 @@ def _restore_state(outpost: Outpost) -> None:
 
 
 async def run(config: Config, *, clock: Clock = utc_now) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, then drain; until a second one, then end at once.
 
     Raises:
         OutpostError: It cannot start; the message says what to do.
     """
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        if stop.is_set():
+            hurry.set()
+            loop.remove_signal_handler(number)  # a third one is the kernel's
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end, number)
     if not await _finishes_before(stop, ensure_enrolled(config, clock=clock)):
         return
     outpost = open_outpost(config, clock=clock)
     try:
-        await serve(outpost, stop)
+        await serve(outpost, stop, hurry)
     finally:
         await asyncio.to_thread(outpost.close)
 
@@ -207,8 +215,16 @@ def effects_of(outpost: Outpost, fetch: FetchFiles) -> Effects:
     )
 
 
-async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Listen and synchronise until ``stop`` is set, then drain."""
+async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+    """Listen and synchronise until ``stop`` is set, then drain, at once if ``hurry`` is.
+
+    What requests need (models, the control plane) goes on until the last of them has ended.
+
+    Raises:
+        OutpostError: It cannot listen; the message says what to do.
+    """
+    config, ended = outpost.config, asyncio.Event()
+    drain = Drain(config.shutdown_delay_s, config.shutdown_grace_s, hurry or asyncio.Event())
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
@@ -229,17 +245,21 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
         models = make_models(outpost.config, outpost.in_force.choice, metrics)
         outpost.in_force.attach(models)
         freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics, models):
+        async with _listening(outpost, sync, standing, metrics, models) as port:
             await outpost.audit.append(_system_event(outpost, "start"))
             outpost.in_force.accelerate()
             collector.settle()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(sync.run(stop))
-                tasks.create_task(_keep_clock_floor(outpost, stop))
-                tasks.create_task(_watch_freshness(freshness, stop))
-                tasks.create_task(models.run(stop))
-            outpost.admission.draining = True
-            log.info("draining")
+                tasks.create_task(sync.run(ended))
+                tasks.create_task(_keep_clock_floor(outpost, ended))
+                tasks.create_task(_watch_freshness(freshness, ended))
+                tasks.create_task(port.keep_tls_current(ended))
+                tasks.create_task(models.run(ended))
+                await stop.wait()
+                outpost.admission.draining = True
+                log.info("draining")
+                log.info("drained", cut_off=await port.drain(drain))
+                ended.set()
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
         await outpost.audit.append(_system_event(outpost, "stop"))
 
@@ -247,7 +267,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _listening(
     outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService
-) -> AsyncIterator[None]:
+) -> AsyncIterator[ProxyPort]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
     health = OutpostHealth(
@@ -271,24 +291,22 @@ async def _listening(
             clock=outpost.clock,
             models=models,
         )
-        proxy = ProxyServer(parts, health, max_concurrent=config.max_concurrent_requests)
-        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
-        runner = web.ServerRunner(server, shutdown_timeout=config.shutdown_grace_s)
+        server = make_connections(config, parts, health)
         admin = web.AppRunner(make_admin_app(health, metrics.registry), access_log=None)
+        port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
         try:
-            await runner.setup()
             await admin.setup()
             await _listen(admin, config.admin_host, config.admin_port)
-            await _listen(runner, config.listen_host, config.listen_port)
+            await port.open(config.listen_host, config.listen_port)
             log.info(
                 "listening",
-                proxy=[_address(address) for address in runner.addresses],
+                proxy=[_address(address, port.scheme) for address in port.addresses],
                 admin=[_address(address) for address in admin.addresses],
                 ready=not health.ready_problems(),
             )
-            yield
+            yield port
         finally:
-            await runner.cleanup()
+            await port.close()
             await admin.cleanup()
 
 
@@ -404,6 +422,6 @@ def _sync_report(outpost: Outpost, sync: SyncLoop) -> dict[str, Any]:
     return {**sync_report(outpost.stores.state), "failing": failing}
 
 
-def _address(address: Any) -> str:
+def _address(address: Any, scheme: str = "http") -> str:
     host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

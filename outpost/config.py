@@ -6,7 +6,7 @@ Secrets come by variable or by file (``*_file``), never on a command line.
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from outpost.errors import ConfigError
@@ -14,6 +14,9 @@ from outpost.protocol.model_provider import Provider
 from outpost.protocol.settings import ProgramSettings, SettingsInvalid, load_settings
 
 ENV_PREFIX = "OUTPOST_"
+
+# scheme://host[:port] in the form in which browsers send it: no path, lower case.
+ORIGIN = r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -29,10 +32,25 @@ class Config(ProgramSettings):
         default=Path("./outpost-data"), description="Identity, configuration cache and audit log; mode 0700."
     )
     listen_host: str = Field(
-        default="0.0.0.0",  # noqa: S104 - design §3: the proxy serves the customer's network; every call is authenticated
-        description="Address of the proxy. '::' serves IPv6 and, on most systems, IPv4 too.",
+        default="::",  # design §3: the proxy serves the customer's network; every call is authenticated
+        description="Address of the proxy. '::' is every interface, IPv6 and IPv4; '0.0.0.0' is IPv4 only.",
     )
     listen_port: Port = Field(default=8300, description="Port of the proxy.")
+    tls_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate chain (PEM) with which the proxy speaks TLS; without one, none. Read again on change.",
+    )
+    tls_key_file: Path | None = Field(
+        default=None, description="Private key (PEM, no password) of that certificate; by default in the same file."
+    )
+    tls_client_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities (PEM): clients of the proxy must present a certificate of theirs; without, none.",
+    )
+    cors_origins: list[Annotated[str, Field(pattern=f"^{ORIGIN}$")]] = Field(
+        default=[],
+        description="Origins of web pages that may call the proxy, exactly as browsers send them.",
+    )
     admin_host: str = Field(default="127.0.0.1", description="Address of the local admin port; keep it on loopback.")
     admin_port: Port = Field(default=8301, description="Port for health, metrics and local administration.")
     control_plane_url: str | None = Field(
@@ -73,6 +91,19 @@ class Config(ProgramSettings):
     max_concurrent_requests: int = Field(
         default=1_000, ge=1, le=100_000, description="Requests served at once; more are refused as overloaded."
     )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Client connections open at once; more are refused.",
+    )
+    max_header_bytes: int = Field(
+        default=32_768, ge=4_096, le=1_048_576, description="Largest head of a request: line and headers, in bytes."
+    )
+    header_timeout_s: Seconds = Field(
+        default=10,
+        description="How long a request's headers may take to arrive once begun, and a TLS handshake, in seconds.",
+    )
     body_timeout_s: Seconds = Field(default=30, description="How long a request body may take to arrive, in seconds.")
     keepalive_timeout_s: Seconds = Field(
         default=75, description="How long an idle client connection stays open, in seconds."
@@ -84,8 +115,17 @@ class Config(ProgramSettings):
     provider_total_timeout_s: Seconds = Field(
         default=900, description="Wait for a provider's whole answer, in seconds."
     )
+    shutdown_delay_s: float = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="How long the port stays open after SIGTERM while /readyz says no, for load balancers, in seconds.",
+    )
     shutdown_grace_s: float = Field(
-        default=10, ge=0, le=600, description="How long requests in flight may finish after SIGTERM, in seconds."
+        default=10,
+        ge=0,
+        le=3_600,
+        description="How long requests in flight may then finish, in seconds; a second SIGTERM ends them at once.",
     )
     models_pack: Path | None = Field(
         default=None,
@@ -120,6 +160,13 @@ class Config(ProgramSettings):
     models_cache_entries: int = Field(
         default=20_000, ge=0, le=10_000_000, description="Texts whose findings are remembered, by a keyed digest."
     )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Config":
+        if self.tls_certificate_file is None and (self.tls_key_file or self.tls_client_ca_file):
+            raise ValueError("tls_key_file and tls_client_ca_file need tls_certificate_file")
+        return self
+
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level that is logged."
     )

@@ -12,7 +12,7 @@ import sys
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-DEFAULT_URL = "http://127.0.0.1:8300/healthz"
+DEFAULT_URL = "http://127.0.0.1:8301/healthz"  # not the proxy port, which may ask for client certificates
 TIMEOUT_S = 4.0  # below the 5 s that the Dockerfile gives, so that the reason is still printed
 
 

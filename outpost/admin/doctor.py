@@ -24,16 +24,21 @@ from outpost.config import Config
 from outpost.errors import (
     AuditCorrupt,
     CertificateRefused,
+    ConfigError,
     ControlPlaneOutOfTime,
     ControlPlaneUntrusted,
     IdentityInvalid,
     OutpostError,
     PackInvalid,
     Rejected,
+    Unavailable,
 )
 from outpost.models.pack import open_pack, verify_files
 from outpost.policy.bundle import Bundle, Freshness, load_bundle
 from outpost.policy.pack import BundlePack
+from outpost.proxy.client_tls import server_context
+from outpost.proxy.listener import bind
+from outpost.proxy.port import tls_files
 from outpost.sync.client import ControlPlaneClient, Timeouts
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -85,7 +90,7 @@ class Surroundings:
 async def examine(config: Config, around: Surroundings) -> list[Check]:
     """Every check, in the order in which faults build on each other. Raises for no fault that it looks for."""
     at = around.clock()
-    checks = [*_disk(config.data_dir), *_ports(config, around)]
+    checks = [*_disk(config.data_dir), *_ports(config, around), *_client_tls(config)]
     try:
         identity = load_identity(config.data_dir, at)
     except IdentityInvalid as err:
@@ -161,14 +166,26 @@ def _ports(config: Config, around: Surroundings) -> Iterator[Check]:
             yield Check(what, Status.OK, f"{host}:{port} is served by this outpost")
             continue
         try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.create_server((host, port), family=family):
-                pass
-        except OSError as err:
+            for opened in bind(host, port):
+                opened.close()
+        except Unavailable as err:
             fix = f"stop what listens there (ss -ltnp), or set {what.split()[0].replace('proxy', 'listen')}_port"
-            yield Check(what, Status.FAIL, f"{host}:{port}: {err.strerror}", fix)
+            yield Check(what, Status.FAIL, str(err), fix)
         else:
             yield Check(what, Status.OK, f"{host}:{port} is free")
+
+
+def _client_tls(config: Config) -> Iterator[Check]:
+    files = tls_files(config)
+    if files is None:
+        return
+    try:
+        server_context(files)
+    except ConfigError as err:
+        yield Check("client TLS", Status.FAIL, str(err), "put the files right: the outpost does not start with these")
+    else:
+        asked = "" if files.client_ca is None else ", client certificates are asked for"
+        yield Check("client TLS", Status.OK, f"{files.certificate} can be used{asked}")
 
 
 def _certificate(identity: Identity, at: datetime) -> Check:

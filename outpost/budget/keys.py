@@ -17,6 +17,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.documents import VirtualKeyDigest
 
 PREFIX_CHARS: Final = 8  # of 43 base62 characters: 47 bits to look up by, 208 that stay secret
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _KEY: Final = re.compile(r"(sk-op-[a-z0-9]{1,16}-[0-9A-Za-z]{8})[0-9A-Za-z]{35}")
 
 
@@ -88,7 +89,16 @@ def _is_within(address: str | None, networks: Iterable[IPv4Network | IPv6Network
     return any((mapped or ip) in network for network in networks)
 
 
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """A network; one of IPv4-mapped addresses (RFC 4291 §2.5.5.2) is the IPv4 network that it means."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        low = network.network_address.ipv4_mapped
+        return IPv4Network((str(low), network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
 def _entry(key: VirtualKeyDigest, pepper: bytes) -> _Entry:
-    networks = None if key.allowed_networks is None else tuple(ip_network(text) for text in key.allowed_networks)
+    networks = None if key.allowed_networks is None else tuple(map(_network, key.allowed_networks))
     caller = Caller(key.id, key.group, frozenset(key.allowed_models))
     return _Entry(key.digest, pepper, networks, key.expires_at, caller)

@@ -5,13 +5,14 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 
 _WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+ACCEPTED_ENCODINGS: Final = "gzip, deflate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ async def read_body(request: web.BaseRequest, limits: BodyLimits) -> bytes:
         raise Rejected(ErrorCode.UNSUPPORTED_ENCODING, message)
     if (request.content_length or 0) > limits.max_bytes:
         raise _too_large(limits)
-    if request.headers.get("Expect", "").lower() == "100-continue" and not request.content.is_eof():
-        # RFC 9110 §10.1.1: the client waits to be told. Only now, so that a refusal spares it the body.
+    asks_first = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    if asks_first and not request.content.is_eof():
+        # RFC 9110 §10.1.1: the client waits to be told, unless it speaks HTTP/1.0. Only now, so that a refusal
+        # spares it the body.
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
     raw = await _receive(request, limits)

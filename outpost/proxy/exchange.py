@@ -82,6 +82,7 @@ class Exchange:
         if self.output_decision is not None or code.startswith("provider_"):
             return self.completion_event(at, outcome_of(code), status, code)
         blocked = self.decision is not None and self.decision.action is Action.BLOCK
+        self.closed = True
         decision = self.decision if blocked else Decision(Action.BLOCK, f"fail-closed/{code}", "")
         return self._event("completion", at, None, decision, (), code=code, outcome=outcome_of(code), status=status)
 
@@ -93,6 +94,14 @@ class Exchange:
         return self._event(
             "completion", at, Direction.OUTPUT, decision, findings, code=code, outcome=outcome, status=status
         )
+
+    def abandoned_event(self, at: datetime, outcome: str) -> AuditEvent:
+        """The end of an exchange for which nobody waits any more, wherever it was."""
+        status = _STATUS_OF[outcome]
+        if self.decision is not None:
+            return self.completion_event(at, outcome, status)
+        self.closed = True
+        return self._event("completion", at, None, None, (), outcome=outcome, status=status)
 
     @property
     def action(self) -> Action:
@@ -146,6 +155,8 @@ class Exchange:
 
 
 CLIENT_GONE: Final = "client_gone"
+CUT_OFF: Final = "cut_off"  # the outpost ended before the exchange did
+_STATUS_OF: Final = {CLIENT_GONE: 499, CUT_OFF: 503}  # 499 is NGINX's word for it
 
 
 def outcome_of(code: ErrorCode) -> str:

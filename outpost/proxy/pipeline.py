@@ -6,7 +6,6 @@ released before it is durable; the audit of the answer is durable before the ans
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from outpost.proxy.decide import Verdict
 from outpost.proxy.dispatch import Dispatch, Errand, Outgoing, nobody, nobody_there
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import Blocked
-from outpost.proxy.exchange import CLIENT_GONE, Exchange
+from outpost.proxy.exchange import Exchange
 from outpost.proxy.headers import inspected_headers
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
@@ -151,9 +150,6 @@ class SurfaceServer:
                     await durable
                     return await self._release.stream(call, surface.stream(), answer)
                 return await self._release.whole(call, answer, durable)
-        except asyncio.CancelledError:
-            self._abandon(exchange)
-            raise
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
@@ -166,14 +162,6 @@ class SurfaceServer:
         if surface.parse_form is None:
             return surface.parse_request
         return partial(surface.parse_form, request.headers.get("Content-Type", ""))
-
-    def _abandon(self, exchange: Exchange) -> None:
-        """The client went away while the provider was working: close the record without anyone waiting for it."""
-        if exchange.closed:
-            return
-        event = exchange.completion_event(self._parts.clock(), CLIENT_GONE, 499)
-        with contextlib.suppress(OutpostError):  # nobody is left to be told, and the log says itself that it fails
-            self._parts.audit.submit(event).add_done_callback(retrieve)
 
 
 def _targets(asked: _Asked, decision: Decision) -> Sequence[Target]:

@@ -1,35 +1,38 @@
 """The HTTP shell of the proxy on 8300: routes, request ids, and the one place where errors become answers.
 
 Whatever goes wrong while a request is served, here it becomes a refusal with the surface's own envelope and a
-stable code; there is no path from an exception to a forwarded request. Parse errors of HTTP itself (both
-length headers, bad chunks, bad header bytes) get the same envelope.
+stable code; there is no path from an exception to a forwarded request. Malformed HTTP (``connection.py``,
+``request_head.py``) gets the same envelope, is counted and audited, and ends its connection.
 """
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
 from uuid_utils import uuid7
 
+from outpost.audit.event import AuditEvent
 from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
 from outpost.protocol import routes
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
+from outpost.proxy.body import ACCEPTED_ENCODINGS
+from outpost.proxy.cors import NO_CORS, Cors
 from outpost.proxy.errors import STATUS, Blocked
-from outpost.proxy.exchange import CLIENT_GONE, Exchange
+from outpost.proxy.exchange import CLIENT_GONE, CUT_OFF, Exchange
 from outpost.proxy.forward import ProviderRefused
 from outpost.proxy.models import list_models, retrieve_model
-from outpost.proxy.parts import ProxyParts
+from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.realtime import RealtimeServer
+from outpost.proxy.request_head import check_head
 from outpost.proxy.strangers import StrangerEvents
 from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
@@ -41,7 +44,6 @@ log = structlog.get_logger(__name__)
 MODELS: Final = "/v1/models"
 MODELS_SURFACE: Final = "openai.models"
 UNKNOWN_SURFACE: Final = "unknown"
-LINGER_S: Final = 2.0  # a refused body is read on for so long, so that the refusal is not lost in a reset
 _RETRYABLE: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.PROVIDER_RATE_LIMITED, ErrorCode.PROVIDER_UNAVAILABLE})
 
 
@@ -64,10 +66,20 @@ class WrongMethod(Rejected):
 
 
 class ProxyServer:
-    """Serves the proxy port. ``handler`` is given to ``make_server``."""
+    """Serves the proxy port; given to ``connection.make_server``."""
 
-    def __init__(self, parts: ProxyParts, health: Health, *, max_concurrent: int) -> None:
+    def __init__(
+        self,
+        parts: ProxyParts,
+        health: Health,
+        *,
+        max_concurrent: int,
+        max_header_bytes: int = 32_768,
+        cors: Cors = NO_CORS,
+    ) -> None:
+        self.cors = cors
         self._parts = parts
+        self._max_header_bytes = max_header_bytes
         self._health = health
         self._max_concurrent = max_concurrent
         self._in_flight = 0
@@ -75,11 +87,25 @@ class ProxyServer:
         self._realtime = RealtimeServer(parts)
         self._strangers = StrangerEvents()
 
+    @property
+    def draining(self) -> bool:
+        """The outpost is about to end: answers close their connections."""
+        return self._parts.admission.draining
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request."""
-        path = request.path
+        path = request.rel_url.raw_path  # never decoded: whoever stands before us compares what was sent
+        try:
+            check_head(request.version, request.method, request.raw_path, request.raw_headers, self._max_header_bytes)
+        except Rejected as err:
+            response = self.malformed(err, request.remote)
+            response.force_close()
+            return response
         if path in {routes.HEALTHZ, routes.READYZ, routes.HEALTH} and request.method in {"GET", "HEAD"}:
             return probe(path, self._health)
+        granted = self.cors.preflight(request.method, request.headers, "GET" if _is_models(path) else "POST")
+        if granted is not None:
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=granted)
         exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
         metrics = self._parts.metrics
         self._in_flight += 1
@@ -91,14 +117,56 @@ class ProxyServer:
             return await self._serve(request, exchange)
         except (asyncio.CancelledError, ConnectionResetError):
             exchange.code = exchange.code or CLIENT_GONE
+            self._abandon(exchange)
             raise
         finally:
             self._in_flight -= 1
             metrics.in_flight.set(self._in_flight)
-            refused = exchange.code and not exchange.answering
-            action = Action.BLOCK if refused else exchange.action
-            metrics.requests.labels(exchange.surface, action, exchange.code).inc()
             metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
+            self._count(exchange)
+
+    def malformed(self, refusal: Rejected, address: str | None) -> web.Response:
+        """Record and word what is answered to something that is no request.
+
+        It may come from anybody, before a key was looked at, so the audit log takes it at the rate of strangers.
+        """
+        exchange = Exchange(RequestId(str(uuid7())), UNKNOWN_SURFACE, address)
+        if refusal.code is ErrorCode.INTERNAL_ERROR and refusal.__cause__ is not None:
+            log.error("unforeseen_error", request_id=exchange.request_id, error=_place(refusal.__cause__))
+            refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
+        exchange.detail = "malformed HTTP"
+        if refusal.code is not ErrorCode.OVERLOADED and self._may_write(exchange):
+            event = exchange.refusal_event(self._parts.clock(), refusal.code, _status(refusal))
+            self._write_unwaited(event)
+            log.info("request_refused", request_id=exchange.request_id, surface=exchange.surface, code=refusal.code)
+        response = self._answer(exchange, refusal, OPENAI)
+        self._count(exchange)
+        return response
+
+    def _count(self, exchange: Exchange) -> None:
+        refused = exchange.code and not exchange.answering
+        action = Action.BLOCK if refused else exchange.action
+        self._parts.metrics.requests.labels(exchange.surface, action, exchange.code).inc()
+
+    def _abandon(self, exchange: Exchange) -> None:
+        """The client went away, or the outpost ends: close the record without anyone waiting for it."""
+        if not exchange.closed and self._may_write(exchange):
+            outcome = CUT_OFF if self.draining else CLIENT_GONE
+            self._write_unwaited(exchange.abandoned_event(self._parts.clock(), outcome))
+
+    def _write_unwaited(self, event: AuditEvent) -> None:
+        with contextlib.suppress(OutpostError):  # nobody is left to be told, and the log says itself that it fails
+            self._parts.audit.submit(event).add_done_callback(retrieve)
+
+    def _may_write(self, exchange: Exchange) -> bool:
+        """Whether the audit log takes an event of this exchange; of callers that nobody knows only so many."""
+        if exchange.caller is not None:
+            return True
+        uncounted = self._strangers.admit(time.monotonic())
+        if uncounted:
+            before = f"{uncounted} more refusals of unknown callers before this one"
+            exchange.detail = f"{exchange.detail}; {before}" if exchange.detail else before
+        return uncounted is not None
 
     async def _serve(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         try:
@@ -115,7 +183,7 @@ class ProxyServer:
             # Only the type and place: the text of a foreign exception may quote what it choked on.
             log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
-        response = await self._refuse(exchange, refusal, dialect_of(request.path))
+        response = await self._refuse(exchange, refusal, dialect_of(request.rel_url.raw_path))
         if exchange.answering:
             # Part of an answer is out: a second response behind it could be taken for more of it.
             if request.transport is not None:
@@ -124,7 +192,7 @@ class ProxyServer:
         return response
 
     async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
-        path = request.path
+        path = request.rel_url.raw_path
         surface = SURFACES.get(path)
         if surface is not None:
             _require_method(request, "POST")
@@ -132,9 +200,10 @@ class ProxyServer:
         if path == openai_realtime.PATH:
             _require_method(request, "GET")
             return await self._realtime.serve(request, exchange, _presented_key(request))
-        if path == MODELS or path.startswith(MODELS + "/"):
+        if _is_models(path):
             _require_method(request, "GET")
-            return await self._serve_models(request, exchange, path.removeprefix(MODELS).removeprefix("/"))
+            model = unquote(path.removeprefix(MODELS).removeprefix("/"))
+            return await self._serve_models(request, exchange, model)
         raise Rejected(ErrorCode.NOT_FOUND, "this path is not served here and nothing is tunnelled")
 
     async def _serve_models(self, request: web.BaseRequest, exchange: Exchange, model: str) -> web.StreamResponse:
@@ -152,12 +221,8 @@ class ProxyServer:
 
     async def _refuse(self, exchange: Exchange, refusal: Rejected, dialect: Dialect) -> web.StreamResponse:
         """Audit a refusal, then answer it; if it cannot be audited, that is the refusal."""
-        if exchange.caller is None:
-            uncounted = self._strangers.admit(time.monotonic())
-            if uncounted is None:
-                return self._answer(exchange, refusal, dialect)
-            if uncounted:
-                exchange.detail = f"{uncounted} more refusals of unknown callers before this one"
+        if not self._may_write(exchange):
+            return self._answer(exchange, refusal, dialect)
         status = _status(refusal)
         event = exchange.refusal_event(self._parts.clock(), refusal.code, status)
         if refusal.code is not ErrorCode.AUDIT_UNAVAILABLE:
@@ -193,6 +258,8 @@ def refusal_response(refusal: Rejected, request_id: str, dialect: Dialect = OPEN
             headers["Retry-After"] = refusal.retry_after_s
     if isinstance(refusal, WrongMethod):
         headers["Allow"] = refusal.allowed
+    if refusal.code is ErrorCode.UNSUPPORTED_ENCODING:
+        headers["Accept-Encoding"] = ACCEPTED_ENCODINGS  # RFC 9110 §15.5.16
     if refusal.code not in _RETRYABLE:
         headers["x-should-retry"] = "false"  # both vendors' SDKs would repeat a 503 that stays one
     response = web.Response(
@@ -218,53 +285,16 @@ def probe(path: str, health: Health) -> web.Response:
     return web.Response(body=report.encode(), status=status, content_type="application/json")
 
 
-class _ProxyProtocol(RequestHandler):
-    """aiohttp's connection, answering malformed HTTP with our envelope and without a log line that quotes it."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - the library's text quotes the offending bytes
-    ) -> web.StreamResponse:
-        """Refuse what is not HTTP. The connection is closed: its framing cannot be trusted any more."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("a response is on its way already")
-        too_large = isinstance(exc, LineTooLong)
-        code = ErrorCode.INVALID_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else ErrorCode.INTERNAL_ERROR
-        text = "the request's headers are too large" if too_large else "the request is not valid HTTP"
-        if exc is not None and code is ErrorCode.INTERNAL_ERROR:
-            log.error("unforeseen_error", error=_place(exc))
-            text = "the outpost failed; nothing was let through"
-        response = refusal_response(Rejected(code, text), str(uuid7()))
-        response.force_close()
-        return response
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _ProxyProtocol(self, loop=self._loop, **self._kwargs)
-
-
-def make_server(handle: Callable[[web.BaseRequest], Any], *, keepalive_timeout_s: float) -> web.Server:
-    """A low-level server for ``handle``; a request whose client goes away is cancelled."""
-    return _Server(
-        handle,
-        handler_cancellation=True,
-        keepalive_timeout=keepalive_timeout_s,  # also bounds how long headers may take
-        lingering_time=LINGER_S,
-        auto_decompress=False,  # body.py does it, with a bound
-        access_log=None,
-    )
-
-
 def _surface(path: str) -> str:
     if path in SURFACES:
         return SURFACES[path].name
     if path == openai_realtime.PATH:
         return openai_realtime.NAME
-    return MODELS_SURFACE if path == MODELS or path.startswith(MODELS + "/") else UNKNOWN_SURFACE
+    return MODELS_SURFACE if _is_models(path) else UNKNOWN_SURFACE
+
+
+def _is_models(path: str) -> bool:
+    return path == MODELS or path.startswith(MODELS + "/")
 
 
 def _presented_key(request: web.BaseRequest) -> str | None:

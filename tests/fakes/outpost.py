@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from outpost.app import make_forwarder
@@ -35,7 +34,7 @@ from outpost.proxy.enforcement import Admission, compile_bundle
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts
-from outpost.proxy.server import ProxyServer, make_server
+from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from tests.fakes.upstream import UPSTREAM_KEY
 
@@ -100,6 +99,7 @@ class RunningOutpost:
     audit_path: Path
     metrics: ProxyMetrics
     verifier: NoteVerifier
+    port: ProxyPort
 
     def events(self) -> list[AuditEvent]:
         """Every audit event so far."""
@@ -121,6 +121,7 @@ async def running_outpost(
     realtime: RealtimeLimits | None = None,
     clock_s: Callable[[], float] = time.monotonic,
     draw: Callable[[], float] = random.random,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[RunningOutpost]:
     """Start a proxy on a free loopback port, with one key unless ``keys`` are given."""
     keys = keys or [make_key()]
@@ -149,15 +150,13 @@ async def running_outpost(
             clock_s=clock_s,
             draw=draw,
         )
-        proxy = ProxyServer(parts, Probes(admission, clock), max_concurrent=config.max_concurrent_requests)
-        server = make_server(proxy.handle, keepalive_timeout_s=config.keepalive_timeout_s)
-        runner = web.ServerRunner(server, shutdown_timeout=0.5)
-        await runner.setup()
+        server = make_connections(config, parts, Probes(admission, clock))
+        port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier)
+            await port.open(host, 0)
+            url = f"{port.scheme}://127.0.0.1:{port.addresses[0][1]}"
+            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, port)
         finally:
-            await runner.cleanup()
+            await port.close()
             await forwarder.aclose()
             audit.close()

@@ -23,6 +23,7 @@ from outpost.dlp.dictionary import build_words
 from outpost.errors import (
     BundleRejected,
     CacheCorrupt,
+    ConfigError,
     IdentityInvalid,
     OutpostError,
     Rejected,
@@ -506,6 +507,39 @@ async def test_it_serves_the_cached_policy_with_the_control_plane_dead(opened, p
     await asyncio.wait_for(serving, 20)
     assert outpost.admission.draining
     assert outpost.audit.size >= 3  # start, the refusal, stop
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_readiness_drops_first_then_requests_end_then_the_process(config, filled, clock, capsys, signals):
+    port, admin_port = _free_port(), _free_port()
+    changes = {"listen_port": port, "admin_port": admin_port, "shutdown_delay_s": 60 if signals == 2 else 1}
+    running = asyncio.create_task(app.run(config.model_copy(update=changes), clock=clock))
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+            assert (await _answer(client, f"http://127.0.0.1:{port}/readyz")).status_code == 200
+            os.kill(os.getpid(), signal.SIGTERM)
+            for at in (admin_port, port):
+                while (refused := await client.get(f"http://127.0.0.1:{at}/readyz")).status_code == 200:  # noqa: ASYNC110 - by a signal
+                    await asyncio.sleep(0.01)
+                assert "draining" in refused.text
+            assert refused.headers["connection"] == "close"
+            assert not running.done()
+            if signals == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            await running
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"http://127.0.0.1:{port}/healthz")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
+    assert "drained" in capsys.readouterr().out
+
+
+async def test_bad_tls_files_stop_the_start(opened, tmp_path):
+    outpost = opened()
+    outpost.config.__dict__["tls_certificate_file"] = tmp_path / "none"
+    with pytest.raises(ConfigError, match=r"tls_certificate_file: .* cannot be read"):
+        await serve(outpost, asyncio.Event())
 
 
 @pytest.mark.parametrize("taken", ["listen_port", "admin_port"])

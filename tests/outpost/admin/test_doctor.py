@@ -14,6 +14,7 @@ from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.enrolled import enrol, fill_cache
 from tests.fakes.model_pack import write_pack
 from tests.fakes.rotating_plane import RotatingPlane
+from tests.fakes.tls_files import tls_site
 
 DAY = timedelta(days=1)
 
@@ -64,6 +65,7 @@ def doctor(plane, clock, data_dir, monkeypatch):
             listen_port=0,
             admin_port=changes.pop("admin_port", 0),
             models_pack=changes.pop("models_pack", None),
+            tls_certificate_file=changes.pop("tls_certificate_file", None),
         )
         checks = asyncio.run(examine(config, replace(around, **changes)))
         assert all(check.fix for check in checks if check.status is Status.FAIL)
@@ -181,6 +183,14 @@ def test_a_port_that_is_taken(doctor):
         found = doctor(running=None, admin_port=taken.getsockname()[1])
     assert found.by["admin port"].status is Status.FAIL
     assert "Address already in use" in found.by["admin port"].detail
+
+
+def test_files_of_the_proxys_own_tls(doctor, tmp_path):
+    chain, key = tls_site(tmp_path / "tls").server()
+    assert "client TLS" not in doctor().by
+    assert doctor(tls_certificate_file=chain).failed == {"client TLS"}
+    chain.write_bytes(chain.read_bytes() + key.read_bytes())
+    assert doctor(tls_certificate_file=chain).by["client TLS"].status is Status.OK
 
 
 def test_what_the_running_outpost_says_of_itself(doctor):

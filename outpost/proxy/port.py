@@ -1,0 +1,95 @@
+"""The proxy port as one thing: open it, keep its TLS current, drain it, close it."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+from outpost.config import Config
+from outpost.proxy.client_tls import LOOK_EVERY_S, TlsFiles, keep_current, server_context
+from outpost.proxy.connection import ConnectionLimits, ProxyConnections
+from outpost.proxy.cors import Cors
+from outpost.proxy.drain import Drain
+from outpost.proxy.listener import Listener, bind
+from outpost.proxy.parts import ProxyParts
+from outpost.proxy.server import Health, ProxyServer
+
+_NOW: Final = Drain(grace_s=0)
+
+
+def make_connections(config: Config, parts: ProxyParts, health: Health) -> ProxyConnections:
+    """What serves clients, with the configured limits."""
+    proxy = ProxyServer(
+        parts,
+        health,
+        max_concurrent=config.max_concurrent_requests,
+        max_header_bytes=config.max_header_bytes,
+        cors=Cors(frozenset(config.cors_origins)),
+    )
+    limits = ConnectionLimits(
+        keepalive_timeout_s=config.keepalive_timeout_s,
+        header_timeout_s=config.header_timeout_s,
+        max_header_bytes=config.max_header_bytes,
+        max_connections=config.max_connections,
+    )
+    return ProxyConnections(proxy, limits)
+
+
+def tls_files(config: Config) -> TlsFiles | None:
+    """Which files the proxy's TLS is from; None without TLS."""
+    if config.tls_certificate_file is None:
+        return None
+    return TlsFiles(config.tls_certificate_file, config.tls_key_file, config.tls_client_ca_file)
+
+
+class ProxyPort:
+    """``connections`` behind a listener."""
+
+    def __init__(self, connections: ProxyConnections, tls: TlsFiles | None, *, handshake_timeout_s: float) -> None:
+        self._connections = connections
+        self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s
+        self._listener: Listener | None = None
+
+    @property
+    def scheme(self) -> str:
+        """What clients' URLs begin with."""
+        return "http" if self._tls is None else "https"
+
+    @property
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Host and port of each socket."""
+        return [] if self._listener is None else self._listener.addresses
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The TLS files cannot be used.
+            Unavailable: An address cannot be had.
+        """
+        context = None if self._tls is None else server_context(self._tls)
+        self._listener = Listener(self._connections, bind(host, port), handshake_timeout_s=self._handshake_timeout_s)
+        await self._listener.accept(context)
+
+    async def keep_tls_current(self, stop: asyncio.Event, *, every_s: float = LOOK_EVERY_S) -> None:
+        """Use changed TLS files for new connections, until ``stop``; nothing to do without TLS."""
+        if self._tls is not None:
+            await keep_current(self._tls, self._use, stop, every_s=every_s)
+
+    async def drain(self, how: Drain) -> int:
+        """Let what is open end; how many connections had to be cut."""
+        return await how.run(self._stop_accepting, self._connections)
+
+    async def close(self) -> None:
+        """End everything now; a port that has been drained has nothing left to end."""
+        await self.drain(_NOW)
+
+    async def _use(self, context: ssl.SSLContext) -> None:
+        if self._listener is not None:
+            await self._listener.accept(context)
+
+    def _stop_accepting(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
