@@ -22,8 +22,10 @@ from outpost.models.frames import (
 )
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
+from outpost.protocol.topics import TopicSet, TopicsInvalid
 
 _READ_BYTES: Final = 1 << 18
+_TOPIC_SETS: Final = 64  # of bundles whose exchanges go on; a worker that outlives more is refused for the oldest
 
 
 class Asked(Protocol):
@@ -34,7 +36,13 @@ class Asked(Protocol):
         """What they can find now."""
 
     async def look(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``."""
 
@@ -62,7 +70,13 @@ class RelayedModels:
         self.problem = standing.get("problem")
 
     async def look(
-        self, text: str, weak: Sequence[Finding] = (), *, priority: int = 0, pack: str | None = None
+        self,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        priority: int = 0,
+        pack: str | None = None,
+        topics: TopicSet | None = None,
     ) -> TextResult:
         """What the models say about ``text``: those of the pack of this digest, or of the one in use.
 
@@ -71,7 +85,12 @@ class RelayedModels:
         """
         if self.problem is not None:
             raise ModelUnavailable(self.problem)
-        return await self._connection.inspect(text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack)
+        if topics is not None:
+            await self._connection.tell("", topics, timeout_s=self._timeout_s)
+        digest = None if topics is None else topics.digest
+        return await self._connection.inspect(
+            text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack, topics=digest
+        )
 
     def close(self) -> None:
         """Let go; what waits is refused."""
@@ -105,6 +124,7 @@ class _Questions:
         self._known = known
         self._writer = writer
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._topics: dict[str, TopicSet] = {}
 
     def take(self, message: Message) -> None:
         number = message.get("id")
@@ -115,6 +135,8 @@ class _Questions:
             task = asyncio.ensure_future(self._answer(number, message))
             self._tasks[number] = task
             task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        elif message.get("type") == "topics":
+            self._send(self._learn(number, message))
         elif message.get("type") == "cancel" and task is not None:
             task.cancel()
 
@@ -128,9 +150,11 @@ class _Questions:
             pack = question.get("pack")
             if pack is None and self._known() != self._models.kinds:
                 raise ModelUnavailable("the models have just changed")  # noqa: TRY301 - the same way out
+            named = question.get("topics")
+            topics = None if named is None else self._topics[named]
             weak = [finding_from_json(value) for value in question.get("weak", ())]
             result = await self._models.look(
-                str(question["text"]), weak, priority=int(question.get("priority", 0)), pack=pack
+                str(question["text"]), weak, priority=int(question.get("priority", 0)), pack=pack, topics=topics
             )
         except ModelUnavailable as err:
             message["error"] = str(err)
@@ -138,5 +162,19 @@ class _Questions:
             message["error"] = "no such question"
         else:
             message["result"] = result_to_json(result)
+        self._send(message)
+
+    def _learn(self, number: int, message: Message) -> Message:
+        """What the worker will name by its digest; the inference process is told when it is asked about it."""
+        try:
+            topics = TopicSet.from_json(str(message.get("topics")))
+        except TopicsInvalid as err:
+            return {"id": number, "error": str(err)}
+        while len(self._topics) >= _TOPIC_SETS:
+            del self._topics[next(iter(self._topics))]
+        self._topics[topics.digest] = topics
+        return {"id": number, "learned": True}
+
+    def _send(self, message: Message) -> None:
         if not self._writer.is_closing():
             self._writer.write(encode(message))

@@ -7,6 +7,7 @@ import pytest
 from outpost.errors import ModelUnavailable
 from outpost.models.results import ModelFinding, TextResult
 from outpost.protocol.findings import Finding, Tier
+from outpost.protocol.topics import TopicSet
 from outpost.workers.model_relay import RelayedModels, relay
 
 FOUND = Finding("pii.person", 0, 4, 0.9, "model", Tier(2))
@@ -27,8 +28,9 @@ class Models:
         self.asked = []
         self.slow = asyncio.Event()
 
-    async def look(self, text, weak=(), *, priority=0, pack=None):
+    async def look(self, text, weak=(), *, priority=0, pack=None, topics=None):
         self.asked.append((text, tuple(weak), priority, pack))
+        self.topics = topics
         if text == "slow":
             try:
                 await asyncio.Event().wait()
@@ -59,6 +61,14 @@ async def test_a_text_is_answered_as_if_asked_directly(worker, models):
     assert await worker.look("Anna", [FOUND], priority=1) == RESULT
     assert await worker.look("Anna", pack="sha256:1") == RESULT
     assert models.asked == [("Anna", (FOUND,), 1, None), ("Anna", (), 0, "sha256:1")]
+
+
+async def test_an_orgs_topics_are_told_once_and_named_from_then_on(worker, models):
+    rules = '[{"id": "rivals", "kind": "topic.rivals", "examples": ["What does the other bank offer?", "Is theirs cheaper?"]}]'
+    topics = TopicSet.from_json(rules)
+    for _ in range(2):
+        assert await worker.look("Anna", topics=topics) == RESULT
+        assert models.topics == topics
 
 
 async def test_a_refusal_is_a_refusal_here_too(worker):
