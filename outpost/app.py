@@ -300,6 +300,7 @@ async def _listening(
                 metrics=ProxyMetrics(registry),
                 clock=outpost.clock,
                 models=models,
+                database=outpost.database,
             )
             server = make_connections(config, parts, health)
             port: ProxyPort | Fleet = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)

@@ -9,22 +9,27 @@ pack belongs to the bundle: it is fetched and loaded before, and takes over in t
 import asyncio
 import base64
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from outpost import collector
 from outpost.cache.bundles import StoredBundle
-from outpost.errors import BundleRejected, CacheUnavailable, ModelUnavailable, PackInvalid
+from outpost.errors import BundleRejected, CacheUnavailable, CouldNotInspect, ModelUnavailable, PackInvalid
 from outpost.models.options import Choice
 from outpost.policy.bundle import load_bundle
+from outpost.policy.compile import refuse_failed
 from outpost.policy.pack import BundlePack
+from outpost.policy.smoke import SmokeFailure, failures_of, model_cases
 from outpost.protocol.document_set import Parsed
 from outpost.protocol.model_card import ANY_TOPIC
 from outpost.protocol.sealing import LIST_KEY_PREFIX, PEPPER_PREFIX, PROVIDER_PREFIX
 from outpost.protocol.topics import TopicSet
+from outpost.proxy.decide import Question
 from outpost.proxy.enforcement import NO_LIST_KEYS, Admission, Enforcement, compile_bundle, with_peppers
+from outpost.proxy.inspection import Look
+from outpost.proxy.inspection import Models as Asked
 from outpost.sync.loop import Applied
 from outpost.sync.packs import FetchFiles, PackStore
 
@@ -38,7 +43,7 @@ def no_models() -> frozenset[str]:
     return frozenset()
 
 
-class Models(Protocol):
+class Models(Asked, Protocol):
     """What runs packs (``outpost.models.service.ModelService``)."""
 
     @property
@@ -140,6 +145,7 @@ class InForce:
             except (PackInvalid, ModelUnavailable) as err:
                 named = "the model pack in models_pack" if pack is None else f"its model pack {pack.label}"
                 raise BundleRejected(f"{named} does not run here: {err}") from err
+            await self._try_with_models(enforcement, choice, offered or ())
         return lambda: self._put(stored, enforcement)
 
     async def follow(self, stored: StoredBundle) -> Callable[[], None]:
@@ -165,6 +171,25 @@ class InForce:
             doubted = self._models is not None and self._models.problem is not None
             await self._packs.provide(fetch, pack, doubted=doubted)
         await asyncio.to_thread(self._packs.keep_only, () if pack is None else (pack.digest,))
+
+    async def _try_with_models(self, enforcement: Enforcement, choice: Choice | None, offered: Collection[str]) -> None:
+        """Run the smoke cases that expect what only models find, by the pack that this bundle will be enforced with.
+
+        Raises:
+            BundleRejected: A case comes out differently.
+            ModelUnavailable: Its pack says nothing now; the bundle is tried again later.
+        """
+        cases = model_cases(enforcement.bundle.smoke, enforcement.models.offered(offered))
+        if self._models is None or choice is None or (choice.digest is None and choice != self.choice):
+            return  # a local pack in the place of a bundle's can be asked only when it is in force
+        look, failed = Look(self._models, enforcement), list[SmokeFailure]()
+        for case in cases:
+            try:
+                (found,) = await look.answer([Question(case.text, enforcement.engine.scan(case.text))])
+            except CouldNotInspect as err:
+                raise ModelUnavailable(f"smoke case {case.id} cannot be tried: {err.message}") from err
+            failed += failures_of(case, found, enforcement.policy)
+        refuse_failed(failed)
 
     @property
     def choice(self) -> Choice | None:

@@ -8,15 +8,11 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from outpost.errors import BundleRejected, CouldNotInspect, ModelUnavailable, PackInvalid
 from outpost.given_lists import lists_beside
@@ -24,25 +20,36 @@ from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
 from outpost.models.tiers import TieredScanner
 from outpost.policy.compile import Compiled, Lists, compile_documents
-from outpost.policy.diff import Change, Effect, diff_documents
+from outpost.policy.diff import diff_documents
 from outpost.policy.evaluate import Facts
 from outpost.policy.lint import Linted, lint_documents, with_judged_topics
 from outpost.policy.model_rules import require_offered
-from outpost.policy.problems import Problem, Severity
-from outpost.policy.simulate import Scan, Simulation, simulate
+from outpost.policy.problems import Severity
+from outpost.policy.routing import routing_table
+from outpost.policy.simulate import Scan, Simulation, served_by, simulate
 from outpost.policy.topic_lint import JudgedTopic
-from outpost.protocol.decisions import Action, Direction
+from outpost.policy_view import (
+    CaseOutcome,
+    print_cases,
+    print_changes,
+    print_problems,
+    print_simulation,
+    simulation_as_json,
+    target_line,
+)
+from outpost.protocol.decisions import Direction
 from outpost.protocol.detectors import DetectorsDocument
 from outpost.protocol.document_set import MODELS, NO_BUDGETS, NO_DETECTORS
 from outpost.protocol.documents import (
     DETECTORS_TARGET,
     POLICY_TARGET,
+    ROUTING_TARGET,
     Document,
     DocumentError,
     PolicyDocument,
     parse_document,
 )
-from outpost.protocol.findings import Finding
+from outpost.protocol.routing import RoutingDocument
 from outpost.protocol.smoke import SmokeCase
 from outpost.protocol.topics import TopicSet
 
@@ -58,19 +65,6 @@ _BY_MEMBER: Final = {
     "budgets": "budgets.json",
     "cases": "smoke.json",
     "pack": "models.json",
-}
-_COLOURS: Final = {
-    Severity.ERROR: "bold red",
-    Severity.WARNING: "yellow",
-    Severity.NOTE: "cyan",
-    Effect.LOOSENS: "bold red",
-    Effect.TIGHTENS: "green",
-    Effect.CHANGES: "yellow",
-    Effect.TEXT: "dim",
-    Action.BLOCK: "bold red",
-    Action.REDACT: "yellow",
-    Action.ROUTE_TO: "cyan",
-    Action.ALLOW: "green",
 }
 
 policy_cli = typer.Typer(
@@ -125,7 +119,7 @@ def lint_command(
         problems = [asdict(problem) | {"file": str(loaded.paths[problem.document])} for problem in linted.problems]
         typer.echo(json.dumps(problems, indent=2))
     else:
-        _print_problems(linted, loaded)
+        print_problems(linted, loaded.contents, loaded.paths)
     fatal = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(problem.severity in fatal for problem in linted.problems):
         raise typer.Exit(1)
@@ -146,7 +140,7 @@ def diff_command(
     if as_json:
         typer.echo(json.dumps([asdict(change) for change in changes], indent=2))
     else:
-        _print_changes(changes)
+        print_changes(changes)
 
 
 @policy_cli.command(
@@ -181,21 +175,38 @@ def simulate_command(  # noqa: PLR0913 - a command line
         _run_cases(compiled, cases, scan, as_json=as_json)
         return
     text = sys.stdin.read() if str(file) == "-" else _text(file)
+    facts = Facts(surface, model, group, direction)
     try:
-        outcome = simulate(compiled, Facts(surface, model, group, direction), text, scan)
+        outcome = simulate(compiled, facts, text, scan)
     except CouldNotInspect as err:
         _refuse(f"{err.code}: {err.message}")
+    served = _served(_parsed(loaded), facts, outcome)
     if as_json:
-        typer.echo(json.dumps(_as_json(outcome, tiered), indent=2, ensure_ascii=False))
+        typer.echo(
+            json.dumps(simulation_as_json(outcome, tiered) | {"served_by": served}, indent=2, ensure_ascii=False)
+        )
     else:
-        _print_simulation(outcome, text)
+        print_simulation(outcome, text)
+        if served is not None:
+            typer.echo(f"served by {'; '.join(map(target_line, served)) or 'nobody'}")
         for line in _reasons(outcome, tiered):
             typer.echo(line)
 
 
-class _Outcome(StrEnum):
-    OK = "ok"
-    FAILED = "failed"
+def _served(documents: Mapping[str, Document], facts: Facts, outcome: Simulation) -> list[dict[str, Any]] | None:
+    """Who may serve it; None if that cannot be said (no ``routing.json``) or nothing is to be served."""
+    routing = documents.get(ROUTING_TARGET)
+    if not isinstance(routing, RoutingDocument) or facts.direction is Direction.OUTPUT or outcome.text is None:
+        return None
+    return [
+        {
+            "provider": target.provider.id,
+            "model": target.model or facts.model,
+            "order": target.order,
+            "weight": target.weight,
+        }
+        for target in served_by(routing_table(routing), facts, outcome.decision)
+    ]
 
 
 def _run_cases(compiled: Compiled, path: Path, scan: Scan | None, *, as_json: bool) -> None:
@@ -219,18 +230,18 @@ def _run_cases(compiled: Compiled, path: Path, scan: Scan | None, *, as_json: bo
         rows.append(
             {
                 "id": case.id,
-                "outcome": _Outcome.OK if good else _Outcome.FAILED,
+                "outcome": CaseOutcome.OK if good else CaseOutcome.FAILED,
                 "expected": case.expect.action,
                 "action": decision.action,
                 "rule": decision.rule_id,
                 "kinds": list(decision.kinds),
             }
         )
-    failed = [row for row in rows if row["outcome"] is _Outcome.FAILED]
+    failed = [row for row in rows if row["outcome"] is CaseOutcome.FAILED]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
-        _print_cases(rows, len(failed))
+        print_cases(rows, len(failed))
     if failed:
         raise typer.Exit(1)
 
@@ -277,7 +288,7 @@ def _parsed(loaded: _Loaded) -> dict[str, Document]:
     linted = lint_documents(loaded.contents)
     errors = tuple(problem for problem in linted.problems if problem.severity is Severity.ERROR)
     if len(linted.documents) < len(loaded.contents):
-        _print_problems(Linted(errors, {}), loaded, stderr=True)
+        print_problems(Linted(errors, {}), loaded.contents, loaded.paths, stderr=True)
         raise typer.Exit(1)
     return linted.documents
 
@@ -354,126 +365,3 @@ def _refuse(message: str) -> NoReturn:
 def _refuse_line(line: str) -> NoReturn:
     typer.echo(line, err=True)
     raise typer.Exit(1)
-
-
-# What people see
-
-
-def _print_problems(linted: Linted, loaded: _Loaded, *, stderr: bool = False) -> None:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    for problem in linted.problems:
-        colour = _COLOURS[problem.severity]
-        place = f"{loaded.paths[problem.document]}:{problem.line}:{problem.column}"
-        where = f"{problem.path}: " if problem.path else ""
-        console.print(
-            f"[bold]{escape(place)}[/]: [{colour}]{problem.severity}[/] {escape(where + problem.message)} "
-            f"[dim]\\[{problem.code}][/]"
-        )
-        _print_line(console, loaded.contents[problem.document], problem, colour)
-    counts = {severity: sum(problem.severity is severity for problem in linted.problems) for severity in Severity}
-    total = ", ".join(f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in counts.items() if count)
-    console.print(total or f"[green]{len(loaded.contents)} document(s), nothing to say[/]")
-
-
-def _print_line(console: Console, content: bytes, problem: Problem, colour: str) -> None:
-    lines = content.decode("utf-8", "replace").splitlines()
-    if problem.line > len(lines):
-        return
-    width = 100  # a document without line ends would fill the screen
-    start = max(0, problem.column - 1 - width // 2)
-    line = lines[problem.line - 1][start : start + width].replace("\t", " ")
-    number = str(problem.line)
-    console.print(f"  [dim]{number} |[/] {escape(line)}")
-    console.print(f"  [dim]{' ' * len(number)} |[/] {' ' * (problem.column - 1 - start)}[{colour}]^[/]")
-
-
-def _print_changes(changes: Sequence[Change]) -> None:
-    console = Console(highlight=False)
-    if not changes:
-        console.print("Nothing changes.")
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("effect", "where", "what"):
-        table.add_column(title, overflow="fold")
-    for change in changes:
-        where = change.where if change.document == POLICY_TARGET else f"{change.document}: {change.where}"
-        table.add_row(f"[{_COLOURS[change.effect]}]{change.effect}[/]", escape(where), escape(change.what))
-    console.print(table)
-    loosening = sum(change.effect is Effect.LOOSENS for change in changes)
-    console.print(f"[dim]{len(changes)} change(s), {loosening} that loosen[/]")
-
-
-def _print_simulation(outcome: Simulation, text: str) -> None:
-    console = Console(highlight=False)
-    decision = outcome.decision
-    console.print(f"[{_COLOURS[decision.action]}]{decision.action}[/] by [bold]{escape(decision.rule_id)}[/]")
-    for told in (decision.reason, decision.message):
-        if told:
-            console.print(f"  {escape(told)}")
-    rules = Table(box=None, pad_edge=False, header_style="dim", title="rules", title_justify="left")
-    for title in ("", "rule", "action", "why"):
-        rules.add_column(title, overflow="fold")
-    for step in outcome.steps:
-        mark, style = ("•", "") if step.decided else ("·", "dim")
-        rules.add_row(mark, escape(step.rule_id), step.action.value, escape(step.why), style=style)
-    console.print(rules)
-    findings = Table(box=None, pad_edge=False, header_style="dim", title="findings", title_justify="left")
-    for title in ("kind", "span", "score", "detector", "text"):
-        findings.add_column(title, overflow="fold")
-    for finding in outcome.findings:
-        span = f"{finding.start}-{finding.end}"
-        shown = escape(text[finding.start : finding.end])
-        findings.add_row(finding.kind, span, f"{finding.score:.2f}", finding.detector, shown)
-    if outcome.findings:
-        console.print(findings)
-    if outcome.text is not None and outcome.text != text:
-        console.print("[dim]passed on as[/]")
-        console.print(escape(outcome.text), soft_wrap=True)
-
-
-def _print_cases(rows: Sequence[dict[str, Any]], failed: int) -> None:
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("", "case", "expected", "decided", "by"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        colour = "green" if row["outcome"] is _Outcome.OK else "bold red"
-        table.add_row(
-            f"[{colour}]{row['outcome']}[/]", row["id"], row["expected"].value, row["action"].value, escape(row["rule"])
-        )
-    console.print(table)
-    console.print(f"[dim]{len(rows)} case(s), {failed} failed[/]")
-
-
-def _as_json(outcome: Simulation, tiered: TieredScanner | None) -> dict[str, Any]:
-    """Everything but the inspected text itself; what is passed on is what the caller asked to see."""
-    return {
-        "action": outcome.decision.action,
-        "rule": outcome.decision.rule_id,
-        "reason": outcome.decision.reason,
-        "message": outcome.decision.message,
-        "kinds": list(outcome.decision.kinds),
-        "findings": [
-            {
-                "kind": finding.kind,
-                "start": finding.start,
-                "end": finding.end,
-                "score": finding.score,
-                "detector": finding.detector,
-                "tier": int(finding.tier),
-            }
-            | _explained(finding, tiered)
-            for finding in outcome.findings
-        ],
-        "rules": [asdict(step) for step in outcome.steps],
-        "text": outcome.text,
-    }
-
-
-def _explained(finding: Finding, tiered: TieredScanner | None) -> dict[str, Any]:
-    reason = tiered.reasons.get(finding) if tiered else None
-    if reason is None:
-        return {}
-    row = asdict(reason)
-    del row["finding"]
-    return {"explanation": row}

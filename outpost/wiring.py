@@ -7,6 +7,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from outpost.cache.db import Database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
 from outpost.documents.reader import MAX_CHILDREN, DocumentReader
 from outpost.errors import PackInvalid
@@ -21,6 +23,8 @@ from outpost.proxy.forward import Forwarder
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import AuditSink, ProxyParts
+from outpost.proxy.uploads import Uploads
+from outpost.sync.version import outpost_version
 
 
 def make_parts(  # noqa: PLR0913 - what a process that serves has
@@ -32,9 +36,11 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
     metrics: ProxyMetrics,
     clock: Callable[[], datetime],
     models: Models,
+    database: Database,
     redaction_key: bytes | None = None,
 ) -> ProxyParts:
-    """What serving a request needs; without a ``redaction_key`` one of its own."""
+    """What serving a request needs; without a ``redaction_key`` one of its own. ``database`` remembers uploads."""
+    documents = DocumentReader(children=max(1, MAX_CHILDREN // config.workers))
     return ProxyParts(
         admission=admission,
         audit=audit,
@@ -43,8 +49,9 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
         document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
         metrics=metrics,
         clock=clock,
-        documents=DocumentReader(children=max(1, MAX_CHILDREN // config.workers)),
+        documents=documents,
         models=models,
+        uploads=Uploads(UploadStore(database), forwarder, documents, outpost_version(), models),
         redaction_key=redaction_key or secrets.token_bytes(32),
     )
 

@@ -18,7 +18,8 @@ import structlog
 import uvloop
 
 from outpost import collector
-from outpost.app import make_forwarder, utc_now
+from outpost.app import DATABASE_FILE, make_forwarder, utc_now
+from outpost.cache.db import open_database
 from outpost.config import Config
 from outpost.errors import Rejected
 from outpost.in_force import InForce
@@ -172,6 +173,8 @@ class Worker:
             metrics=metrics,
             clock=utc_now,
             models=models,
+            # Uploads only, from which any worker must know what another took; SQLite lets one write at a time.
+            database=await asyncio.to_thread(open_database, config.data_dir / DATABASE_FILE),
             redaction_key=start.redaction_key,
         )
         slots = Slots(self._birth.memory, self._birth.slots)

@@ -35,7 +35,24 @@ _TRUSTED_METADATA: Final = (
     "CREATE TABLE bundle_delegated (role TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_BUNDLE_SECRETS_STATE, _TRUSTED_METADATA)
+_UPLOADS: Final = (
+    # Files that callers uploaded: whose they are and what was found in them, nothing of what they say.
+    """CREATE TABLE upload (
+        file_id TEXT PRIMARY KEY,
+        provider TEXT NOT NULL,
+        key_id TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        inspected_by TEXT NOT NULL,
+        looked INTEGER NOT NULL,
+        found TEXT NOT NULL,
+        uploaded_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX upload_of_key ON upload (key_id, uploaded_at)",
+    "CREATE INDEX upload_expires ON upload (expires_at)",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_BUNDLE_SECRETS_STATE, _TRUSTED_METADATA, _UPLOADS)
 """Step ``n`` (counted from 1) takes a file of ``user_version`` ``n - 1`` to ``n``."""
 
 

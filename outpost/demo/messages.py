@@ -195,3 +195,10 @@ def _text_of(one: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in _parts(one) if isinstance(part.get("text"), str))
+
+
+def model(name: str) -> Json:
+    """The model object of ``name``."""
+    title = name.replace("-", " ").title()
+    made = {"type": "model", "id": name, "display_name": title, "created_at": "2023-11-14T22:13:20Z"}
+    return made | {"lifecycle": "active"}

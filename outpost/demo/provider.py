@@ -23,6 +23,7 @@ from aiohttp import web
 from outpost.demo import answers, faults, messages, openai_others, realtime
 from outpost.demo.answers import ChatRequest, InvalidChat, Json, Stamp
 from outpost.demo.responses import bearer, json_answer, open_stream
+from outpost.proxy.multipart import parse_form
 
 MODELS = ("standin-chat", "standin-mini", "standin-vision")
 """Listed by ``/v1/models``. Chat completions answer any model name but those of ``faults.FAULTS``."""
@@ -31,6 +32,7 @@ MODELS_CREATED = 1_700_000_000
 MAX_BODY_BYTES = 64 * 1024 * 1024  # above the outpost's own largest limit, so that a leak of size would show
 MAX_RECORDED_REQUESTS = 512
 MAX_RECORDED_BODY_BYTES = 1024 * 1024  # per request; the rest is cut and marked so
+MAX_FILES = 64
 KEY_VARIABLE = "STANDIN_API_KEY"
 
 
@@ -86,6 +88,7 @@ class Standin:
     options: StandinOptions
     requests: deque[ReceivedRequest] = field(default_factory=lambda: deque(maxlen=MAX_RECORDED_REQUESTS))
     stats: Counter[str] = field(default_factory=Counter)
+    files: dict[str, tuple[Json, bytes]] = field(default_factory=dict)
 
     def record(self, request: web.Request, body: bytes) -> None:
         self.stats["requests"] += 1
@@ -168,12 +171,42 @@ class Standin:
         return await self._other(request, (), lambda fields, _, body: (openai_others.moderation(fields, body), []))
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
-        """``POST /v1/files``: the file object, as if the file were kept."""
+        """``POST /v1/files``: the file object; the file is kept, and the oldest forgotten beyond ``MAX_FILES``."""
+        body = await request.read()
+        self.record(request, body)
+        stamp = self.stamp(request.path.encode() + body)
+        if (refused := self._check_key(request, stamp)) is not None:
+            return refused
+        sent = {part.name: part for part in parse_form(request.headers.get("Content-Type", ""), body)}
+        made = openai_others.file_object(stamp, len(sent["file"].data))
+        made |= {"filename": sent["file"].filename, "purpose": sent["purpose"].data.decode()}
+        self.files[made["id"]] = (made, sent["file"].data)
+        if len(self.files) > MAX_FILES:
+            del self.files[next(iter(self.files))]
+        return json_answer(200, made, stamp)
+
+    async def list_files(self, request: web.Request) -> web.StreamResponse:
+        """``GET /v1/files``."""
+        stamp = await self._plain(request)
+        refused = self._check_key(request, stamp)
+        whole = {"object": "list", "data": [made for made, _ in self.files.values()], "has_more": False}
+        return refused or json_answer(200, whole, stamp)
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """``GET`` and ``DELETE /v1/files/{id}``, and its content."""
         stamp = await self._plain(request)
         if (refused := self._check_key(request, stamp)) is not None:
             return refused
-        size = request.content_length or 0
-        return json_answer(200, openai_others.file_object(stamp, size), stamp)
+        made, data = self.files.get(request.match_info["id"], (None, b""))
+        if made is None:
+            error = answers.error_body("No such File object", "invalid_request_error", None, "id")
+            return json_answer(404, error, stamp)
+        if request.method == "DELETE":
+            del self.files[made["id"]]
+            return json_answer(200, {"id": made["id"], "object": "file", "deleted": True}, stamp)
+        if request.path.endswith("/content"):
+            return web.Response(body=data, content_type="application/octet-stream")
+        return json_answer(200, made, stamp)
 
     async def realtime(self, request: web.Request) -> web.StreamResponse:
         """``GET /v1/realtime``: a WebSocket; each event that comes is recorded like a request."""
@@ -258,8 +291,12 @@ class Standin:
         return _anthropic(200, {"input_tokens": messages.input_tokens(asked)})
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
-        """``GET /v1/models``."""
+        """``GET /v1/models``, in Anthropic's shape for its clients."""
         stamp = await self._plain(request)
+        if "anthropic-version" in request.headers:
+            listed = [messages.model(name) for name in MODELS]
+            page = {"data": listed, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+            return self._check_anthropic(request) or _anthropic(200, page)
         refused = self._check_key(request, stamp)
         return refused or json_answer(200, {"object": "list", "data": [_model(name) for name in MODELS]}, stamp)
 
@@ -338,6 +375,10 @@ def make_app(options: StandinOptions | None = None) -> web.Application:
     app.router.add_post("/v1/embeddings", standin.embeddings)
     app.router.add_post("/v1/moderations", standin.moderations)
     app.router.add_post("/v1/files", standin.upload)
+    app.router.add_get("/v1/files", standin.list_files)
+    app.router.add_get("/v1/files/{id}", standin.file)
+    app.router.add_delete("/v1/files/{id}", standin.file)
+    app.router.add_get("/v1/files/{id}/content", standin.file)
     app.router.add_post("/v1/messages", standin.messages)
     app.router.add_post("/v1/messages/count_tokens", standin.count_tokens)
     app.router.add_get("/v1/realtime", standin.realtime)

@@ -166,7 +166,8 @@ class ModelProcess:
                     self._settled.clear()
                     await self._settled.wait()
         connection = self._connection
-        if connection is None or choice.digest in self._loaded:
+        is_answering = choice == self._choice and self.backing is not None
+        if connection is None or is_answering or choice.digest in self._loaded:
             return
         try:
             await self._load(connection, choice)

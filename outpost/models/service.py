@@ -77,8 +77,7 @@ class ModelService:
         """
         if choice is None:
             return
-        if choice != self._in_use:
-            await self._process.prepare(choice)
+        await self._process.prepare(choice)
         if topics is not None:
             await self._process.tell(choice, topics)
 

@@ -5,7 +5,7 @@ than the engine has, and a budget asks for what this version cannot keep: each r
 that quotes names from the documents and nothing else. Pure, and takes up to seconds: run it beside the event loop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from outpost.dlp.registry import ALL
 from outpost.errors import BundleRejected, CouldNotInspect
 from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.model_rules import ModelRules, model_rules
-from outpost.policy.smoke import failures
+from outpost.policy.smoke import SmokeFailure, failures
 from outpost.protocol.budgets import BudgetsDocument
 from outpost.protocol.detectors import DetectorsDocument, DetectorSetting, ListRule
 from outpost.protocol.documents import Document, PolicyDocument, kind_matches
@@ -122,7 +122,15 @@ def check_smoke(document: SmokeDocument, compiled: Compiled) -> None:
     Raises:
         BundleRejected: A case comes out differently; names it, what was expected and what was decided.
     """
-    failed = failures(document, compiled.engine, compiled.policy)
+    refuse_failed(failures(document, compiled.engine, compiled.policy))
+
+
+def refuse_failed(failed: Sequence[SmokeFailure]) -> None:
+    """Return only if no smoke case failed.
+
+    Raises:
+        BundleRejected: Names the cases, what was expected and what was decided.
+    """
     if failed:
         more = f" and {len(failed) - _MAX_FAILURES_TOLD} more" if len(failed) > _MAX_FAILURES_TOLD else ""
         told = "; ".join(str(failure) for failure in failed[:_MAX_FAILURES_TOLD])

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 
 from outpost.policy.problems import Found, Severity
-from outpost.policy.routing import RoutingTable, Target, routing_table
+from outpost.policy.routing import APIS, CROSSING, RoutingTable, Target, routing_table
 from outpost.protocol.decisions import Action, Destination
 from outpost.protocol.document_set import require_routes
 from outpost.protocol.documents import POLICY_TARGET, ROUTING_TARGET, DocumentError, PolicyDocument, Rule
 from outpost.protocol.json_tokens import Path
 from outpost.protocol.routing import RoutingDocument
-
-DIALECTS = ("openai", "anthropic")
 
 
 def lint_routing(policy: PolicyDocument | None, routing: RoutingDocument) -> Iterator[Found]:
@@ -56,11 +54,13 @@ def _targets(routing: RoutingDocument) -> Iterator[Found]:
 def _routing_rule(rule: Rule, table: RoutingTable, path: Path) -> Iterator[Found]:
     where = (*path, "route_to")
     destination = Destination(**dict(rule.route_to or {}))
-    found = {dialect: table.targets("", (dialect,), destination) for dialect in DIALECTS}
+    found = {dialect: table.targets("", (dialect,), destination) for dialect in APIS}
     reached = [target for targets in found.values() for target in targets]
     for dialect, targets in found.items():
         if not targets and reached and _may_come_from(rule, dialect):
-            message = f"callers of {dialect}'s API are refused: nobody there speaks it (when.surfaces says who calls)"
+            message = (
+                f"only {' and '.join(sorted(CROSSING))} are translated; other callers of {dialect}'s API are refused"
+            )
             yield Found(POLICY_TARGET, where, Severity.WARNING, "other-api", message)
     if rule.when.findings is not None and any(not target.provider.local for target in reached):
         message = f"what was found goes to {_named(reached)}, which is not said to be local"
@@ -68,7 +68,8 @@ def _routing_rule(rule: Rule, table: RoutingTable, path: Path) -> Iterator[Found
 
 
 def _may_come_from(rule: Rule, dialect: str) -> bool:
-    return rule.when.surfaces is None or any(surface.startswith(f"{dialect}.") for surface in rule.when.surfaces)
+    named = rule.when.surfaces
+    return named is None or any(surface.startswith(f"{dialect}.") and surface not in CROSSING for surface in named)
 
 
 def _named(targets: list[Target]) -> str:

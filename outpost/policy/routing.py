@@ -2,7 +2,8 @@
 
 What a route names goes to its targets, exactly; then a provider that names the model; then the route, then the
 provider of ``*``. A destination of the policy takes the place of all that: there is no way back from it to where the
-caller wanted to go. A caller's bytes choose a model's name and never an address.
+caller wanted to go. Another API than the caller's is spoken only where a route or a destination leads to it. A
+caller's bytes choose a model's name and never an address.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,6 +15,15 @@ from outpost.protocol.routing import Provider, Retry, Route, RoutingDocument
 
 DEFAULT_RETRY: Final = Retry()
 ANY: Final = "*"
+APIS: Final = ("openai", "anthropic")
+# Surfaces whose requests can be said in every API; those of the others stay in their own.
+CROSSING: Final = frozenset({"openai.chat_completions", "anthropic.messages"})
+
+
+def apis_for(surface: str) -> tuple[str, ...]:
+    """APIs in which requests of a surface (by its name) can be made, its own first."""
+    own = surface.partition(".")[0]
+    return (own, *(api for api in APIS if api != own)) if surface in CROSSING else (own,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +75,17 @@ class RoutingTable:
             provider = self.providers.get(destination.provider)
             return _speaking(() if provider is None else (Target(provider, destination.model),), dialects)
         model = destination.model or ""
-        found = self._asked(model, dialects)
+        found = self._asked(model, dialects, crossing=True)
         return tuple(target if target.model else replace(target, model=model) for target in found)
 
-    def _asked(self, model: str, dialects: Collection[str]) -> tuple[Target, ...]:
+    def _asked(self, model: str, dialects: Collection[str], *, crossing: bool = False) -> tuple[Target, ...]:
+        """``crossing``: a provider that names the model need not speak the caller's own API."""
         route = self.by_model.get(model)
         if route is not None:
             return _speaking(self.routes[route], dialects)
         own = next(iter(dialects))
-        provider = self.served.get((own, model))
+        naming = (self.served.get((dialect, model)) for dialect in (dialects if crossing else (own,)))
+        provider = next((one for one in naming if one is not None), None)
         if provider is None and not model:
             provider = self._only(own)
         if provider is None and ANY in self.by_model:

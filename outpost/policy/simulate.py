@@ -13,8 +13,9 @@ from outpost.dlp.redact import redact
 from outpost.errors import CouldNotInspect
 from outpost.policy.compile import Compiled
 from outpost.policy.evaluate import CompiledRule, Facts, evaluate
+from outpost.policy.routing import RoutingTable, Target, apis_for
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.decisions import Action, Decision
+from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 
 Scan = Callable[[str], list[Finding]]
@@ -53,6 +54,14 @@ def simulate(compiled: Compiled, facts: Facts, text: str, scan: Scan | None = No
     decision = evaluate(compiled.policy, facts, findings)
     steps = tuple(_explain(compiled, facts, findings))
     return Simulation(decision, findings, steps, _passed_on(compiled, facts, text, find))
+
+
+def served_by(routing: RoutingTable, facts: Facts, decision: Decision) -> tuple[Target, ...]:
+    """Who may serve a request about which ``decision`` was made, by order and weight; nobody if it is blocked."""
+    if decision.action is Action.BLOCK or facts.direction is not Direction.INPUT:
+        return ()
+    targets = routing.targets(facts.model, apis_for(facts.surface), decision.destination)
+    return tuple(sorted(targets, key=lambda target: (target.order, -target.weight)))
 
 
 def _passed_on(compiled: Compiled, facts: Facts, text: str, find: Scan) -> str | None:

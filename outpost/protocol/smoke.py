@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from outpost.protocol.decisions import Action, Direction
-from outpost.protocol.documents import Document, Name, SchemaVersion, require_unique
+from outpost.protocol.documents import Document, Name, RouteTo, SchemaVersion, require_unique
 
 # 200 cases of a page each are scanned in well under a second, the most that an apply may take.
 MAX_CASES = 200
@@ -24,6 +24,8 @@ class Expectation(Document):
     action: Action
     kinds: list[Annotated[str, Field(min_length=1, max_length=80)]] | None = Field(default=None, max_length=100)
     """Exactly the kinds that the deciding rule matched, in any order; absent means they do not matter."""
+    route_to: RouteTo | None = None
+    """Exactly where ``ROUTE_TO`` must send it; absent means that it does not matter."""
 
 
 class SmokeCase(Document):

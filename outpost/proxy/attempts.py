@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     BROKEN = "broken"
     """The connection ended, or what came is not HTTP, before the answer was there."""
+    UNTRANSLATABLE = "untranslatable"
+    """It speaks another API, in which the request cannot be said; nothing was sent."""
     STALE = "stale"
     """A connection that had been kept was closed by the other end, which has not answered."""
     REFUSED = "refused"
@@ -55,6 +57,7 @@ _HARMLESS: Final = frozenset(
         Outcome.UNREACHABLE,
         Outcome.BUSY,
         Outcome.NO_KEY,
+        Outcome.UNTRANSLATABLE,
         Outcome.RATE_LIMITED,
         Outcome.OVERLOADED,
         Outcome.KEY_REFUSED,
@@ -64,7 +67,7 @@ _REPEATABLE: Final = _HARMLESS | {Outcome.FAILED, Outcome.TIMEOUT, Outcome.BROKE
 # Another key of the same provider helps against these; against nothing else.
 _OF_THE_KEY: Final = frozenset({Outcome.NO_KEY, Outcome.RATE_LIMITED, Outcome.KEY_REFUSED})
 # The same target, a moment later, may do better.
-_PASSING: Final = _REPEATABLE - {Outcome.KEY_REFUSED, Outcome.NO_KEY}
+_PASSING: Final = _REPEATABLE - {Outcome.KEY_REFUSED, Outcome.NO_KEY, Outcome.UNTRANSLATABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,10 @@ def following(  # noqa: PLR0913 - everything it depends on is passed in
 
 
 def _counted(failures: Sequence[Attempt]) -> int:
-    """How many attempts there were, without those that were made anew."""
-    stale = [attempt for attempt in failures if attempt.outcome is Outcome.STALE]
-    return len(failures) - len(set(stale))
+    """How many attempts there were, without those that were made anew and those in which nothing could be said."""
+    stale = {attempt for attempt in failures if attempt.outcome is Outcome.STALE}
+    silent = sum(attempt.outcome is Outcome.UNTRANSLATABLE for attempt in failures)
+    return len(failures) - len(stale) - silent
 
 
 def _again(failures: Sequence[Attempt], retry: Retry, patience_s: float, draw: Callable[[], float]) -> Following | None:

@@ -220,12 +220,14 @@ class ProxyConnections(web.Server):
             task.add_done_callback(self._note_gone)
 
     def end_idle(self) -> int:
-        """Close connections on which nothing is asked, and the others once they have answered; how many are left."""
+        """Close connections on which nothing is asked; how many are left.
+
+        The others go on reading: the rest of a body, the close of a web socket. As ``draining`` is true, they end
+        with their answer.
+        """
         for one in self.connections:
             if isinstance(one, Connection) and one.is_idle:
                 one.force_close()
-            else:
-                one.close()
         return sum(not (isinstance(one, Connection) and one.transport is None) for one in self.connections)
 
     async def cut(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from outpost.errors import Rejected
+from outpost.errors import Rejected, Untranslatable
 from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.routing import Retry
@@ -19,18 +19,27 @@ from outpost.proxy.attempts import Attempt, Hop, Outcome, following, in_order
 from outpost.proxy.forward import Forwarder, ProviderRefused
 from outpost.proxy.health import HealthBoard, Standing
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.surfaces.surface import Surface
+from outpost.translation.exchange import Exchange as Translation
 
 EVENT_STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What one hop is sent, without the provider's key. ``carry`` puts that into headers."""
+    """What one hop is sent, without the provider's key.
 
-    path: str
+    Attributes:
+        surface: At the provider, whose API it may be alone.
+        body: Inspected.
+        headers: Likewise.
+        translation: Of the answer, if ``surface`` is not the client's.
+    """
+
+    surface: Surface
     body: bytes
     headers: Mapping[str, str]
-    carry: Callable[[str], Mapping[str, str]]
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +68,13 @@ class Answered:
     """A successful answer.
 
     Attributes:
-        hop: Who gave it.
+        outgoing: What it answers.
         headers: As received.
         body: All of it; empty if it streams.
         stream: Its parts as they arrive, the first of which is here; None if it does not stream.
     """
 
-    hop: Hop
+    outgoing: Outgoing
     headers: Mapping[str, str]
     body: bytes
     stream: AsyncIterator[bytes] | None = None
@@ -105,14 +114,17 @@ class Dispatch:
     async def _first_answer(self, errand: Errand, stack: AsyncExitStack) -> Answered:
         began_s, waited_s = self._clock_s(), 0.0
         failures: list[Attempt] = []
+        refusal: Rejected | None = None
         hop = errand.hops[0]
         while True:
             try:
                 return await self._attempt(errand, hop, stack)
             except ProviderRefused as err:
-                wish = err.retry_after_s
-                failures.append(Attempt(hop, err.outcome, None if wish is None else float(wish)))
+                failures.append(Attempt(hop, err.outcome, _seconds(err.retry_after_s)))
                 refusal = err.with_traceback(None)
+            except Untranslatable as err:
+                failures.append(Attempt(hop, Outcome.UNTRANSLATABLE))
+                refusal = refusal or err.with_traceback(None)  # what a provider said weighs more
             step = following(
                 errand.hops,
                 failures,
@@ -146,7 +158,10 @@ class Dispatch:
                 stack.push_async_exit(held.pop_all())
                 return answered
         except ProviderRefused as err:
-            outcome, wait_s = err.outcome, None if err.retry_after_s is None else float(err.retry_after_s)
+            outcome, wait_s = err.outcome, _seconds(err.retry_after_s)
+            raise
+        except Untranslatable:
+            outcome = Outcome.UNTRANSLATABLE
             raise
         finally:
             self._metrics.attempts.labels(hop.provider.id, hop.key_id, outcome).inc()
@@ -156,17 +171,18 @@ class Dispatch:
 
     async def _ask(self, errand: Errand, hop: Hop, held: AsyncExitStack) -> Answered:
         outgoing = await errand.prepare(hop)
-        credentials = self._forwarder.credentials(hop.provider, outgoing.carry, hop.key_id)
+        surface = outgoing.surface
+        credentials = self._forwarder.credentials(hop.provider, surface.dialect.credentials, hop.key_id)
         headers = {**outgoing.headers, **credentials}
-        post = self._forwarder.post(hop.provider, outgoing.path, outgoing.body, headers)
+        post = self._forwarder.post(hop.provider, surface.forward_path, outgoing.body, headers)
         async with self._forwarder.in_time(hop.provider):
             answer = await held.enter_async_context(post)
             first = await self._forwarder.first(answer)
         if errand.streams and answer.content_type == EVENT_STREAM:
             rest = self._rest(hop, first, self._forwarder.stream(answer))
             held.push_async_callback(rest.aclose)
-            return Answered(hop, answer.headers, b"", rest)
-        return Answered(hop, answer.headers, await self._forwarder.read(answer, first))
+            return Answered(outgoing, answer.headers, b"", rest)
+        return Answered(outgoing, answer.headers, await self._forwarder.read(answer, first))
 
     async def _rest(self, hop: Hop, first: bytes, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """A stream from its first part on. What is learned of its provider is learned when it ends."""
@@ -201,7 +217,7 @@ class Dispatch:
             case Outcome.OVERLOADED:
                 health.held(provider, wait_s)
                 health.forgotten(key)
-            case Outcome.BUSY | Outcome.NO_KEY | Outcome.STALE | Outcome.CANCELLED:
+            case Outcome.BUSY | Outcome.NO_KEY | Outcome.UNTRANSLATABLE | Outcome.STALE | Outcome.CANCELLED:
                 health.forgotten(provider)
                 health.forgotten(key)
             case _:
@@ -216,6 +232,10 @@ class Dispatch:
         provider, key = subject
         gauge = self._metrics.ejected.labels(provider, key or "")
         gauge.set_function(lambda: float(self._health.standing(subject) is Standing.EJECTED))
+
+
+def _seconds(wish: str | None) -> float | None:
+    return None if wish is None else float(wish)
 
 
 def nobody(dialect: str) -> Rejected:

@@ -15,7 +15,7 @@ class Connections(Protocol):
     """The open connections of a port (``outpost/proxy/server.py``)."""
 
     def end_idle(self) -> int:
-        """Close those on which nothing is asked, and the others once they have answered; how many are left."""
+        """Close those on which nothing is asked; how many are left. They end by themselves with their answer."""
 
     async def cut(self) -> None:
         """End the rest now, and wait until their records are handed to the audit log."""

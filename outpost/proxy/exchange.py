@@ -60,6 +60,10 @@ class Exchange:
         if self.attempts or outcome is not Outcome.OK:
             self.attempts.append(f"{hop} {outcome}")
 
+    def left_out(self, places: Sequence[str]) -> None:
+        """What a provider of another API is not told of."""
+        self.detail = f"not told to the provider: {', '.join(places)}" if places else None
+
     def _goes_to(self, hop: Hop) -> None:
         self.provider_id, self.upstream_model = hop.provider.id, hop.model
 

@@ -32,7 +32,7 @@ _RETRY_AFTER: Final = re.compile(r"[0-9]{1,5}")
 _OVERLOADED: Final = frozenset({503, 529})  # RFC 9110 §15.6.4; Anthropic API reference, "Errors"
 _NO_TIMEOUTS: Final = Timeouts()
 # The caller's mistakes: the status goes on. Everything else is between the outpost and its provider.
-_CALLERS_FAULT: Final = frozenset({400, 404, 409, 413, 415, 422})
+CALLERS_FAULT: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,15 @@ class Forwarder:
         """
         return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
 
-    def get(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def get(
+        self, provider: Provider, path: str, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """GET ``path``; as ``post``."""
-        return self._exchange("GET", provider, path, None, self.credentials(provider))
+        return self._exchange("GET", provider, path, None, self.credentials(provider) if headers is None else headers)
+
+    def delete(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """DELETE ``path``; as ``post``."""
+        return self._exchange("DELETE", provider, path, None, self.credentials(provider))
 
     @asynccontextmanager
     async def in_time(self, provider: Provider) -> AsyncIterator[None]:
@@ -297,7 +303,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Rejected:
         return ProviderRefused(
             ErrorCode.PROVIDER_RATE_LIMITED, message, Outcome.RATE_LIMITED, retry_after_s=retry_after_s
         )
-    if status in _CALLERS_FAULT:
+    if status in CALLERS_FAULT:
         message = f"the provider refused the request with status {status}{said}"
         return ProviderRefused(ErrorCode.PROVIDER_ERROR, message, status=HTTPStatus(status), param=param)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

@@ -18,6 +18,7 @@ from outpost.proxy.forward import Forwarder
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
+from outpost.proxy.uploads import Uploads
 
 
 class AuditSink(Protocol):
@@ -48,6 +49,8 @@ class ProxyParts:
     """Of surfaces that take files; without them ``limits``."""
     documents: DocumentReader = field(default_factory=DocumentReader)
     models: Models | None = None
+    uploads: Uploads | None = None
+    """Files that requests may name; without them none may."""
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
     clock_s: Callable[[], float] = time.monotonic
     """For what lasts; never goes back."""

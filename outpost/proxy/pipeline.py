@@ -6,7 +6,7 @@ released before it is durable; the audit of the answer is durable before the ans
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,7 @@ from outpost.protocol.decisions import Decision, Direction
 from outpost.proxy.attachments import Read, read_attachments, with_attachments
 from outpost.proxy.attempts import Hop
 from outpost.proxy.body import BodyLimits, read_body
+from outpost.proxy.crossing import dialects, spoken
 from outpost.proxy.decide import Verdict
 from outpost.proxy.dispatch import Dispatch, Errand, Outgoing, nobody, nobody_there
 from outpost.proxy.enforcement import Enforcement
@@ -29,10 +30,12 @@ from outpost.proxy.headers import inspected_headers
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.redaction import Redactor, Restorer, redaction_key
-from outpost.proxy.release import Call, Release
+from outpost.proxy.release import Call, Keep, Release
 from outpost.proxy.rewriting import with_model
 from outpost.proxy.segments import touches
-from outpost.proxy.surfaces.surface import Request, Surface
+from outpost.proxy.surfaces.surface import Attachment, Request, Surface
+from outpost.proxy.uploads import Asking, Known, with_uploads
+from outpost.translation.exchange import Api, open_exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class _Asked:
     """That go on to the provider."""
     targets: Sequence[Target]
     """Where the caller sent it."""
+    keep: Callable[[Verdict], Keep | None]
+    """What is done with the answer, where it is that of an upload."""
 
     def facts(self, direction: Direction) -> Facts:
         """What the policy is told. The model is the one that the caller named, whatever stands behind the name."""
@@ -99,8 +104,10 @@ class SurfaceServer:
             await durable
             raise nobody_there(str(verdict.decision.destination))
         output = asked.facts(Direction.OUTPUT)
-        call = Call(request, exchange, surface, enforcement, output, Redactor(key), Restorer(redactor.names))
-        return await self._forward(asked, call, verdict, hops, durable)
+        restorer = Restorer(redactor.names)
+        call = Call(request, exchange, surface, enforcement, output, Redactor(key), restorer, asked.keep(verdict))
+        outgoing = partial(self._outgoing, asked, verdict, redactor)
+        return await self._forward(asked, call, hops, outgoing, durable)
 
     async def _read(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, enforcement: Enforcement
@@ -114,32 +121,52 @@ class SurfaceServer:
         parsed = await off_loop(len(raw), partial(parse, raw))
         if parsed.model and not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
-        targets = enforcement.routing.targets(parsed.model, (surface.dialect.name,))
+        targets = enforcement.routing.targets(parsed.model, dialects(surface))
         if not targets:
             raise nobody(surface.dialect.name)
         headers = inspected_headers(surface, request.headers, enforcement.engine)
+        facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+        asking = Asking(caller, enforcement, facts, self._parts.clock(), frozenset(one.provider.id for one in targets))
+        keep = partial(self._keeping, surface, parsed.attachments, asking)
+        parsed, parse, having = await self._with_files(parsed, parse, targets, asking)
+        if not having:
+            raise Rejected(ErrorCode.INVALID_REQUEST, "no one provider has all files that the body names")
+        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, having, keep)
+
+    async def _with_files(
+        self, parsed: Request, parse: Callable[[bytes], Request], targets: Sequence[Target], asking: Asking
+    ) -> tuple[Request, Callable[[bytes], Request], Sequence[Target]]:
+        """A request with what its files say, how it is parsed again, and who of ``targets`` has those that it names."""
         if parsed.attachments:
             read = await read_attachments(parsed, self._parts.documents)
-            parsed = with_attachments(parsed, read)
-            parse = partial(_parse_with, parse, read)
-        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, targets)
+            parsed, parse = with_attachments(parsed, read), partial(_parse_with, parse, read)
+        if parsed.references and self._parts.uploads is not None:
+            known = await self._parts.uploads.known(parsed, asking)
+            parsed, parse = with_uploads(parsed, known), partial(_parse_naming, parse, known)
+            targets = [one for one in targets if all(file.provider == one.provider.id for file in known.values())]
+        return parsed, parse, targets
+
+    def _keeping(self, surface: Surface, sent: Sequence[Attachment], asking: Asking, verdict: Verdict) -> Keep | None:
+        """What remembers the upload that a request is, once it has been answered."""
+        if surface.parse_form is None or self._parts.uploads is None:
+            return None
+        return partial(self._parts.uploads.remember, sent[0].data, verdict.located, asking)
 
     async def _forward(
         self,
         asked: _Asked,
         call: Call,
-        verdict: Verdict,
         hops: Sequence[Hop],
+        outgoing: Callable[[Hop], Awaitable[Outgoing]],
         durable: "asyncio.Future[int]",
     ) -> web.StreamResponse:
         exchange, surface = asked.exchange, asked.surface
-        body = verdict.body or b""
         errand = Errand(
             hops,
             asked.enforcement.routing.retry,
             surface.repeatable,
             asked.parsed.stream and surface.stream is not None,
-            partial(_outgoing, asked, body),
+            outgoing,
             exchange.tried,
         )
         try:
@@ -151,6 +178,48 @@ class SurfaceServer:
         except OutpostError:
             await durable  # the provider may have failed first; a failed audit weighs more
             raise
+
+    async def _outgoing(self, asked: _Asked, verdict: Verdict, redactor: Redactor, hop: Hop) -> Outgoing:
+        """What ``hop`` is sent: the inspected body, byte for byte but for the model's name, or translated.
+
+        Raises:
+            Untranslatable: Its API cannot say it.
+            Rejected: What translation made of it must not leave.
+        """
+        surface, body = spoken(asked.surface, hop.provider.surface), verdict.body or b""
+        translation, headers = None, asked.headers
+        if surface is not asked.surface:
+            api, at = Api(asked.surface.dialect.name), self._parts.clock()
+            translation = await off_loop(len(body), partial(open_exchange, body, api, at=at))
+            body, headers = translation.request, dict(surface.dialect.request_headers({}))
+            asked.exchange.left_out(translation.left_out)
+        if hop.model is not None and hop.model != asked.parsed.model and asked.surface.parse_form is None:
+            body = await off_loop(len(body), partial(with_model, body, hop.model))
+        if translation is not None:
+            body = await self._inspected_again(asked, verdict.decision, surface, body, redactor)
+        return Outgoing(surface, body, headers, translation)
+
+    async def _inspected_again(
+        self, asked: _Asked, decision: Decision, surface: Surface, body: bytes, redactor: Redactor
+    ) -> bytes:
+        """What may leave of a translated body: it joins texts, and decodes files, that came apart and encoded.
+
+        Raises:
+            Rejected: Nothing of it, or only to somebody else.
+        """
+        parse: Callable[[bytes], Request] = surface.parse_request
+        parsed = await off_loop(len(body), partial(parse, body))
+        if parsed.attachments:
+            read = await read_attachments(parsed, self._parts.documents)
+            parsed, parse = with_attachments(parsed, read), partial(_parse_with, parse, read)
+        facts = asked.facts(Direction.INPUT)
+        verdict = await inspected(self._parts.models, asked.enforcement, facts, parsed, parse, redactor)
+        if verdict.body is None:
+            asked.exchange.decision = verdict.decision
+            raise Blocked(verdict.decision, "request")
+        if verdict.decision.destination not in {None, decision.destination}:
+            raise nobody_there(str(verdict.decision.destination))
+        return verdict.body
 
     def _limits(self, surface: Surface) -> BodyLimits:
         return (surface.parse_form and self._parts.document_limits) or self._parts.limits
@@ -166,16 +235,12 @@ def _targets(asked: _Asked, decision: Decision) -> Sequence[Target]:
     """Who may serve it: where the caller sent it, or where the policy sends it and nobody else."""
     if decision.destination is None:
         return asked.targets
-    dialects = (asked.surface.dialect.name,)
-    return asked.enforcement.routing.targets(asked.parsed.model, dialects, decision.destination)
+    routing = asked.enforcement.routing
+    return routing.targets(asked.parsed.model, dialects(asked.surface), decision.destination)
 
 
-async def _outgoing(asked: _Asked, body: bytes, hop: Hop) -> Outgoing:
-    """What ``hop`` is sent: the inspected body, byte for byte but for the model's name."""
-    surface = asked.surface
-    if hop.model is not None and hop.model != asked.parsed.model and surface.parse_form is None:
-        body = await off_loop(len(body), partial(with_model, body, hop.model))
-    return Outgoing(surface.forward_path, body, asked.headers, surface.dialect.credentials)
+def _parse_naming(parse: Callable[[bytes], Request], known: Known, body: bytes) -> Request:
+    return with_uploads(parse(body), known)
 
 
 def _parse_with(parse: Callable[[bytes], Request], read: Read, body: bytes) -> Request:

@@ -6,7 +6,7 @@ record is. What a finding touches is cut or redacted before its first character 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
+from outpost.proxy.crossing import translated
 from outpost.proxy.dispatch import EVENT_STREAM, Answered
 from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
@@ -34,6 +35,10 @@ from outpost.proxy.whole import Collected, Texts
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
 
+Keep = Callable[[bytes, str], Awaitable[None]]
+"""Takes a whole answer and its provider's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request while it is served."""
@@ -47,6 +52,8 @@ class Call:
     redactor: Redactor
     """Of the answer."""
     restorer: Restorer
+    before: Keep | None = None
+    """What is to be done with a whole answer and its provider's id before it goes out."""
 
 
 class Release:
@@ -62,7 +69,9 @@ class Release:
             OutpostError: Nothing was released.
         """
         exchange, surface = call.exchange, call.surface
-        raw = answer.body
+        raw, translation = answer.body, answer.outgoing.translation
+        if translation is not None:
+            raw = await off_loop(len(raw), partial(translation.answer, raw))
         parse = partial(_parse_answer, surface)
         parsed = await off_loop(len(raw), partial(parse, raw))
         exchange.prompt_tokens, exchange.completion_tokens = parsed.prompt_tokens, parsed.completion_tokens
@@ -76,7 +85,9 @@ class Release:
         if body is not raw and parsed.scrub:
             body = _scrubbed(parsed.scrub, body)
         if call.restorer:
-            body = await off_loop(len(body), partial(call.restorer.document, body))
+            body = await off_loop(len(body), partial(_restored, call.restorer, parse, body))
+        if call.before is not None:
+            await call.before(body, exchange.provider_id or "")
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
@@ -101,7 +112,7 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = _events(call, answer)
+        events = _events(answer)
         texts = None
         look = look_for(self._parts.models, call.enforcement, call.output)
         if look is not None:
@@ -200,8 +211,14 @@ class Release:
             await response.write(data)  # waits while the client is slow, so nothing piles up here
 
 
-async def _events(call: Call, answer: Answered) -> AsyncIterator[sse.Event]:
-    reader = sse.EventReader(named=call.surface.named_events)
+def _events(answer: Answered) -> AsyncIterator[sse.Event]:
+    """The events of a streamed answer, in the client's API."""
+    translation, received = answer.outgoing.translation, _received(answer)
+    return received if translation is None else translated(received, translation.stream())
+
+
+async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
+    reader = sse.EventReader(named=answer.outgoing.surface.named_events)
     if answer.stream is None:
         return
     async for part in answer.stream:
@@ -244,6 +261,10 @@ def _parse_answer(surface: Surface, raw: bytes) -> Answer:
 def _strictest(decisions: Sequence[Decision]) -> Decision:
     redacting = (decision for decision in decisions if decision.action is Action.REDACT)
     return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
+
+
+def _restored(restorer: Restorer, parse: Callable[[bytes], Answer], body: bytes) -> bytes:
+    return restorer.document(body, parse(body).segments)
 
 
 def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:

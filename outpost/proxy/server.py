@@ -28,14 +28,15 @@ from outpost.proxy.cors import NO_CORS, Cors
 from outpost.proxy.crowd import Alone, Crowd
 from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, CUT_OFF, Exchange
+from outpost.proxy.files import FileServer
 from outpost.proxy.forward import ProviderRefused
-from outpost.proxy.models import list_models, retrieve_model
+from outpost.proxy.models import dialect_of_models, list_models, retrieve_model
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.realtime import RealtimeServer
 from outpost.proxy.request_head import check_head
 from outpost.proxy.strangers import BURST_EVENTS, EVENTS_PER_S, StrangerEvents
-from outpost.proxy.surfaces import openai_realtime
+from outpost.proxy.surfaces import openai_file_objects, openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of
 from outpost.proxy.surfaces.surface import Dialect
@@ -92,6 +93,7 @@ class ProxyServer:
         self._in_flight = 0
         self._surfaces = SurfaceServer(parts)
         self._realtime = RealtimeServer(parts)
+        self._files = None if parts.uploads is None else FileServer(parts, parts.uploads)
         self._strangers = StrangerEvents(EVENTS_PER_S / share, max(BURST_EVENTS / share, 1.0))
 
     @property
@@ -110,7 +112,7 @@ class ProxyServer:
             return response
         if path in {routes.HEALTHZ, routes.READYZ, routes.HEALTH} and request.method in {"GET", "HEAD"}:
             return probe(path, self._health)
-        granted = self.cors.preflight(request.method, request.headers, "GET" if _is_models(path) else "POST")
+        granted = self.cors.preflight(request.method, request.headers, _methods(path))
         if granted is not None:
             return web.Response(status=HTTPStatus.NO_CONTENT, headers=granted)
         exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
@@ -121,7 +123,7 @@ class ProxyServer:
         try:
             if everywhere > self._max_concurrent:
                 refusal = Rejected(ErrorCode.OVERLOADED, "too many requests are being served")
-                return self._answer(exchange, refusal, dialect_of(path))
+                return self._answer(exchange, refusal, _dialect(request))
             return await self._serve(request, exchange)
         except (asyncio.CancelledError, ConnectionResetError):
             exchange.code = exchange.code or CLIENT_GONE
@@ -192,7 +194,7 @@ class ProxyServer:
             # Only the type and place: the text of a foreign exception may quote what it choked on.
             log.error("unforeseen_error", request_id=exchange.request_id, error=_place(err))
             refusal = Rejected(ErrorCode.INTERNAL_ERROR, "the outpost failed; nothing was let through")
-        response = await self._refuse(exchange, refusal, dialect_of(request.rel_url.raw_path))
+        response = await self._refuse(exchange, refusal, _dialect(request))
         if exchange.answering:
             # Part of an answer is out: a second response behind it could be taken for more of it.
             if request.transport is not None:
@@ -202,6 +204,8 @@ class ProxyServer:
 
     async def _route(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.rel_url.raw_path
+        if _is_of_files(path) and (path != openai_file_objects.PATH or request.method != "POST"):
+            return await self._serve_files(request, exchange)
         surface = SURFACES.get(path)
         if surface is not None:
             _require_method(request, "POST")
@@ -215,17 +219,32 @@ class ProxyServer:
             return await self._serve_models(request, exchange, model)
         raise Rejected(ErrorCode.NOT_FOUND, "this path is not served here and nothing is tunnelled")
 
+    async def _serve_files(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        if path == openai_file_objects.PATH:
+            _require_method(request, "GET", "POST")
+        elif path.endswith("/content"):
+            _require_method(request, "GET")
+        else:
+            _require_method(request, "GET", "DELETE")
+        if self._files is None:
+            raise Rejected(ErrorCode.NOT_FOUND, "no uploads are remembered here")
+        return await self._files.serve(request, exchange, _presented_key(request))
+
     async def _serve_models(self, request: web.BaseRequest, exchange: Exchange, model: str) -> web.StreamResponse:
         at = self._parts.clock()
         enforcement = self._parts.admission.admit(at)
         exchange.bundle_version = enforcement.bundle.snapshot_version
         caller = enforcement.keys.authenticate(_presented_key(request), at=at, address=exchange.address)
         exchange.caller = caller
+        dialect, forwarder = _dialect(request), self._parts.forwarder
         if model:
-            body = await retrieve_model(enforcement, caller, self._parts.forwarder, model)
+            body = await retrieve_model(enforcement, caller, forwarder, model, dialect)
         else:
-            body = await list_models(enforcement, caller, self._parts.forwarder)
+            body = await list_models(enforcement, caller, forwarder, dialect, request.query)
         headers = {"X-Request-Id": exchange.request_id}
+        if dialect.id_header:
+            headers[dialect.id_header] = exchange.request_id
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def _refuse(self, exchange: Exchange, refusal: Rejected, dialect: Dialect) -> web.StreamResponse:
@@ -297,6 +316,8 @@ def probe(path: str, health: Health) -> web.Response:
 def _surface(path: str) -> str:
     if path in SURFACES:
         return SURFACES[path].name
+    if _is_of_files(path):
+        return openai_file_objects.NAME
     if path == openai_realtime.PATH:
         return openai_realtime.NAME
     return MODELS_SURFACE if _is_models(path) else UNKNOWN_SURFACE
@@ -304,6 +325,23 @@ def _surface(path: str) -> str:
 
 def _is_models(path: str) -> bool:
     return path == MODELS or path.startswith(MODELS + "/")
+
+
+def _dialect(request: web.BaseRequest) -> Dialect:
+    """Whose errors and lists the caller can read."""
+    path = request.rel_url.raw_path
+    return dialect_of_models(request.headers) if _is_models(path) else dialect_of(path)
+
+
+def _methods(path: str) -> str:
+    """What a page may ask of a path, in the words of ``Access-Control-Allow-Methods``."""
+    if _is_of_files(path):
+        return "GET, POST, DELETE"
+    return "GET" if _is_models(path) else "POST"
+
+
+def _is_of_files(path: str) -> bool:
+    return path == openai_file_objects.PATH or path.startswith(openai_file_objects.PATH + "/")
 
 
 def _presented_key(request: web.BaseRequest) -> str | None:
@@ -316,9 +354,9 @@ def _presented_key(request: web.BaseRequest) -> str | None:
     return next(iter(presented), None)
 
 
-def _require_method(request: web.BaseRequest, method: str) -> None:
-    if request.method != method:
-        raise WrongMethod(method)
+def _require_method(request: web.BaseRequest, *methods: str) -> None:
+    if request.method not in methods:
+        raise WrongMethod(", ".join(methods))
 
 
 def _status(refusal: Rejected) -> HTTPStatus:

@@ -25,7 +25,7 @@ from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet, TopicsInvalid
 
 _READ_BYTES: Final = 1 << 18
-_TOPIC_SETS: Final = 64  # of bundles whose exchanges go on; a worker that outlives more is refused for the oldest
+_TOPIC_SETS: Final = 64  # one for each bundle that a worker has been given since it began; the oldest go
 
 
 class Asked(Protocol):
@@ -85,9 +85,10 @@ class RelayedModels:
         """
         if self.problem is not None:
             raise ModelUnavailable(self.problem)
+        digest = None
         if topics is not None:
-            await self._connection.tell("", topics, timeout_s=self._timeout_s)
-        digest = None if topics is None else topics.digest
+            digest = topics.digest
+            await self._connection.tell("", topics, timeout_s=self._timeout_s)  # once: then the parent knows them
         return await self._connection.inspect(
             text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack, topics=digest
         )
@@ -135,8 +136,8 @@ class _Questions:
             task = asyncio.ensure_future(self._answer(number, message))
             self._tasks[number] = task
             task.add_done_callback(lambda _: self._tasks.pop(number, None))
-        elif message.get("type") == "topics":
-            self._send(self._learn(number, message))
+        elif message.get("type") == "topics" and task is None:
+            self._learn(number, message)
         elif message.get("type") == "cancel" and task is not None:
             task.cancel()
 
@@ -144,15 +145,30 @@ class _Questions:
         for task in [*self._tasks.values()]:
             task.cancel()
 
+    def _learn(self, number: int, message: Message) -> None:
+        try:
+            topics = TopicSet.from_json(str(message.get("topics")))
+        except TopicsInvalid as err:
+            self._send({"id": number, "error": str(err)})
+            return
+        while len(self._topics) >= _TOPIC_SETS:
+            del self._topics[next(iter(self._topics))]
+        self._topics[topics.digest] = topics
+        self._send({"id": number, "learned": True})
+
+    def _send(self, message: Message) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(encode(message))
+
     async def _answer(self, number: int, question: Message) -> None:
         message: Message = {"id": number}
         try:
             pack = question.get("pack")
             if pack is None and self._known() != self._models.kinds:
                 raise ModelUnavailable("the models have just changed")  # noqa: TRY301 - the same way out
-            named = question.get("topics")
-            topics = None if named is None else self._topics[named]
             weak = [finding_from_json(value) for value in question.get("weak", ())]
+            digest = question.get("topics")
+            topics = None if digest is None else self._topics[str(digest)]
             result = await self._models.look(
                 str(question["text"]), weak, priority=int(question.get("priority", 0)), pack=pack, topics=topics
             )
@@ -163,18 +179,3 @@ class _Questions:
         else:
             message["result"] = result_to_json(result)
         self._send(message)
-
-    def _learn(self, number: int, message: Message) -> Message:
-        """What the worker will name by its digest; the inference process is told when it is asked about it."""
-        try:
-            topics = TopicSet.from_json(str(message.get("topics")))
-        except TopicsInvalid as err:
-            return {"id": number, "error": str(err)}
-        while len(self._topics) >= _TOPIC_SETS:
-            del self._topics[next(iter(self._topics))]
-        self._topics[topics.digest] = topics
-        return {"id": number, "learned": True}
-
-    def _send(self, message: Message) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(encode(message))

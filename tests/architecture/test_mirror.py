@@ -49,6 +49,7 @@ TESTED_IN = {
     "outpost/dlp/detectors/secrets_vendors_code.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/detectors/secrets_vendors_named.py": "tests/outpost/dlp/detectors/test_secret_format.py",
     "outpost/dlp/phrases.py": "tests/outpost/dlp/test_identifiers.py",
+    "outpost/policy_view.py": "tests/outpost/test_policy_commands.py",
     "outpost/proxy/parts.py": "tests/outpost/proxy/test_pipeline.py",
     "outpost/dlp/hold.py": "tests/outpost/dlp/test_stream.py",
 }

@@ -23,8 +23,11 @@ from outpost.audit.checkpoint import NoteSigner, NoteVerifier
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.audit.read import read_events
+from outpost.cache.db import open_database
+from outpost.cache.uploads import UploadStore
 from outpost.config import Config
 from outpost.dlp.engine import Engine
+from outpost.documents.reader import DocumentReader
 from outpost.errors import Rejected
 from outpost.policy.bundle import Bundle
 from outpost.protocol.documents import KeysDocument, PolicyDocument, VirtualKeyDigest
@@ -36,6 +39,7 @@ from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import ProxyParts
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
+from outpost.proxy.uploads import Uploads
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"
@@ -100,6 +104,7 @@ class RunningOutpost:
     metrics: ProxyMetrics
     verifier: NoteVerifier
     port: ProxyPort
+    uploads: Uploads
 
     def events(self) -> list[AuditEvent]:
         """Every audit event so far."""
@@ -137,10 +142,15 @@ async def running_outpost(
         metrics = ProxyMetrics()
         held = provider_key if callable(provider_key) else lambda _key_id: provider_key
         forwarder = make_forwarder(config, held)
+        database = open_database(Path(directory) / "outpost.db")
+        documents = DocumentReader()
+        uploads = Uploads(UploadStore(database), forwarder, documents, "test", models)
         parts = ProxyParts(
             admission=admission,
             audit=audit,
             forwarder=forwarder,
+            documents=documents,
+            uploads=uploads,
             limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
             document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
             metrics=metrics,
@@ -155,8 +165,9 @@ async def running_outpost(
         try:
             await port.open(host, 0)
             url = f"{port.scheme}://127.0.0.1:{port.addresses[0][1]}"
-            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, port)
+            yield RunningOutpost(url, keys[0][0], admission, audit, path, metrics, signer.verifier, port, uploads)
         finally:
             await port.close()
             await forwarder.aclose()
             audit.close()
+            database.close()

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ class Upstream:
     requests: deque[ReceivedRequest]
     stats: Counter[str]
     api_key: str | None
+    files: dict[str, tuple[dict[str, Any], bytes]]
 
     @property
     def openai_url(self) -> str:
@@ -44,6 +46,7 @@ async def running_upstream(
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         standin = app[STANDIN]
-        yield Upstream(f"http://127.0.0.1:{runner.addresses[0][1]}", standin.requests, standin.stats, chosen.api_key)
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield Upstream(url, standin.requests, standin.stats, chosen.api_key, standin.files)
     finally:
         await runner.cleanup()

@@ -11,12 +11,13 @@ from control_plane.commands.officers import pack_given
 from outpost import app
 from outpost.app import open_outpost
 from outpost.config import Config
-from outpost.errors import BundleRejected, ControlPlaneUnavailable, CouldNotInspect, Rejected
+from outpost.errors import BundleRejected, ControlPlaneUnavailable, CouldNotInspect, ModelUnavailable, Rejected
 from outpost.models.pack import open_pack
 from outpost.policy.evaluate import Facts
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import DetectorsDocument, TopicRule
 from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule, encode_document
+from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 from outpost.proxy.decide import Question
 from outpost.proxy.inspection import look_for
 from outpost.sync.client import ControlPlaneClient
@@ -28,7 +29,7 @@ from outpost.wiring import make_models
 from tests.fakes.clock import FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.enrolled import enrol
-from tests.fakes.model_pack import write_card, write_pack
+from tests.fakes.model_pack import BOOM, write_card, write_pack
 
 
 @pytest.fixture
@@ -232,3 +233,26 @@ async def test_topics_come_in_force_with_the_bundle_that_describes_them(syncing,
         plane.publish(policy=rules_for("pii.person"))
         await once()
         assert await looked(outpost, models, "the note") == []
+
+
+async def test_smoke_cases_that_only_a_model_can_meet_are_tried_with_the_bundles_pack(syncing, plane, tmp_path):
+    def smoke(text):
+        expect = Expectation(action=Action.BLOCK, kinds=["pii.person"])
+        case = SmokeCase(id="names-stay", text=text, direction=Direction.INPUT, expect=expect)
+        return {"smoke.json": encode_document(SmokeDocument(schema_version="1", cases=[case]))}
+
+    plane.publish(policy=rules_for("pii.person"), others=pack_given(str(write_pack(tmp_path / "one"))))
+    async with syncing() as (outpost, models, once):
+        await once()
+        first = outpost.in_force.applied
+        plane.publish(others=smoke("Nobody is here"))
+        with pytest.raises(BundleRejected, match="case names-stay expects BLOCK, got ALLOW by p/default"):
+            await once()
+        assert outpost.in_force.applied == first
+        plane.publish(others=smoke("Ana Silva is here"))
+        await once()
+        assert outpost.in_force.applied != first
+        plane.publish(others=smoke(BOOM))
+        with pytest.raises(ModelUnavailable, match="names-stay cannot be tried"):
+            await once()
+        await well(models)

@@ -183,3 +183,26 @@ def test_simulate_with_models_says_what_led_to_their_findings(folder, tmp_path):
     case = {"id": "c", "text": "Ana", "direction": "input", "expect": {"action": "REDACT", "kinds": ["pii.person"]}}
     assert run(*words, "--cases", write("case.jsonl", json.dumps(case))).exit_code == 0
     assert "card.json" in run("simulate", "-d", documents, "--models", tmp_path, text="x").stderr
+
+
+def test_simulate_says_who_would_serve_it(folder):
+    rule = {
+        "id": "inside",
+        "sequence": 0,
+        "when": {"findings": ["pii.email"], "directions": ["input"]},
+        "action": "ROUTE_TO",
+        "route_to": {"provider": "in-house", "model": "llama"},
+    }
+    write("policy.json", {"schema_version": "1", "packs": [POLICY["packs"][0] | {"rules": [rule], "default": "ALLOW"}]})
+    assert "served by" not in run("simulate", "-d", ".", text="hello").stdout
+    providers = [
+        {"id": name, "surface": "openai", "base_url": "https://llm.example/v1", "models": [models]}
+        for name, models in (("cloud", "*"), ("in-house", "llama"))
+    ]
+    write("routing.json", {"schema_version": "1", "providers": providers})
+    routed = run("simulate", "-d", ".", text=f"to {MAIL}")
+    assert "found pii.email: goes to provider in-house, model llama" in routed.stdout
+    assert "served by in-house (llama), order 0, weight 1" in routed.stdout
+    said = json.loads(run("simulate", "-d", ".", "--model", "gpt", "--json", text="hello").stdout)
+    assert said["served_by"] == [{"provider": "cloud", "model": "gpt", "order": 0, "weight": 1}]
+    assert said["destination"] is None

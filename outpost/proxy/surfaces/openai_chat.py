@@ -34,12 +34,14 @@ from outpost.proxy.surfaces.surface import (
     Answer,
     Attachment,
     Piece,
+    Reference,
     Request,
     StreamEvent,
     Surface,
     invalid,
     policy_note,
 )
+from outpost.proxy.surfaces.untrusted import marked, units
 
 NAME: Final = "openai.chat_completions"
 
@@ -67,13 +69,14 @@ def parse_request(raw: bytes) -> Request:
     if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
         raise invalid("'messages' must be a non-empty array of objects")
     stream = read_stream(body)
-    parts = segments(document, _REQUEST, nothing)
+    parts = marked(segments(document, _REQUEST, nothing), units("messages", messages))
     files: list[Attachment] = []
+    named: list[Reference] = []
     unreadable = [
-        *unscannable.located(messages, parts, "messages", files),
+        *unscannable.located(messages, parts, "messages", files, named),
         *unscannable.located([body.get("prediction")], parts, "", files),
     ]
-    return Request(document, model, stream, parts, tuple(unreadable), tuple(files))
+    return Request(document, model, stream, parts, tuple(unreadable), tuple(files), tuple(named))
 
 
 def parse_answer(raw: bytes) -> Answer:

@@ -29,8 +29,20 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A file that a request names by id, the unit in which it does, and what that counts as while it is unknown."""
+
+    unit: str
+    file_id: str
+    unread: Located
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A parsed request: what routing needs, every text of it, and files that are still to be read."""
+    """A parsed request: what routing needs, every text of it, files that are still to be read, and files elsewhere.
+
+    ``unscannable`` has what each of ``references`` counts as unless it becomes known.
+    """
 
     document: JsonDocument
     model: str
@@ -38,6 +50,7 @@ class Request:
     segments: tuple[Segment, ...]
     unscannable: tuple[Located, ...]
     attachments: tuple[Attachment, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

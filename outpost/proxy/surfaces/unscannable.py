@@ -10,7 +10,7 @@ from typing import Any, Final
 from outpost.documents.kinds import AUDIO, FILE, IMAGE, UNKNOWN_PART, VIDEO
 from outpost.protocol.findings import Finding
 from outpost.proxy.segments import Located, Segment
-from outpost.proxy.surfaces.surface import DETECTOR, Attachment
+from outpost.proxy.surfaces.surface import DETECTOR, Attachment, Reference
 
 # Types of content parts, and members, whose content is not text.
 _KINDS: Final = {
@@ -34,6 +34,7 @@ _KINDS: Final = {
 }
 # What a model passes to a tool: an object of the caller's own schema, in which "file" is a path and no content part.
 _TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_NAMING: Final = frozenset({"type", "file_id", "filename", "detail"})
 _READABLE: Final = frozenset(
     """
     text input_text output_text refusal thinking redacted_thinking reasoning reasoning_text summary_text
@@ -46,11 +47,16 @@ _READABLE: Final = frozenset(
 
 
 def located(
-    units: Sequence[Any], segments: Sequence[Segment], name: str, files: list[Attachment] | None = None
+    units: Sequence[Any],
+    segments: Sequence[Segment],
+    name: str,
+    files: list[Attachment] | None = None,
+    references: list[Reference] | None = None,
 ) -> Iterator[Located]:
     """What of each of ``units`` cannot be read, located in the segment of its unit.
 
     Files whose bytes stand in the body go to ``files`` instead, if that is given: they can be read (``documents/``).
+    Files that are nothing but named go to ``references`` too: they may turn out to be known.
     """
     index_of = {segment.name: index for index, segment in enumerate(segments)}
     for position, unit in enumerate(units):
@@ -60,7 +66,10 @@ def located(
                 files.append(Attachment(f"{name}[{position}]", data))
                 continue
             segment = index_of.get(f"{name}[{position}]", index_of.get(name, 0))
-            yield Located(segment, Finding(kind, 0, 0, 1.0, DETECTOR))
+            found = Located(segment, Finding(kind, 0, 0, 1.0, DETECTOR))
+            if references is not None and (file_id := _file_id(part)) is not None:
+                references.append(Reference(f"{name}[{position}]", file_id, found))
+            yield found
 
 
 def unreadable(value: Any) -> Iterator[str]:
@@ -122,6 +131,18 @@ def _file_bytes(part: Any) -> bytes | None:
     else:
         coded = _only_data(part) if kind == "input_file" else None
     return _decoded(coded) if isinstance(coded, str) else None
+
+
+def _file_id(part: Any) -> str | None:
+    """The id in a part of OpenAI's that names a file and has nothing else."""
+    if not isinstance(part, dict):
+        return None
+    kind = part.get("type") if isinstance(part.get("type"), str) else None
+    holder = part.get("file") if kind == "file" and set(part) == {"type", "file"} else part
+    if kind not in {"file", "input_file"} or not isinstance(holder, dict):
+        return None
+    others = {name for name in holder if holder[name] is not None} - _NAMING
+    return holder["file_id"] if not others and isinstance(holder.get("file_id"), str) else None
 
 
 def _only_data(holder: dict[str, Any]) -> Any:

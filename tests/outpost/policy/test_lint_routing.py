@@ -75,7 +75,20 @@ def test_what_is_said(rules, routes, expected):
     assert lint(*rules, routes=routes) == expected
 
 
-def test_a_route_between_two_apis_is_refused():
-    targets = [{"provider": "cloud"}, {"provider": "claude"}]
-    found = lint(routes=[ROUTE | {"targets": targets}], providers=(CLOUD, INSIDE, CLAUDE))
-    assert found == [("", "error", "schema")]
+def test_a_route_may_cross_from_one_api_to_another():
+    targets = [{"provider": "cloud", "model": "gpt-small"}, {"provider": "claude"}]
+    assert lint(routes=[ROUTE | {"targets": targets}], providers=(CLOUD, INSIDE, CLAUDE)) == []
+
+
+CALLERS = [
+    (["openai.chat_completions"], []),
+    (["anthropic.messages"], []),
+    (["openai.embeddings"], [(WHERE, "warning", "other-api")]),
+    (None, [(WHERE, "warning", "other-api")]),
+]
+
+
+@pytest.mark.parametrize(("surfaces", "expected"), CALLERS)
+def test_callers_that_are_not_translated_are_named(surfaces, expected):
+    when = INPUT | ({} if surfaces is None else {"surfaces": surfaces})
+    assert lint(to(when, provider="claude"), providers=(CLOUD, INSIDE, CLAUDE)) == expected

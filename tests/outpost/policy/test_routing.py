@@ -75,6 +75,15 @@ def test_a_destination_takes_the_place_of_what_the_caller_asked_for(destination,
     assert went("anything", dialects, destination) == expected
 
 
+def test_only_a_destination_or_a_route_leads_to_another_api():
+    both = table(provider("a", "*"), provider("c", "claude", surface="anthropic"))
+    dialects = ("openai", "anthropic")
+
+    assert [t.provider.id for t in both.targets("claude", dialects)] == ["a"]
+    assert [t.provider.id for t in both.targets("x", dialects, Destination(model="claude"))] == ["c"]
+    assert [t.provider.id for t in both.targets("x", OPENAI, Destination(model="claude"))] == ["a"]
+
+
 def test_a_route_for_everything_comes_behind_a_provider_that_names_the_model():
     both = table(
         provider("a", "m1"), provider("b", "*"), routes=[route("all", {"provider": "a"}, {"provider": "b"}, models="*")]

@@ -1,14 +1,17 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outpost.policy.compile import Compiled, compile_documents
 from outpost.policy.evaluate import Facts, evaluate
-from outpost.policy.simulate import simulate
-from outpost.protocol.decisions import Action, Direction
+from outpost.policy.routing import routing_table
+from outpost.policy.simulate import served_by, simulate
+from outpost.protocol.decisions import Action, Decision, Destination, Direction
 from outpost.protocol.document_set import NO_BUDGETS, NO_DETECTORS
 from outpost.protocol.documents import PolicyDocument, parse_document
+from outpost.protocol.routing import RoutingDocument
 
 CARD, MAIL = "4012 8888 8888 1881", "a@b.example"
 RULES = [
@@ -79,3 +82,39 @@ def test_a_route_is_explained():
     assert outcome.text == f"to {MAIL}"
     assert whys(outcome)["p/inside"] == (True, "found pii.email: goes to route in-house")
     assert whys(outcome)["p/default"] == (False, "not asked: p/inside had decided")
+
+
+PROVIDERS = [
+    {"id": "cloud", "surface": "openai", "base_url": "https://llm.example/v1", "models": ["*"]},
+    {"id": "in-house", "surface": "openai", "base_url": "http://10.0.0.7/v1", "models": ["llama"]},
+]
+TARGETS = [{"provider": "in-house", "model": "llama", "order": 1}, {"provider": "cloud", "model": "big"}]
+ROUTING = routing_table(
+    RoutingDocument.model_validate(
+        {
+            "schema_version": "1",
+            "providers": PROVIDERS,
+            "routes": [{"id": "r", "models": ["fast"], "targets": TARGETS}],
+        }
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("surface", "direction", "decision", "served"),
+    [
+        ("openai.chat_completions", "input", Decision(Action.ALLOW, "r", ""), ["cloud", "in-house"]),
+        ("openai.chat_completions", "input", Decision(Action.BLOCK, "r", ""), []),
+        ("openai.chat_completions", "output", Decision(Action.ALLOW, "r", ""), []),
+        (
+            "anthropic.messages",
+            "input",
+            Decision(Action.ROUTE_TO, "r", "", destination=Destination(provider="in-house")),
+            ["in-house"],
+        ),
+        ("anthropic.count_tokens", "input", Decision(Action.ALLOW, "r", ""), []),
+    ],
+)
+def test_who_would_serve_it(surface, direction, decision, served):
+    told = Facts(surface, "fast", "", Direction(direction))
+    assert [target.provider.id for target in served_by(ROUTING, told, decision)] == served

@@ -2,15 +2,22 @@ import pytest
 
 from outpost.dlp.engine import default_engine
 from outpost.policy.evaluate import compile_policy
-from outpost.policy.smoke import failures
-from outpost.protocol.decisions import Action
-from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule
+from outpost.policy.smoke import failures, model_cases
+from outpost.protocol.decisions import Action, Direction
+from outpost.protocol.documents import Conditions, Pack, PolicyDocument, RouteTo, Rule
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 
 CARD = "4012 8888 8888 1881"
 RULES = [
     Rule(id="cards", sequence=1, when=Conditions(findings=["pci.*"], groups=["sales"]), action=Action.BLOCK),
     Rule(id="model", sequence=2, when=Conditions(models=["big"], surfaces=["openai.chat"]), action=Action.BLOCK),
+    Rule(
+        id="inside",
+        sequence=4,
+        when=Conditions(findings=["fin.iban"], directions=[Direction.INPUT]),
+        action=Action.ROUTE_TO,
+        route_to=RouteTo(provider="in-house"),
+    ),
     Rule(id="mail", sequence=3, when=Conditions(findings=["pii.email"]), action=Action.REDACT),
 ]
 POLICY = compile_policy(
@@ -60,3 +67,33 @@ def test_a_fact_that_is_absent_is_one_that_no_rule_names():
 def test_a_case_that_needs_a_model_is_passed_over():
     assert failed("Ana Silva", "BLOCK", ["pii.person"]) == []
     assert failed("Ana Silva", "BLOCK", ["pci.pan", "attack.jailbreak"]) == []
+
+
+def test_cases_for_models_are_those_that_expect_what_models_here_offer():
+    def expecting(name, *kinds):
+        expect = Expectation(action=Action.BLOCK, kinds=list(kinds) or None)
+        return SmokeCase(id=name, text="x", direction=Direction.INPUT, expect=expect)
+
+    cases = [expecting("any"), expecting("card", "pci.pan"), expecting("name", "pii.person", "pci.pan")]
+    document = SmokeDocument(schema_version="1", cases=[*cases, expecting("ill", "pii.person", "phi.condition")])
+    assert [case.id for case in model_cases(document, {"pii.person"})] == ["name"]
+    assert model_cases(document, ()) == []
+
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (None, []),
+        ({"provider": "in-house"}, []),
+        ({"provider": "cloud"}, ["case c1 expects provider cloud, got provider in-house"]),
+    ],
+)
+def test_where_a_case_must_go(place, says):
+    expect = {"action": "ROUTE_TO"} | ({} if place is None else {"route_to": place})
+    assert failed(IBAN, "ROUTE_TO", expect=expect) == says
+    assert failed("hello", "ALLOW", expect=expect | {"action": "ALLOW"}) == (
+        [f"case c1 expects provider {place['provider']}, got no route"] if place else []
+    )

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
+from outpost.errors import Untranslatable
 from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.routing import Provider, Retry
 from outpost.proxy.attempts import Outcome
 from outpost.proxy.dispatch import Dispatch, Errand, Outgoing
-from outpost.proxy.forward import Forwarder, ForwardTimeouts, ProviderRefused, bearer
+from outpost.proxy.forward import Forwarder, ForwardTimeouts, ProviderRefused
 from outpost.proxy.metrics import ProxyMetrics
+from outpost.proxy.surfaces.openai_chat import SURFACE
 from tests.fakes.clock import Ticks
 from tests.outpost.proxy.setup import answer, provider_saying
 
@@ -31,6 +33,7 @@ class Setting:
         self.ticks = Ticks()
         self.metrics = ProxyMetrics()
         self.tried = []
+        self.foreign = set()
         self.forwarder = Forwarder(keys, timeouts=TIMEOUTS, max_answer_bytes=1_000)
         self.dispatch = Dispatch(self.forwarder, self.metrics, self.ticks, lambda: 0.5)
 
@@ -42,7 +45,9 @@ class Setting:
 
     def errand(self, targets, *, repeatable=True, streams=False, retry=None):
         async def prepare(hop):
-            return Outgoing("/chat/completions", json.dumps({"model": hop.model}).encode(), {}, bearer)
+            if hop.provider.id in self.foreign:
+                raise Untranslatable(ErrorCode.UNTRANSLATABLE, "n", "cannot be said")
+            return Outgoing(SURFACE, json.dumps({"model": hop.model}).encode(), {})
 
         hops = self.dispatch.plan(targets)
 
@@ -268,3 +273,16 @@ async def test_the_only_one_is_waited_for_if_the_bundle_gives_time():
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         assert await setting.ask(provider("a", url), retry=Retry(wait_s=2)) == b"good"
         assert [outcome for _, outcome in setting.tried] == [Outcome.RATE_LIMITED, Outcome.OK]
+
+
+async def test_who_cannot_be_told_is_passed_over_and_does_not_count():
+    async with provider_saying(answer(b"good")) as (good, _, _), Setting() as setting:
+        setting.foreign = {"a", "b"}
+        three = provider("a", DEAD), provider("b", DEAD), provider("c", good)
+        assert await setting.ask(*three, retry=Retry(max_attempts=1)) == b"good"
+        setting.foreign |= {"c"}
+        with pytest.raises(Untranslatable):
+            await setting.ask(*three)
+        setting.foreign = {"b"}
+        with pytest.raises(ProviderRefused):  # what a provider said weighs more
+            await setting.ask(*three[:2])

@@ -6,6 +6,7 @@ import pytest
 
 from outpost.errors import ModelUnavailable
 from outpost.models.results import ModelFinding, TextResult
+from outpost.protocol.detectors import DetectorsDocument, TopicRule
 from outpost.protocol.findings import Finding, Tier
 from outpost.protocol.topics import TopicSet
 from outpost.workers.model_relay import RelayedModels, relay
@@ -63,12 +64,14 @@ async def test_a_text_is_answered_as_if_asked_directly(worker, models):
     assert models.asked == [("Anna", (FOUND,), 1, None), ("Anna", (), 0, "sha256:1")]
 
 
-async def test_an_orgs_topics_are_told_once_and_named_from_then_on(worker, models):
-    rules = '[{"id": "rivals", "kind": "topic.rivals", "examples": ["What does the other bank offer?", "Is theirs cheaper?"]}]'
-    topics = TopicSet.from_json(rules)
+async def test_the_parent_is_told_topics_once_and_asks_with_them(worker, models):
+    rule = TopicRule(id="leave", kind="topic.leave", examples=["How many days off have I got?"])
+    topics = TopicSet.of(DetectorsDocument(schema_version="1", topics=[rule]))
     for _ in range(2):
         assert await worker.look("Anna", topics=topics) == RESULT
         assert models.topics == topics
+    await worker.look("Anna")
+    assert models.topics is None
 
 
 async def test_a_refusal_is_a_refusal_here_too(worker):
