@@ -330,3 +330,10 @@ async def test_data_behind_a_connection_that_was_closed_is_not_read(outpost, ups
     writer.close()
     assert len(upstream.requests) == 1
     assert "outpost_requests_in_flight 0.0" in metrics_of(outpost)
+
+
+async def test_what_speaks_an_old_version_is_answered_in_ours(outpost, upstream):
+    received, closed = await exchange_raw(outpost, asked(outpost, LENGTH, first=f"POST {CHAT} HTTP/0.9") + GOOD)
+    assert closed
+    assert received.startswith(b"HTTP/1.1 400")
+    assert not upstream.requests

@@ -104,6 +104,19 @@ async def test_what_does_not_end_in_time_is_cut_and_the_record_says_so(start):
             writer.close()
 
 
+async def test_many_are_cut_without_a_word(start, caplog):
+    async with provider_saying(b"", hold=True) as (url, _, _), start(OPEN, url) as running:
+        writers = [(await connected(running, post(running)))[1] for _ in range(20)]
+        await asyncio.sleep(0.3)
+        running.admission.draining = True
+        assert await running.port.drain(Drain(grace_s=0)) == 20
+        await running.audit.append(running.events()[0])
+        assert sum(event.outcome == "cut_off" for event in running.events()) == 20
+        for writer in writers:
+            writer.close()
+    assert not caplog.records
+
+
 async def test_a_second_signal_ends_every_wait(start):
     async with provider_saying(b"", hold=True) as (url, _, _), start(OPEN, url) as running:
         _, writer = await connected(running, post(running))
