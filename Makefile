@@ -51,8 +51,21 @@ kill: $(VENV)/.installed ## Kill an outpost 5,000 times while it fetches and app
 	@KILLS=$(or $(KILLS),5000) SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/outpost/sync/test_kill.py
 
 .PHONY: bench
-bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
+bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback, and how workers scale
 	@$(BIN)/python bench/proxy.py $(ARGS)
+	@$(BIN)/python -m bench.workers $(WORKERS_ARGS)
+
+.PHONY: bench-workers
+bench-workers: $(VENV)/.installed ## Measure how much more two workers serve than one
+	@$(BIN)/python -m bench.workers $(ARGS)
+
+.PHONY: bench-surfaces
+bench-surfaces: $(VENV)/.installed ## Measure each surface, long histories, slow streams, a large document, memory
+	@$(BIN)/python -m bench.surfaces $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.installed ## Load an outpost with bad clients and providers for SECONDS=600 and look for leaks
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(ARGS)
 
 .PHONY: bench-fleet
 bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,000 outposts, also through a restart
@@ -94,11 +107,13 @@ eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: e
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed ## Fuzz tier 1 for SECONDS=60: any bytes, any cuts (ARGS="FILE ..." runs found inputs again)
+fuzz: $(VENV)/.installed ## Fuzz tier 1, then the surfaces, each for SECONDS=60 (FUZZ=dlp or surfaces for one; ARGS="FILE ..." runs inputs again)
 	@test -e build/fuzz/lib/.installed || { mkdir -p build/fuzz && $(BIN)/python -m pip install --quiet \
 		--disable-pip-version-check --no-deps --require-hashes --upgrade --target build/fuzz/lib \
 		-r bench/fuzz/requirements.txt && touch build/fuzz/lib/.installed; } || echo "atheris is not to be had here: random inputs"
-	@PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.dlp --seconds $(or $(SECONDS),60) $(ARGS)
+	@for target in $(or $(FUZZ),dlp surfaces); do \
+		PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.$$target --seconds $(or $(SECONDS),60) $(ARGS); \
+	done
 
 # Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
 .PHONY: peers

@@ -4,9 +4,9 @@
 
 Attacks: for one window the lowest threshold at which at most the stated part of harmless held-back messages is flagged
 with any label; for longer texts what the windows of held-back documents say (``training.bounds``). Entities: for each
-label the one of a grid with the best F2 among those that report at most ``ENTITY_RATE`` wrong spans per token of texts
-that have none of the label; F2, because what is missed leaves the company and what is found by mistake is at worst
-redacted. Evaluation sets are never read.
+label the one of a grid with the best F2 among those that report at most ``ENTITY_RATE`` spans per token where nothing
+is marked; F2, because what is missed leaves the company and what is found by mistake is at worst redacted. Evaluation
+sets are never read.
 """
 
 import argparse
@@ -47,7 +47,7 @@ ROWS = 4_000
 ENTITY_RATE = 0.001
 MESSAGES, WINDOWS = 2_000, 6_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
-_GRID = tuple(round(0.15 + 0.05 * step, 2) for step in range(14))
+_GRID = tuple(round(0.25 + 0.05 * step, 2) for step in range(12))  # below that "nothing" is far likelier
 _UNSET: dict[str, Any] = {
     "temperature": dict.fromkeys(("entities", "attacks", "intent", "language"), 1.0),
     "entities": {name: [(None, 0.5)] for name in ENTITIES},
@@ -187,7 +187,7 @@ def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
 
 
 def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tuple[dict[str, Any], list[str]]:
-    """For each label the threshold of the grid with the best F2 that keeps wrong spans rare, and what it rests on."""
+    """For each label the threshold of the grid with the best F2 that keeps other words free, and what it rests on."""
     labels = Labels(head)
     texts = [text for text in seen if text.row.spans is not None]
     tokens = sum(len(text.prepared.tokens.ids) for text in texts)
@@ -208,7 +208,7 @@ def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tu
         made[name] = [(None, limit)]
         notes.append(
             f"{name} {limit}: F2 {tally.f(2):.3f} of {tally.marked}, {tally.reported - tally.right} wrong spans, "
-            f"{tally.astray} in {tally.tokens} tokens of texts without any"
+            f"{tally.astray} where nothing is marked"
         )
     return made, [f"entities, {tokens} tokens of {len(texts)} texts", *notes]
 

@@ -7,6 +7,7 @@ words, which are facts. A value knows its label; what must not be found (an orde
 import random
 import string
 from collections.abc import Callable
+from datetime import datetime
 
 from faker import Faker
 
@@ -102,6 +103,7 @@ ADDRESS_LOCALES = [
     "zu_ZA",
 ]
 
+_LATEST = datetime(2027, 1, 1)  # noqa: DTZ001 - Faker's dates end there, not at the clock's time, which would change the corpus
 Value = tuple[str, str | None]
 IDENTIFIER, LOOKALIKE = "+", "-"
 """Labels of numbers that patterns find (a person's, or something that only looks like it): for the context check alone."""
@@ -344,7 +346,7 @@ class Values:
 
     def _slot_date(self) -> Value:
         rng = self._rng
-        day = self._fakers["en_US"].date_object()
+        day = self._fakers["en_US"].date_object(end_datetime=_LATEST)
         months = rng.choice((words.MONTHS, words.MONTHS_SHORT))
         month = months[day.month - 1]
         sep = rng.choice("/.-")

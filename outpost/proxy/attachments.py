@@ -43,5 +43,5 @@ def with_attachments(request: Request, read: Read) -> Request:
     for attachment in request.attachments:
         document = read[attachment.data]
         unscannable += (Located(len(segments), Finding(kind, 0, 0, 1.0, DETECTOR)) for kind in document.unread)
-        segments.append(Segment(f"{attachment.unit}.file", (), SEPARATOR.join(document.texts), ()))
+        segments.append(Segment(f"{attachment.unit}.file", (), SEPARATOR.join(document.texts), (), untrusted=True))
     return replace(request, segments=tuple(segments), unscannable=tuple(unscannable), attachments=())

@@ -53,10 +53,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text for models, and what patterns found in it."""
+    """A text for models, what patterns found in it, and whether it is what nobody at this end has said."""
 
     text: str
     patterns: list[Finding]
+    untrusted: bool = False
 
 
 Answers = list[list[Finding]] | None
@@ -141,7 +142,9 @@ def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], An
         patterns.setdefault(item.segment, []).append(item.finding)
     # What only stands across two texts is found by patterns; each of the texts is asked about by itself.
     asked = [n for n, segment in enumerate(parsed.segments) if not segment.seams_only and segment.text.strip()]
-    answers = yield [Question(parsed.segments[n].text, patterns.get(n, [])) for n in asked]
+    answers = yield [
+        Question(parsed.segments[n].text, patterns.get(n, []), parsed.segments[n].untrusted) for n in asked
+    ]
     found = patterns | dict(zip(asked, answers or (), strict=True))
     return [*parsed.unscannable, *(Located(n, finding) for n in sorted(found) for finding in found[n])]
 

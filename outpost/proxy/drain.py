@@ -15,7 +15,7 @@ class Connections(Protocol):
     """The open connections of a port (``outpost/proxy/server.py``)."""
 
     def end_idle(self) -> int:
-        """Close those on which nothing is asked, and the others once they have answered; how many are left."""
+        """Close those on which nothing is asked; how many are left. They end by themselves with their answer."""
 
     async def cut(self) -> None:
         """End the rest now, and wait until their records are handed to the audit log."""
@@ -40,16 +40,20 @@ class Drain:
         await asyncio.sleep(0)  # what was accepted a moment ago gets its connection
         if not connections.end_idle():
             return 0
-        gone, hurried = (asyncio.ensure_future(event.wait()) for event in (connections.all_gone, self.hurry))
-        try:
-            await asyncio.wait({gone, hurried}, timeout=self.grace_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            hurried.cancel()
+        await self.wait(connections.all_gone, self.grace_s)
         left = connections.end_idle()
         if left:
             await connections.cut()
         return left
+
+    async def wait(self, event: asyncio.Event, most_s: float) -> None:
+        """Until ``event``, ``hurry``, or ``most_s`` has passed."""
+        waiting = [asyncio.ensure_future(one.wait()) for one in (event, self.hurry)]
+        try:
+            await asyncio.wait(waiting, timeout=most_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     @staticmethod
     async def _wait_for(event: asyncio.Event, most_s: float) -> None:

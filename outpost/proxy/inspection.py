@@ -7,7 +7,7 @@ they are put to the inference process, together with what patterns found, and th
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 # Above this a scan takes longer than a fair turn of the event loop (about 1 ms at 60 MB/s), so a thread does it.
 INLINE_SCAN_BYTES: Final = 65_536
+_INDIRECT: Final = "attack.indirect_injection"
+_SPOKEN: Final = frozenset({"attack.direct_injection", "attack.jailbreak", "attack.prompt_extraction"})
 MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
@@ -80,7 +82,19 @@ class Look:
         digest = None if pack is None else pack.digest
         topics = self.enforcement.models.topics
         result = await self.models.look(question.text, weak, priority=priority, pack=digest, topics=topics)
-        return combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
+        counting = self.enforcement.models.counting
+        findings = combined(question.text, question.patterns, weak, result, counting).findings
+        return [*findings, *_indirect(findings)] if question.untrusted else findings
+
+
+def _indirect(findings: Sequence[Finding]) -> list[Finding]:
+    """What attacks are too where nobody at this end has said them: instructions of somebody else's.
+
+    Only added, so that no rule about attacks sees less for it.
+    """
+    known = {(finding.start, finding.end) for finding in findings if finding.kind == _INDIRECT}
+    spoken = [finding for finding in findings if finding.kind in _SPOKEN and (finding.start, finding.end) not in known]
+    return [replace(finding, kind=_INDIRECT) for finding in spoken]
 
 
 def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> Look | None:

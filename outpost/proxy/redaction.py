@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from outpost.dlp.redact import MARKER_PREFIX
@@ -19,7 +19,9 @@ from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Redaction
 from outpost.protocol.findings import Finding
-from outpost.proxy.json_document import parse_json, replace_texts, walk
+from outpost.proxy.json_document import Leaf, parse_json, replace_texts, walk
+from outpost.proxy.segments import Segment
+from outpost.proxy.spans import Span, replace_spans
 
 _HASH_CHARS: Final = 12  # 48 bits: a million values of one kind collide with a chance of 1 in 500
 _MASK: Final = "*"
@@ -137,21 +139,37 @@ class Restorer:
             )
         return json.dumps(value, ensure_ascii=False)[1:-1] if in_json else value
 
-    def document(self, raw: bytes) -> bytes:
+    def document(self, raw: bytes, segments: Iterable[Segment] = ()) -> bytes:
         """A JSON document with values in place of names in all its strings, also inside JSON in them.
+
+        ``segments`` are its texts; a name that lies across the parts of one message is put back in the first of them.
 
         Raises:
             Rejected: As ``value``.
         """
-        replacements = {
-            (leaf.ordinal, *leaf.inner): restored
-            for leaf in walk(parse_json(raw))
-            if not leaf.is_name and "<" in leaf.text and (restored := self._text(leaf.text)) != leaf.text
-        }
+        spans: dict[Leaf, list[Span]] = {}
+        for leaf in walk(parse_json(raw)):
+            if not leaf.is_name and "<" in leaf.text:
+                for start, end, value in self._in(leaf.text):
+                    spans.setdefault(leaf, []).append(Span(start, end, value))
+        for segment in segments:
+            if segment.seams_only and "<" in segment.text:
+                self._across(segment, spans)
+        replacements = {(leaf.ordinal, *leaf.inner): replace_spans(leaf.text, cut) for leaf, cut in spans.items()}
         return replace_texts(raw, replacements) if replacements else raw
 
-    def _text(self, text: str) -> str:
-        return _NAME.sub(lambda match: self.value(match.group()) or match.group(), text)
+    def _in(self, text: str) -> Iterator[tuple[int, int, str]]:
+        for match in _NAME.finditer(text):
+            if (value := self.value(match.group())) is not None:
+                yield match.start(), match.end(), value
+
+    def _across(self, segment: Segment, spans: dict[Leaf, list[Span]]) -> None:
+        for match in _NAME.finditer(segment.text):
+            pieces = [*segment.covered(match.start(), match.end())]
+            if len(pieces) > 1 and (value := self.value(match.group())) is not None:
+                for leaf, start, end in pieces:
+                    spans.setdefault(leaf, []).append(Span(start, end, value))
+                    value = ""
 
 
 class NameFinder:

@@ -85,7 +85,7 @@ class Release:
         if body is not raw and parsed.scrub:
             body = _scrubbed(parsed.scrub, body)
         if call.restorer:
-            body = await off_loop(len(body), partial(call.restorer.document, body))
+            body = await off_loop(len(body), partial(_restored, call.restorer, parse, body))
         if call.before is not None:
             await call.before(body, exchange.provider_id or "")
         exchange.output_bytes = len(body)
@@ -261,6 +261,10 @@ def _parse_answer(surface: Surface, raw: bytes) -> Answer:
 def _strictest(decisions: Sequence[Decision]) -> Decision:
     redacting = (decision for decision in decisions if decision.action is Action.REDACT)
     return next(redacting, decisions[0] if decisions else Decision(Action.ALLOW, "output/clean", "nothing found"))
+
+
+def _restored(restorer: Restorer, parse: Callable[[bytes], Answer], body: bytes) -> bytes:
+    return restorer.document(body, parse(body).segments)
 
 
 def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:

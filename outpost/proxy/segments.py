@@ -37,6 +37,7 @@ class Segment:
         text: Their texts joined.
         starts: Offset of each leaf in ``text``.
         seams_only: Only findings that cross from one leaf into another count; the rest is found elsewhere.
+        untrusted: It holds what nobody at this end has said (``surfaces/untrusted.py``).
     """
 
     name: str
@@ -44,15 +45,20 @@ class Segment:
     text: str
     starts: tuple[int, ...]
     seams_only: bool = False
+    untrusted: bool = False
 
     def pieces(self, finding: Finding) -> Iterator[tuple[Leaf, int, int]]:
         """The parts of leaves that ``finding`` covers, as ``(leaf, start, end)`` within the leaf's text."""
-        index = max(bisect_right(self.starts, finding.start) - 1, 0)
-        while index < len(self.leaves) and self.starts[index] < finding.end:
-            start = max(finding.start - self.starts[index], 0)
-            end = min(finding.end - self.starts[index], len(self.leaves[index].text))
-            if start < end:
-                yield self.leaves[index], start, end
+        return self.covered(finding.start, finding.end)
+
+    def covered(self, start: int, end: int) -> Iterator[tuple[Leaf, int, int]]:
+        """Likewise of ``[start, end)``."""
+        index = max(bisect_right(self.starts, start) - 1, 0)
+        while index < len(self.leaves) and self.starts[index] < end:
+            inside = max(start - self.starts[index], 0)
+            until = min(end - self.starts[index], len(self.leaves[index].text))
+            if inside < until:
+                yield self.leaves[index], inside, until
             index += 1
 
 

@@ -90,7 +90,8 @@ class _Seam:
     fed: int
     released: int
     pieces: deque[tuple[_Held, Leaf, int, int]]
-    bounds: list[int] = field(default_factory=list)
+    names: NameFinder
+    bounds: list[int]
 
 
 class StreamInspector:
@@ -266,7 +267,7 @@ class StreamInspector:
             return
         if self._seam is None:
             scanner = copy(tail.scanner)
-            self._seam = _Seam(scanner, tail.fed, tail.released, deque(tail.pieces), [tail.fed])
+            self._seam = _Seam(scanner, tail.fed, tail.released, deque(tail.pieces), copy(tail.names), [tail.fed])
             for held, _, _, _ in tail.pieces:
                 held.waiting += 1
         else:
@@ -280,7 +281,7 @@ class StreamInspector:
         seam.fed = end
         held.waiting += 1
         self._release_seam(seam, seam.scanner.feed(leaf.text))
-        if seam.released >= seam.bounds[-1]:
+        if seam.released - seam.names.pending >= seam.bounds[-1]:
             self._drop_seam(seam)
 
     def _release_seam(self, seam: _Seam, released: Sequence[Released]) -> None:
@@ -293,6 +294,15 @@ class StreamInspector:
                 start, end = seam.released + finding.start, seam.released + finding.end
                 self._edit(seam.pieces, Span(start, end, instead))
             seam.released += len(part.text)
+            # Where each text comes again whole, the name stays in both.
+            if self._restorer and not self._says_twice:
+                self._restore_across(seam, part.text)
+
+    def _restore_across(self, seam: _Seam, text: str) -> None:
+        for start, end, name in seam.names.feed(text):
+            across = any(start < bound < end for bound in seam.bounds)
+            if across and (value := self._restorer.value(name)) is not None:
+                self._edit(seam.pieces, Span(start, end, value))
 
     def _drop_seam(self, seam: _Seam) -> None:
         if self.blocked:

@@ -8,6 +8,7 @@ have the same digest. A file of another caller, of nobody, or that cannot be had
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -85,6 +86,8 @@ class Uploads:
     documents: DocumentReader
     version: str
     models: Models | None = None
+    _process: str = field(default_factory=lambda: secrets.token_hex(16))
+    """Stands for models that do not say which they are: what they found holds as long as this process does."""
     _inspectors: dict[int, tuple[Enforcement, bytes]] = field(default_factory=dict)
 
     async def remember(
@@ -168,7 +171,7 @@ class Uploads:
         if id(enforcement) not in self._inspectors:
             self._inspectors.clear()  # one is in force at a time; it is held, so that its id stays its own
             self._inspectors[id(enforcement)] = (enforcement, _inspectors(enforcement, self.version))
-        pack = str(getattr(self.models, "digest", None) or "")
+        pack = str(getattr(self.models, "digest", None) or self._process) if self.models is not None else ""
         return hashlib.sha256(self._inspectors[id(enforcement)][1] + pack.encode()).hexdigest()
 
 
@@ -221,6 +224,8 @@ def _inspectors(enforcement: Enforcement, version: str) -> bytes:
         part for name in sorted(bundle.lists) for part in (name.encode(), hashlib.sha256(bundle.lists[name]).digest())
     )
     keys = (name.encode() for name in (*sorted(enforcement.peppers), "", *sorted(enforcement.list_keys)))
-    for part in (version.encode(), encode_document(bundle.detectors), *lists, b"", *keys):
+    documents = (encode_document(bundle.detectors), encode_document(bundle.models))
+    pack = b"" if bundle.pack is None else bundle.pack.digest.encode()
+    for part in (version.encode(), *documents, pack, *lists, b"", *keys):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()

@@ -56,7 +56,7 @@ class Exchange:
             Rejected: ``provider_invalid_response``: it is no answer of the provider's API, or cannot be translated.
         """
         code = ErrorCode.PROVIDER_INVALID_RESPONSE
-        body, notes = read(raw, code), Notes(code)
+        body, notes = read(raw, code), Notes(code, strict=False)
         if self.client is Api.OPENAI:
             return write(answer_to_chat(body, notes, self.at), code)
         return write(answer_to_anthropic(body, notes, thoughts=self.wants_thoughts), code)

@@ -15,10 +15,14 @@ _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 class Notes:
-    """What is wrong with a body is said with ``code``; ``left_out`` are the places of what has no effect elsewhere."""
+    """What is wrong with a body is said with ``code``; ``left_out`` are the places of what has no effect elsewhere.
 
-    def __init__(self, code: ErrorCode) -> None:
+    In an answer that is not ``strict`` members nobody asks for are left out: providers add their own all the time.
+    """
+
+    def __init__(self, code: ErrorCode, *, strict: bool = True) -> None:
         self.code = code
+        self.strict = strict
         self.left_out: list[str] = []
 
     def refuse(self, where: str, why: str) -> NoReturn:
@@ -132,7 +136,8 @@ class Members:
 
     def close(self) -> None:
         """Refuse every member that was not looked at; its name may be anybody's text, so it is not repeated."""
-        if any(value is not None for name, value in self._value.items() if name not in self._known):
+        unknown = (value for name, value in self._value.items() if name not in self._known)
+        if self.notes.strict and any(value is not None for value in unknown):
             self.refuse("", "has a member that cannot be translated")
 
 

@@ -38,7 +38,7 @@ class ChatToAnthropic:
         """Events that say what the chunk says."""
         if data == DONE:
             return self._end()
-        chunk = Members(read(data, _CODE), "", Notes(_CODE))
+        chunk = Members(read(data, _CODE), "", Notes(_CODE, strict=False))
         if chunk.any("error") is not None:
             raise Rejected(ErrorCode.PROVIDER_ERROR, "the provider ended its answer with an error")
         if self._ended:
@@ -49,9 +49,10 @@ class ChatToAnthropic:
             return []
         if len(choices) > 1 or choices[0].whole("index"):
             chunk.refuse("choices", "must be one")
-        if self._finish:
-            chunk.refuse("choices", "come after the last one has finished")
+        had_finished = self._finish is not None
         out = self._choice(choices[0])
+        if had_finished and out:  # some send the usage with a choice that says nothing
+            chunk.refuse("choices", "come after the last one has finished")
         return [_sent(event) for event in [*self._message(chunk), *out]]
 
     def end(self) -> list[Sent]:
@@ -88,7 +89,7 @@ class ChatToAnthropic:
                 self._refused = self._refused or bool(text and member == "refusal")
             for call in delta.objects("tool_calls"):
                 out += self._calling(call)
-        if choice.any("finish_reason") is not None:
+        if self._finish is None and choice.any("finish_reason") is not None:
             self._finish = choice
             self._reason()
         return out

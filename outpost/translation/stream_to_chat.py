@@ -43,7 +43,7 @@ class AnthropicToChat:
 
     def feed(self, data: bytes) -> list[Sent]:
         """Chunks that say what the event says."""
-        event = Members(read(data, _CODE), "", Notes(_CODE))
+        event = Members(read(data, _CODE), "", Notes(_CODE, strict=False))
         kind = event.text("type")
         if kind == "error":
             raise Rejected(ErrorCode.PROVIDER_ERROR, "the provider ended its answer with an error")

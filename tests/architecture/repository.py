@@ -1,5 +1,6 @@
 """What the tests about the repository itself share: its files, and how its documents are cut up."""
 
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -50,3 +51,11 @@ def code_lines(text: str) -> list[str]:
             lines.append(line)
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     return [line.strip().removeprefix("$ ") for line in joined if line.strip() and not line.strip().startswith("#")]
+
+
+@cache
+def documented_statuses() -> dict[str, set[int]]:
+    """The table of docs/errors.md: with which statuses each code is sent."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([\d, ]+) \|", read("docs/errors.md"), re.MULTILINE)
+    assert len(rows) == len(dict(rows)), "a code has two rows"
+    return {code: {int(status) for status in statuses.split(",")} for code, statuses in rows}

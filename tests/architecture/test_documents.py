@@ -7,7 +7,17 @@ import pytest
 from control_plane.api.errors import TABLE
 from outpost.protocol.codes import ErrorCode
 from outpost.proxy.errors import STATUS
-from tests.architecture.repository import PACKAGES, ROOT, code_lines, documents, read, source_modules, tracked_files
+from outpost.proxy.forward import CALLERS_FAULT
+from tests.architecture.repository import (
+    PACKAGES,
+    ROOT,
+    code_lines,
+    documented_statuses,
+    documents,
+    read,
+    source_modules,
+    tracked_files,
+)
 
 _TARGET = re.compile(r"^([a-z][a-z-]*):.*?## (.+)$", re.MULTILINE)
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*)`|\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -54,23 +64,39 @@ def test_the_architecture_names_every_room():
     assert not [room for room in rooms if f"`{room}/" not in text]
 
 
-def _documented_statuses() -> dict[str, set[int]]:
-    rows = re.findall(r"^\| `([a-z_]+)` \| ([\d, ]+) \|", read("docs/errors.md"), re.MULTILINE)
-    assert len(rows) == len(dict(rows)), "a code has two rows"
-    return {code: {int(status) for status in statuses.split(",")} for code, statuses in rows}
-
-
 def test_every_error_code_has_a_row():
-    assert sorted(_documented_statuses()) == sorted(code.value for code in ErrorCode)
+    assert sorted(documented_statuses()) == sorted(code.value for code in ErrorCode)
 
 
-def test_the_error_table_gives_the_status_that_the_proxy_sends():
-    documented = _documented_statuses()
-    assert {code.value for code, status in STATUS.items() if documented[code.value] != {status}} == set()
+def test_the_error_table_gives_every_status_that_the_proxy_sends():
+    sent = {code: {status} for code, status in STATUS.items()}
+    sent[ErrorCode.PROVIDER_ERROR] |= CALLERS_FAULT  # the caller's mistakes keep the provider's status
+    documented = documented_statuses()
+    assert {code.value for code, statuses in sent.items() if documented[code.value] != statuses} == set()
+
+
+def test_whatever_a_client_can_be_refused_with_says_who_sees_it_and_what_to_do():
+    rows = re.findall(r"^\| `([a-z_]+)` \| [\d, ]+ \| ([^|]+) \| (.+) \|$", read("docs/errors.md"), re.MULTILINE)
+    told = {code: (who, what) for code, who, what in rows}
+    for code in STATUS:
+        who, what = told[code.value]
+        assert "client" in who, code
+        assert len(what) >= len("Ask for a new key."), code
+
+
+def test_every_code_that_the_outposts_rooms_refuse_with_has_a_status_for_clients():
+    """A code without one would be a 500 in place of a refusal."""
+    rooms = ("budget", "dlp", "documents", "models", "policy", "proxy", "translation", "workers")
+    used = set()
+    for path in source_modules():
+        if path.parts[0] == "outpost" and path.parts[1] in rooms:
+            used |= set(re.findall(r"\bErrorCode\.([A-Z_]+)", read(path)))
+    assert used
+    assert {ErrorCode[name] for name in used} - set(STATUS) == set()
 
 
 def test_the_error_table_gives_the_statuses_that_the_control_plane_sends():
-    documented, sent = _documented_statuses(), {}
+    documented, sent = documented_statuses(), {}
     for row in TABLE.values():
         sent.setdefault(row.code.value, set()).add(row.status.value)
     ours = {code.value for code in ErrorCode} - {code.value for code in STATUS}

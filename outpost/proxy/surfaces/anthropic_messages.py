@@ -41,6 +41,7 @@ from outpost.proxy.surfaces.surface import (
     invalid,
     policy_note,
 )
+from outpost.proxy.surfaces.untrusted import marked, units
 
 _REQUEST: Final = Layout(items=frozenset({"messages"}), whole=frozenset({"system"}))
 _ANSWER: Final = Layout(items=frozenset(), whole=frozenset({"content"}))
@@ -61,7 +62,7 @@ def parse_request(raw: bytes) -> Request:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
         raise invalid("'messages' must be a non-empty array of objects")
-    parts = segments(document, _REQUEST, nothing)
+    parts = marked(segments(document, _REQUEST, nothing), units("messages", messages))
     files: list[Attachment] = []
     unreadable = [
         *unscannable.located(messages, parts, "messages", files),

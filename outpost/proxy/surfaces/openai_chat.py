@@ -41,6 +41,7 @@ from outpost.proxy.surfaces.surface import (
     invalid,
     policy_note,
 )
+from outpost.proxy.surfaces.untrusted import marked, units
 
 NAME: Final = "openai.chat_completions"
 
@@ -68,7 +69,7 @@ def parse_request(raw: bytes) -> Request:
     if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
         raise invalid("'messages' must be a non-empty array of objects")
     stream = read_stream(body)
-    parts = segments(document, _REQUEST, nothing)
+    parts = marked(segments(document, _REQUEST, nothing), units("messages", messages))
     files: list[Attachment] = []
     named: list[Reference] = []
     unreadable = [

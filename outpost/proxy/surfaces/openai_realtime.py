@@ -35,6 +35,7 @@ from outpost.proxy.surfaces.reading import (
     tokens,
 )
 from outpost.proxy.surfaces.surface import DETECTOR, Piece, StreamEvent, invalid, policy_note
+from outpost.proxy.surfaces.untrusted import is_untrusted, marked
 
 NAME: Final = "openai.realtime"
 PATH: Final = "/v1/realtime"
@@ -176,7 +177,8 @@ def read_client_event(raw: bytes) -> ClientEvent:
     body = document.value
     if not isinstance(body.get("type"), str):
         raise invalid("an event must have a 'type'")
-    parts = segments(document, _LAYOUT, nothing)
+    holders = {name for name in ("item", "response") if _is_others(body.get(name))}
+    parts = marked(segments(document, _LAYOUT, nothing), holders)
     found = tuple(Located(0, Finding(kind, 0, 0, 1.0, DETECTOR)) for kind in _unreadable(body))
     session = body.get("session")
     model = session.get("model") if isinstance(session, dict) else None
@@ -380,6 +382,11 @@ def _unreadable(body: dict[str, Any], kind: str = "") -> list[str]:
         if isinstance(rest.get(name), dict):
             rest[name] = {key: value for key, value in rest[name].items() if key not in _SETTINGS}
     return [*found, *unscannable.unreadable(_without_transcripts(rest))]
+
+
+def _is_others(value: Any) -> bool:
+    """Whether an item, or the input of a response, holds what nobody at this end has said."""
+    return is_untrusted(value) or (isinstance(value, dict) and is_untrusted(value.get("input")))
 
 
 def _without_transcripts(value: Any) -> Any:

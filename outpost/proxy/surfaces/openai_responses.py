@@ -45,6 +45,7 @@ from outpost.proxy.surfaces.surface import (
     invalid,
     policy_note,
 )
+from outpost.proxy.surfaces.untrusted import marked, units
 
 _REQUEST: Final = Layout(items=frozenset({"input"}), whole=frozenset({"instructions"}))
 _ANSWER: Final = Layout(items=frozenset({"output"}))
@@ -74,11 +75,12 @@ def parse_request(raw: bytes) -> Request:
     given = body.get("input")
     if given is not None and not isinstance(given, str | list):
         raise invalid("'input' must be a string or an array")
-    parts = segments(document, _REQUEST, nothing)
+    items = given if isinstance(given, list) else []
+    parts = marked(segments(document, _REQUEST, nothing), units("input", items))
     files: list[Attachment] = []
     named: list[Reference] = []
     unreadable = [
-        *unscannable.located(given if isinstance(given, list) else [], parts, "input", files, named),
+        *unscannable.located(items, parts, "input", files, named),
         *unscannable.located([body.get("prompt")], parts, "body", files),
     ]
     return Request(document, model, stream, parts, tuple(unreadable), tuple(files), tuple(named))

@@ -137,7 +137,7 @@ def _file_id(part: Any) -> str | None:
     """The id in a part of OpenAI's that names a file and has nothing else."""
     if not isinstance(part, dict):
         return None
-    kind = part.get("type")
+    kind = part.get("type") if isinstance(part.get("type"), str) else None
     holder = part.get("file") if kind == "file" and set(part) == {"type", "file"} else part
     if kind not in {"file", "input_file"} or not isinstance(holder, dict):
         return None

@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from outpost.dlp.engine import default_engine
 from outpost.protocol.documents import PolicyDocument
 from outpost.protocol.routing import Provider, RoutingDocument
+from tests.architecture.repository import documented_statuses
 from tests.fakes.upstream import UPSTREAM_KEY
 
 CHAT = "/v1/chat/completions"
@@ -130,6 +131,7 @@ def error_of(response, status, code):
     assert response.status_code == status, response.text
     error = response.json()["error"]
     assert error["code"] == code
+    assert status in documented_statuses()[code], "docs/errors.md says otherwise"
     assert set(error) == {"message", "type", "param", "code"}
     assert len(response.headers["X-Request-Id"]) == 36
     for text in (CARD, EMAIL, UPSTREAM_KEY, "Traceback"):

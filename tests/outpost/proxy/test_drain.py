@@ -72,6 +72,20 @@ async def test_first_it_says_no_then_it_takes_nothing_new(start):
         raise AssertionError("the port is still open")
 
 
+async def test_a_body_that_is_on_its_way_may_still_arrive(start):
+    async with start(OPEN) as running:
+        sent = post(running)
+        reader, writer = await connected(running, sent[:-10])
+        await asyncio.sleep(0.1)
+        running.admission.draining = True
+        draining = asyncio.create_task(running.port.drain(Drain(grace_s=10)))
+        await asyncio.sleep(0.1)
+        writer.write(sent[-10:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        assert await draining == 0
+        writer.close()
+
+
 async def test_what_does_not_end_in_time_is_cut_and_the_record_says_so(start):
     begun = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"choices":[{"index":0,"delta":{}}]}\n\n'
     for stream in (False, True):

@@ -15,6 +15,7 @@ from outpost.proxy import redaction, sse
 from outpost.proxy.decide import judge
 from outpost.proxy.redaction import NameFinder, Redactor, Restorer, redaction_key
 from outpost.proxy.stream import StreamInspector
+from outpost.proxy.surfaces.anthropic_messages import MessageStream, parse_answer
 from outpost.proxy.surfaces.openai_chat import ChatStream, parse_request
 
 ENGINE = default_engine()
@@ -148,6 +149,68 @@ def test_values_come_back_in_a_stream_however_it_is_cut(text, member, seed):
 
     whole = json.loads(Restorer(NAMES).document(json.dumps([text]).encode()))[0]
     assert (got if member == "content" else json.loads(got)["said"]) == whole
+
+
+def blocks(parts):
+    return [{"type": "text", "text": part} for part in parts]
+
+
+def streamed_blocks(parts, seed):
+    """What a client joins of a message of several text blocks, each streamed in pieces."""
+    rng = random.Random(seed)
+    inspector = StreamInspector(
+        ENGINE, lambda _: Decision(Action.ALLOW, "p/default", ""), MessageStream(), None, Restorer(NAMES)
+    )
+    events = []
+    for index, part in enumerate(parts):
+        cut = rng.randrange(len(part) + 1)
+        events.append({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}})
+        for piece in (part[:cut], part[cut:]):
+            delta = {"type": "text_delta", "text": piece}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        events.append({"type": "content_block_stop", "index": index})
+    out = []
+    for event in [*events, {"type": "message_stop"}]:
+        data, name = json.dumps(event).encode(), event["type"].encode()
+        out += inspector.feed(sse.Event(sse.encode(data, name), data, name))
+    out += inspector.finish()
+    said = [json.loads(raw.partition(b"data: ")[2]) for raw in out]
+    assert len(said) == len(events) + 1
+    return "".join(event["delta"]["text"] for event in said if event["type"] == "content_block_delta")
+
+
+def cut(text, seed, most):
+    rng = random.Random(seed)
+    cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(most)))
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.sampled_from([*NAMES, "<EMAIL_9>", "<PERSON_", " ", "hello ", "\u00fc"]), max_size=6).map("".join),
+    st.integers(0, 2**32),
+)
+def test_values_come_back_where_a_name_lies_across_blocks(text, seed):
+    parts = cut(text, seed, 6)
+    expected = json.loads(Restorer(NAMES).document(json.dumps([text]).encode()))[0]
+
+    assert streamed_blocks(parts, seed) == expected
+    raw = json.dumps({"type": "message", "content": blocks(parts), "usage": {}}).encode()
+    restored = json.loads(Restorer(NAMES).document(raw, parse_answer(raw).segments))
+    assert "".join(block["text"] for block in restored["content"]) == expected
+
+
+def test_what_lies_between_two_blocks_breaks_a_name():
+    tool = {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "n"}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "<EMAIL"}}
+    inspector = StreamInspector(
+        ENGINE, lambda _: Decision(Action.ALLOW, "p/default", ""), MessageStream(), None, Restorer(NAMES)
+    )
+    out = []
+    for event in (delta, {"type": "content_block_stop", "index": 0}, tool):
+        data = json.dumps(event).encode()
+        out += inspector.feed(sse.Event(sse.encode(data), data))
+    assert len(out) == 3  # nothing waits for the rest of the name
 
 
 def decided(mode, body):

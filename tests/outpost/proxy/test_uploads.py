@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from outpost.protocol.detectors import DetectorsDocument
+from outpost.protocol.routing import Provider, Route, RouteTarget, RoutingDocument
 from outpost.proxy.enforcement import compile_bundle
 from outpost.proxy.segments import Located
 from outpost.proxy.surfaces.openai_chat import parse_request as parse_chat
@@ -15,6 +16,7 @@ from outpost.proxy.surfaces.openai_responses import parse_request as parse_respo
 from outpost.proxy.uploads import KnownFile, with_uploads
 from tests.fakes.models import NAME, FakeModels
 from tests.fakes.outpost import PEPPER, make_key
+from tests.fakes.upstream import running_upstream
 from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, chat, error_of, policy, upload
 
 LENIENT = policy("BLOCK", kinds=("pci.*", "unscannable.*"))
@@ -56,6 +58,23 @@ async def test_files_of_nobody_and_of_others_are_unscannable(start, client_of):
         async with client_of(running) as client:
             assert (await client.delete(f"/v1/files/{mine}")).status_code == 200
             error_of(await asked(client, mine), 403, "unscannable")
+
+
+async def test_a_request_goes_to_the_provider_that_has_its_file(start, client_of, upstream):
+    async with running_upstream() as other, start(LENIENT) as running, client_of(running) as client:
+        mine = await upload(client)
+        targets = [RouteTarget(provider="standin", weight=1), RouteTarget(provider="second", weight=1_000)]
+        providers = [
+            Provider(id="standin", surface="openai", base_url=upstream.openai_url, models=["x"]),
+            Provider(id="second", surface="openai", base_url=other.openai_url, models=["y"]),
+        ]
+        routes = [Route(id="both", models=["standin-chat"], targets=targets)]
+        running.admission.enforcement = changed(
+            running, routing=RoutingDocument(schema_version="1.1", providers=providers, routes=routes)
+        )
+        for _ in range(5):
+            assert (await asked(client, mine)).status_code == 200
+        assert not other.requests
 
 
 async def test_a_file_that_was_refused_is_not_known(outpost, client, upstream):

@@ -194,7 +194,7 @@ def asking():
 
 
 def answering():
-    return Notes(ErrorCode.PROVIDER_INVALID_RESPONSE)
+    return Notes(ErrorCode.PROVIDER_INVALID_RESPONSE, strict=False)
 
 
 def chat(*messages, **more):

@@ -25,6 +25,12 @@ def test_thoughts_are_told_to_who_asked():
     assert translated(said)["content"] == [text]
 
 
+def test_members_of_a_providers_own_are_left_out():
+    call = {**COMPLETION["choices"][0]["message"]["tool_calls"][0], "extra_content": {"signature": "s"}}
+    made = translated({"content": None, "tool_calls": [call], "annotations": []}, provider="x")
+    assert made["content"] == MESSAGE["content"][1:2]
+
+
 def test_a_refusal_is_said_and_is_the_reason():
     made = valid("message", translated({"content": None, "refusal": "no"}, service_tier="default", usage=None))
     assert (made["content"], made["stop_reason"]) == ([{"type": "text", "text": "no"}], "refusal")

@@ -20,6 +20,7 @@ def test_what_nobody_read_is_refused_without_its_name():
         known.close()
     assert "4111" not in refused.value.message
     members({"unknown": None}).close()
+    members({"unknown": 1}, Notes(CODE, strict=False)).close()
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,20 @@ def test_a_refusal_is_said_and_is_the_reason():
     assert made[-2]["delta"]["stop_reason"] == "refusal"
 
 
+def test_a_choice_that_says_nothing_may_bring_the_usage():
+    last = {**chunk("stop", role="assistant", content=""), "usage": COMPLETION["usage"]}
+    made = events([chunk(content="a"), chunk("stop"), last])
+    assert kinds(made) == kinds(events([chunk(content="a"), chunk("stop")]))
+    assert made[-2]["usage"] == MESSAGE["usage"]
+
+
+def test_members_of_a_providers_own_are_left_out():
+    function = {"name": "weather", "arguments": "{}", "grammar": "x"}
+    one = {"index": 0, "id": "c1", "type": "function", "function": function, "extra_content": {"signature": "s"}}
+    made = events([chunk("tool_calls", tool_calls=[one], a_new_member="x")])
+    assert made[1]["content_block"] == {"type": "tool_use", "id": "c1", "name": "weather", "input": {}}
+
+
 def test_an_empty_answer_is_a_message():
     assert kinds(events([chunk("stop")])) == [("message_start", None), ("message_delta", None), ("message_stop", None)]
 
