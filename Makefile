@@ -107,11 +107,13 @@ eval-proxy: $(VENV)/.installed ## Measure detection through a running outpost: e
 	@$(BIN)/python -m bench.eval_proxy $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed ## Fuzz tier 1 for SECONDS=60: any bytes, any cuts (ARGS="FILE ..." runs found inputs again)
+fuzz: $(VENV)/.installed ## Fuzz tier 1, then the surfaces, each for SECONDS=60 (FUZZ=dlp or surfaces for one; ARGS="FILE ..." runs inputs again)
 	@test -e build/fuzz/lib/.installed || { mkdir -p build/fuzz && $(BIN)/python -m pip install --quiet \
 		--disable-pip-version-check --no-deps --require-hashes --upgrade --target build/fuzz/lib \
 		-r bench/fuzz/requirements.txt && touch build/fuzz/lib/.installed; } || echo "atheris is not to be had here: random inputs"
-	@PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.dlp --seconds $(or $(SECONDS),60) $(ARGS)
+	@for target in $(or $(FUZZ),dlp surfaces); do \
+		PYTHONPATH=build/fuzz/lib $(BIN)/python -m bench.fuzz.$$target --seconds $(or $(SECONDS),60) $(ARGS); \
+	done
 
 # Never in .venv: what the product is compared with is no part of it. Without them `make eval` measures ours alone.
 .PHONY: peers

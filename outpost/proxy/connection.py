@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
@@ -20,10 +20,10 @@ from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.proxy.cors import Cors
 from outpost.proxy.crowd import Crowd
+from outpost.proxy.request_head import SPOKEN
 
 LINGER_S: Final = 2.0  # a refused body is read on for so long, so that the refusal is not lost in a reset
 MAX_HEADERS: Final = 128  # aiohttp's own default; the SDKs of both vendors send below 30
-_CUT_S: Final = 0.05  # for each of aiohttp's two steps of ending a request: asking, then cancelling
 _LAST_RECORD_S: Final = 2.0  # for what a request does when it is cancelled: it writes its last record
 
 
@@ -61,6 +61,16 @@ class ProxyRequest(web.BaseRequest):
 
     ATTRS = web.BaseRequest.ATTRS | frozenset({"handler"})
     handler: Handler
+
+    @property
+    def sent_version(self) -> HttpVersion:
+        """As the client gave it."""
+        return self._message.version
+
+    @property
+    def version(self) -> HttpVersion:
+        """As it is answered: what speaks no version of ours is told so in HTTP/1.1."""
+        return self.sent_version if self.sent_version in SPOKEN else HttpVersion11
 
     @property
     def keep_alive(self) -> bool:
@@ -233,9 +243,12 @@ class ProxyConnections(web.Server):
     async def cut(self) -> None:
         """End every request that is being served, and every connection."""
         serving = [one._task_handler for one in self.connections if one._task_handler]  # noqa: SLF001 - as above
-        await self.shutdown(_CUT_S)
+        for task in serving:
+            task.cancel()
         if serving:
             await asyncio.wait(serving, timeout=_LAST_RECORD_S)
+        for one in self.connections:
+            one.force_close()
         self._note_gone()
 
     def _note_gone(self, _task: object = None) -> None:

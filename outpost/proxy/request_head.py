@@ -13,6 +13,7 @@ from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 
+SPOKEN: Final = frozenset({HttpVersion10, HttpVersion11})
 # Two readers might take different ones of two: each decides who asks, what the body is, or who may read the answer.
 _ONCE: Final = frozenset(
     {
@@ -43,7 +44,7 @@ def check_head(
     Raises:
         Rejected: ``invalid_request``; the message quotes nothing of it.
     """
-    if version not in {HttpVersion10, HttpVersion11}:
+    if version not in SPOKEN:
         raise _invalid("the request's version of HTTP is not spoken here")
     if len(target) + sum(len(name) + len(value) + 4 for name, value in headers) > max_bytes:
         raise _invalid("the request's headers are too large")

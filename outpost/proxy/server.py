@@ -24,6 +24,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action
 from outpost.protocol.ids import RequestId
 from outpost.proxy.body import ACCEPTED_ENCODINGS
+from outpost.proxy.connection import ProxyRequest
 from outpost.proxy.cors import NO_CORS, Cors
 from outpost.proxy.crowd import Alone, Crowd
 from outpost.proxy.errors import STATUS, Blocked
@@ -105,7 +106,8 @@ class ProxyServer:
         """Answer any request."""
         path = request.rel_url.raw_path  # never decoded: whoever stands before us compares what was sent
         try:
-            check_head(request.version, request.method, request.raw_path, request.raw_headers, self._max_header_bytes)
+            version = request.sent_version if isinstance(request, ProxyRequest) else request.version
+            check_head(version, request.method, request.raw_path, request.raw_headers, self._max_header_bytes)
         except Rejected as err:
             response = self.malformed(err, request.remote)
             response.force_close()
