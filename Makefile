@@ -51,8 +51,21 @@ kill: $(VENV)/.installed ## Kill an outpost 5,000 times while it fetches and app
 	@KILLS=$(or $(KILLS),5000) SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/outpost/sync/test_kill.py
 
 .PHONY: bench
-bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback
+bench: $(VENV)/.installed ## Measure added latency, throughput and memory on loopback, and how workers scale
 	@$(BIN)/python bench/proxy.py $(ARGS)
+	@$(BIN)/python -m bench.workers $(WORKERS_ARGS)
+
+.PHONY: bench-workers
+bench-workers: $(VENV)/.installed ## Measure how much more two workers serve than one
+	@$(BIN)/python -m bench.workers $(ARGS)
+
+.PHONY: bench-surfaces
+bench-surfaces: $(VENV)/.installed ## Measure each surface, long histories, slow streams, a large document, memory
+	@$(BIN)/python -m bench.surfaces $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.installed ## Load an outpost with bad clients and providers for SECONDS=600 and look for leaks
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(ARGS)
 
 .PHONY: bench-fleet
 bench-fleet: $(VENV)/.installed ## Measure how long a publish takes to reach 2,000 outposts, also through a restart

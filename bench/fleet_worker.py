@@ -14,7 +14,7 @@ import resource
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,8 +67,8 @@ async def outpost(data_dir: Path, on_applied: Callable[[int], None], stop: async
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
     applied: list[Applied] = []
 
-    async def prepare(bundle: StoredBundle) -> Callable[[], None]:
-        def put_in_force() -> None:
+    async def prepare(bundle: StoredBundle) -> Callable[[], Awaitable[None]]:
+        async def put_in_force() -> None:
             applied[:] = [Applied(snapshot_version(bundle), utc_now())]
             on_applied(applied[0].snapshot_version)
 

@@ -5,7 +5,7 @@ the control plane itself uses of the machine is measured apart. The policy is th
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,12 @@ class CannotStart(Exception):
 
 
 @contextmanager
-def running_outpost(upstream_url: str, directory: Path) -> Iterator[Target]:
+def running_outpost(
+    upstream_url: str, directory: Path, *, name: str = "outpost", variables: Mapping[str, str] | None = None
+) -> Iterator[Target]:
     """The outpost, ready, in front of ``upstream_url``; all its files lie under ``directory``.
+
+    ``name`` is that of the target; ``variables`` are settings of its own.
 
     Raises:
         CannotStart: A step of the way did not work.
@@ -43,7 +47,8 @@ def running_outpost(upstream_url: str, directory: Path) -> Iterator[Target]:
         "OUTPOST_LISTEN_HOST": "127.0.0.1",
         "OUTPOST_LISTEN_PORT": str(proxy),
         "OUTPOST_ADMIN_PORT": str(admin),
-        "OUTPOST_PROVIDER_KEYS": json.dumps({"openai": "sk-bench"}),
+        "OUTPOST_PROVIDER_KEYS": json.dumps({"openai": "sk-bench", "anthropic": "sk-bench"}),
+        **(variables or {}),
     }
     control = Running(
         "control-plane",
@@ -61,7 +66,7 @@ def running_outpost(upstream_url: str, directory: Path) -> Iterator[Target]:
         token = json.loads(run(create, control_settings, directory))["token"]
         run([command("outpost"), "register"], outpost_settings | {"OUTPOST_ENROLMENT_TOKEN": token}, directory)
         served.start(lambda: is_ok(f"http://127.0.0.1:{admin}/readyz"))
-        yield Target("outpost", f"http://127.0.0.1:{proxy}", key, _pid(served), _pid(control))
+        yield Target(name, f"http://127.0.0.1:{proxy}", key, _pid(served), _pid(control))
     except DemoFailed as err:
         raise CannotStart(str(err)) from err
     finally:

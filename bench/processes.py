@@ -39,7 +39,7 @@ class Weight:
 def weigh(pid: int) -> Weight:
     """Sum over ``pid`` and all its descendants."""
     cpu_s = rss_kib = peak_kib = 0.0
-    for one in _tree(pid):
+    for one in tree(pid):
         try:
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
             status = Path(f"/proc/{one}/status").read_text()
@@ -49,6 +49,18 @@ def weigh(pid: int) -> Weight:
         rss_kib += _kib(status, "VmRSS")
         peak_kib += _kib(status, "VmHWM")
     return Weight(cpu_s, rss_kib / 1024, peak_kib / 1024)
+
+
+def cpu_by_process(pid: int) -> dict[int, float]:
+    """CPU seconds that ``pid`` and each of its descendants used so far."""
+    used = {}
+    for one in tree(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue
+        used[one] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S  # utime and stime, proc(5)
+    return used
 
 
 @contextmanager
@@ -94,7 +106,8 @@ def await_listening(process: subprocess.Popen[str], name: str) -> str:
     return line.removeprefix(LISTENING).strip()
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """``pid`` and all that descends from it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -4,13 +4,13 @@
 
 Requests of CLINC150's training part: examples from those that the pack's training used (without their labels), texts
 from those that it held back. 150 narrow topics (intents) and ten broad ones (domains); each text of another topic is
-foreign. Evaluation sets are not read. Needs what training needs (``make train``). Intervals are Wilson's, 95 %.
+foreign. Text around requests: contexts of ``train-bipia``. Evaluation sets are not read. Intervals are Wilson's, 95 %.
 """
 
 import argparse
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,11 @@ from outpost.models.runners import Loaded
 from outpost.models.topics import DEFAULT_SIMILARITY, TopicIndex
 from outpost.protocol.detectors import TopicRule
 from outpost.protocol.topics import TopicSet
-from training.mixture import Mixture, Sources
 from training.split import held_out
 
 SEED = 7
-HARMLESS = 1_000
+HARMLESS, BURIED = 200, 120
+AROUND_CHARS = (0, 100, 300, 1_500)
 RATES = (0.01, 0.002)
 OUT_OF_SCOPE = "oos"
 
@@ -79,10 +79,9 @@ def _auc(own: np.ndarray, foreign: np.ndarray) -> float:
     return float((ranks[: len(own)].sum() - len(own) * (len(own) + 1) / 2) / (len(own) * len(foreign)))
 
 
-def _share(texts: Sequence[str], find: Callable[[str], bool]) -> str:
-    found = sum(map(find, texts))
-    low, high = wilson(found, len(texts))
-    return f"{found / len(texts):.3f} ({low:.3f}-{high:.3f}, {len(texts)})"
+def _share(found: Sequence[bool]) -> str:
+    low, high = wilson(sum(found), len(found))
+    return f"{sum(found) / len(found):.3f} ({low:.3f}-{high:.3f}, {len(found)})"
 
 
 def main() -> None:
@@ -101,35 +100,32 @@ def main() -> None:
     vectors = {text: np.array(loaded.inspect(text).embeddings[head.name]) for text, _ in (*known, *held)}
     narrow = measured("intent", args.examples, known, held, vectors, default)
     broad = measured("domain", args.examples, known, held, vectors, default)
-    mixture = Mixture(Sources(args.data), SEED, development=True)
-    harmless = [row.text for row in (mixture.harmless() for _ in range(HARMLESS)) if row.text.strip()]
-    for name, topics in (("ten narrow", random.Random(SEED).sample(narrow, 10)), ("ten broad", broad)):
-        index: TopicIndex = loaded.topics(TopicSet(tuple(topics), name))
-        print(
-            f"held-back harmless rows of the mixture, any of {name} topics: "
-            + _share(harmless, lambda text, index=index: _finds(loaded, index, text))  # type: ignore[misc]
-        )
-    buried(loaded, narrow, held, harmless)
+    lines = (args.data / "train-bipia/contexts_train.jsonl").read_text("utf-8").splitlines()
+    contexts = [raw["text"] for raw in map(json.loads, lines)]
+    rng = random.Random(SEED)
+    rng.shuffle(contexts)
+    for name, topics in (("ten narrow", rng.sample(narrow, 10)), ("ten broad", broad)):
+        index = loaded.topics(TopicSet(tuple(topics), name))
+        flagged = [bool(_kinds(loaded, index, text)) for text in contexts[:HARMLESS]]
+        print(f"contexts of train-bipia taken for any of {name} topics: {_share(flagged)}")
+    buried(loaded, narrow, held, contexts)
 
 
-def buried(loaded: Loaded, topics: Sequence[TopicRule], held: Sequence[Row], harmless: Sequence[str]) -> None:
-    """Print how many requests are still recognised with harmless text around them."""
+def buried(loaded: Loaded, topics: Sequence[TopicRule], held: Sequence[Row], contexts: Sequence[str]) -> None:
+    """Print how many requests are still recognised with other text around them."""
     rng = random.Random(SEED)
     index = loaded.topics(TopicSet(tuple(topics), "narrow"))
-    chosen = rng.sample([row for row in held if row[1]["intent"] != OUT_OF_SCOPE], 300)
-    for chars in (0, 100, 300, 3_000):
-        texts = {}
+    chosen = rng.sample([row for row in held if row[1]["intent"] != OUT_OF_SCOPE], BURIED)
+    for chars in AROUND_CHARS:
+        found = []
         for text, raw in chosen:
-            around = ""
-            while len(around) < chars:
-                around += rng.choice(harmless)[: chars - len(around)] + "\n"
-            texts[f"{around[: chars // 2]}\n{text}\n{around[chars // 2 :]}".strip()] = f"topic.{raw['intent']}"
-        found = _share(list(texts), lambda text, texts=texts: texts[text] in _kinds(loaded, index, text))  # type: ignore[misc]
-        print(f"with {chars} characters of other text around it, recognised {found}")
-
-
-def _finds(loaded: Loaded, index: TopicIndex, text: str) -> bool:
-    return bool(_kinds(loaded, index, text))
+            around = rng.choice(contexts)
+            before, after = (part[: chars // 2].strip() for part in (around, around[len(around) // 2 :]))
+            stop = ". " if before and before[-1] not in ".!?" else " "
+            found.append(
+                f"topic.{raw['intent']}" in _kinds(loaded, index, f"{before}{stop}{text}. {after}".strip(" ."))
+            )
+        print(f"with {chars} characters of other text around it, recognised {_share(found)}")
 
 
 def _kinds(loaded: Loaded, index: TopicIndex, text: str) -> set[str]:

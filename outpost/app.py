@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
@@ -31,35 +32,28 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
-from outpost.cache.uploads import UploadStore
 from outpost.config import Config
-from outpost.documents.reader import DocumentReader
+from outpost.crew import make_fleet, on_hangup, standing_of
 from outpost.errors import (
     AuditUnavailable,
     BundleRejected,
     ControlPlaneUntrusted,
     OutpostError,
-    PackInvalid,
     Unavailable,
     Untrusted,
 )
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
 from outpost.local_keys import local_list_keys, local_provider_keys
-from outpost.models.options import Choice, WorkerSettings
-from outpost.models.pack import DEFAULT, open_pack, pack_folder
-from outpost.models.process import Pace
-from outpost.models.quota import usable_processors
-from outpost.models.service import ModelOptions, ModelService
+from outpost.models.pack import DEFAULT, pack_folder
+from outpost.models.service import ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
-from outpost.proxy.body import BodyLimits
 from outpost.proxy.drain import Drain
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.metrics import ProxyMetrics
-from outpost.proxy.parts import ProxyParts, retrieve
+from outpost.proxy.parts import retrieve
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
-from outpost.proxy.uploads import Uploads
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
@@ -70,6 +64,8 @@ from outpost.sync.packs import PACKS, FetchFiles, PackStore
 from outpost.sync.revocation_watch import RevocationWatch
 from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
+from outpost.wiring import make_models, make_parts, offered_kinds
+from outpost.workers.fleet import Fleet
 
 log = structlog.get_logger(__name__)
 
@@ -208,11 +204,17 @@ async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None])
         stopping.cancel()
 
 
-def effects_of(outpost: Outpost, fetch: FetchFiles) -> Effects:
-    """What synchronising changes in this outpost; each bundle is written to the audit log."""
+def effects_of(outpost: Outpost, fetch: FetchFiles, fleet: Fleet | None = None) -> Effects:
+    """What synchronising changes in this outpost and its workers; each bundle is written to the audit log."""
+
+    async def apply_secrets(secrets: dict[str, str]) -> None:
+        if fleet is not None:
+            await fleet.change_secrets(secrets)
+        await outpost.in_force.change_secrets(secrets)
+
     return Effects(
-        prepare=_audited_prepare(outpost, fetch),
-        apply_secrets=outpost.in_force.change_secrets,
+        prepare=_audited_prepare(outpost, fetch, fleet),
+        apply_secrets=apply_secrets,
         applied=lambda: outpost.in_force.applied,
         maintain=partial(outpost.in_force.maintain, fetch),
     )
@@ -232,7 +234,11 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
         doorstep = Doorstep(enrolment_url(outpost.identity, outpost.config.control_plane_url), on_date=on_date)
-        effects = effects_of(outpost, client)
+        registry = CollectorRegistry()
+        models = make_models(outpost.config, outpost.in_force.choice, registry)
+        outpost.in_force.attach(models)
+        fleet = None if config.workers == 1 else _fleet(outpost, models)
+        effects = effects_of(outpost, client, fleet)
         keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
         revocations = RevocationWatch(
             lambda: keeper.identity,
@@ -241,24 +247,34 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
             outpost.stores.state,
             outpost.in_force.set_revoked,
             outpost.clock,
+            spread=None if fleet is None else fleet.set_revoked,
         )
         sync = SyncLoop(client, keeper, revocations, outpost.stores, outpost.audit, effects, clock=outpost.clock)
         standing = Standing(keeper, revocations, outpost.clock_watch)
-        metrics = ProxyMetrics()
-        models = make_models(outpost.config, outpost.in_force.choice, metrics)
-        outpost.in_force.attach(models)
-        freshness = FreshnessWatch(outpost.admission, outpost.clock, metrics.registry)
-        async with _listening(outpost, sync, standing, metrics, models) as port:
+        freshness = FreshnessWatch(outpost.admission, outpost.clock, registry)
+        health = OutpostHealth(
+            standing,
+            outpost.admission,
+            outpost.audit,
+            outpost.clock,
+            lambda: _sync_report(outpost, sync),
+            models=models,
+            pack_report=outpost.in_force.pack_report,
+            workers=fleet,
+        )
+        async with _listening(outpost, health, registry, models, fleet) as port:
             await outpost.audit.append(_system_event(outpost, "start"))
-            outpost.in_force.accelerate()
+            if fleet is None:
+                outpost.in_force.accelerate()
             collector.settle()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(ended))
                 tasks.create_task(_keep_clock_floor(outpost, ended))
                 tasks.create_task(_watch_freshness(freshness, ended))
-                tasks.create_task(port.keep_tls_current(ended))
+                tasks.create_task(port.run(ended))
                 tasks.create_task(models.run(ended))
-                await stop.wait()
+                with on_hangup(fleet):
+                    await stop.wait()
                 outpost.admission.draining = True
                 log.info("draining")
                 log.info("drained", cut_off=await port.drain(drain))
@@ -269,45 +285,39 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, sync: SyncLoop, standing: Standing, metrics: ProxyMetrics, models: ModelService
-) -> AsyncIterator[ProxyPort]:
+    outpost: Outpost, health: OutpostHealth, registry: CollectorRegistry, models: ModelService, fleet: Fleet | None
+) -> AsyncIterator[ProxyPort | Fleet]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
-    health = OutpostHealth(
-        standing,
-        outpost.admission,
-        outpost.audit,
-        outpost.clock,
-        lambda: _sync_report(outpost, sync),
-        models=models,
-        pack_report=outpost.in_force.pack_report,
-    )
     forwarder = make_forwarder(config, outpost.in_force.provider_key)
-    documents = DocumentReader()
-    uploads = Uploads(UploadStore(outpost.database), forwarder, documents, outpost_version(), models)
     async with contextlib.aclosing(forwarder):
-        parts = ProxyParts(
-            admission=outpost.admission,
-            audit=outpost.audit,
-            forwarder=forwarder,
-            limits=BodyLimits(config.max_chat_bytes, config.body_timeout_s),
-            document_limits=BodyLimits(config.max_document_bytes, config.body_timeout_s),
-            metrics=metrics,
-            clock=outpost.clock,
-            models=models,
-            documents=documents,
-            uploads=uploads,
-        )
-        server = make_connections(config, parts, health)
-        admin = web.AppRunner(make_admin_app(health, metrics.registry), access_log=None)
-        port = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
+        if fleet is None:
+            parts = make_parts(
+                config,
+                admission=outpost.admission,
+                audit=outpost.audit,
+                forwarder=forwarder,
+                metrics=ProxyMetrics(registry),
+                clock=outpost.clock,
+                models=models,
+                database=outpost.database,
+            )
+            server = make_connections(config, parts, health)
+            port: ProxyPort | Fleet = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
+        else:
+            fleet.standing = standing_of(outpost.admission, outpost.audit, models, health)
+            registry.register(fleet.gathered)
+            port = fleet
+        gather = None if fleet is None else fleet.scrape
+        admin = web.AppRunner(make_admin_app(health, registry, gather), access_log=None)
         try:
             await admin.setup()
             await _listen(admin, config.admin_host, config.admin_port)
             await port.open(config.listen_host, config.listen_port)
+            scheme = "http" if tls_files(config) is None else "https"
             log.info(
                 "listening",
-                proxy=[_address(address, port.scheme) for address in port.addresses],
+                proxy=[_address(address, scheme) for address in port.addresses],
                 admin=[_address(address) for address in admin.addresses],
                 ready=not health.ready_problems(),
             )
@@ -317,31 +327,13 @@ async def _listening(
             await admin.cleanup()
 
 
-def make_models(config: Config, choice: Choice | None, metrics: ProxyMetrics) -> ModelService:
-    """What runs model packs, beginning with ``choice``; it rests without one."""
-    threads = config.models_threads or usable_processors()
-    worker = WorkerSettings(
-        sockets=(),
-        pack="",
-        provider=config.models_provider,
-        runners=threads,
-        memory_bytes=config.models_memory_mb << 20,
-        waiting_tokens=config.models_queue_tokens,
-        batch_windows=config.models_batch,
-    )
-    # No exchange lasts longer than its provider may take, so no question about an older pack comes later than that.
-    pace = Pace(timeout_s=config.models_timeout_s, retire_s=config.provider_total_timeout_s)
-    return ModelService(ModelOptions(choice, worker, pace, config.models_cache_entries), metrics.registry)
+def _fleet(outpost: Outpost, models: ModelService) -> Fleet:
+    def on_end(reason: str) -> None:
+        with contextlib.suppress(AuditUnavailable):  # then no request passes, and the log says so itself
+            outpost.audit.submit(_system_event(outpost, "worker_ended", reason)).add_done_callback(retrieve)
 
-
-def offered_kinds(pack: Path | None) -> frozenset[str] | None:
-    """What the pack on disk offers: nothing without a pack; None if its card cannot be read now."""
-    if pack is None:
-        return frozenset()
-    try:
-        return open_pack(pack).card.offered
-    except PackInvalid:
-        return None  # every request is refused until it can be; a policy is not refused for it
+    local_keys = local_provider_keys(outpost.config), local_list_keys(outpost.config)
+    return make_fleet(outpost.config, outpost.in_force, outpost.admission, outpost.audit, models, local_keys, on_end)
 
 
 async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
@@ -390,20 +382,24 @@ async def _watch_freshness(freshness: FreshnessWatch, stop: asyncio.Event) -> No
                 await stop.wait()
 
 
-def _audited_prepare(outpost: Outpost, fetch: FetchFiles) -> Callable[[StoredBundle], Awaitable[Callable[[], None]]]:
+def _audited_prepare(
+    outpost: Outpost, fetch: FetchFiles, fleet: Fleet | None = None
+) -> Callable[[StoredBundle], Awaitable[Callable[[], Awaitable[None]]]]:
     def note(outcome: str, detail: str | None = None) -> None:
         # Nothing waits for it: while the audit log fails no request passes anyway, and the log says so itself.
         with contextlib.suppress(AuditUnavailable):
             outpost.audit.submit(_system_event(outpost, outcome, detail)).add_done_callback(retrieve)
 
-    async def prepare(stored: StoredBundle) -> Callable[[], None]:
+    async def prepare(stored: StoredBundle) -> Callable[[], Awaitable[None]]:
         try:
             put_in_force = await outpost.in_force.prepare(stored, fetch)
         except BundleRejected as err:
             note("bundle_refused", str(err))
             raise
 
-        def put_and_note() -> None:
+        async def put_and_note() -> None:
+            if fleet is not None:
+                await fleet.enforce(stored)  # in force is what nobody decides differently any more
             put_in_force()
             note("bundle_applied")
 

@@ -162,12 +162,20 @@ def register_command(  # noqa: PLR0913, PLR0917 - the options of one command
 
 
 @cli.command("run", epilog="Example: OUTPOST_LISTEN_PORT=8300 outpost run --config /etc/outpost/outpost.toml")
-def run_command(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def run_command(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Processes that serve; default from the settings.")
+    ] = None,
+) -> None:
     """Serve the proxy until SIGTERM. Registers first if a token is configured and there is no identity yet.
 
-    Logs are JSON lines on standard output.
+    Logs are JSON lines on standard output. With several workers SIGHUP replaces each by a new process, without turning
+    a client away.
     """
-    settings = _settings(config, data_dir)
+    given = {"data_dir": data_dir, "workers": workers}
+    settings = load_config(config, {name: value for name, value in given.items() if value is not None})
     configure_logs(settings.log_level)
     uvloop.run(outpost_app.run(settings))
 

@@ -88,6 +88,12 @@ class Config(ProgramSettings):
     max_answer_bytes: int = Field(
         default=33_554_432, ge=1_024, le=1 << 30, description="Largest provider answer that is not streamed, in bytes."
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve the proxy port, about one per processor; one more writes and synchronises.",
+    )
     max_concurrent_requests: int = Field(
         default=1_000, ge=1, le=100_000, description="Requests served at once; more are refused as overloaded."
     )

@@ -30,7 +30,6 @@ from outpost.proxy.decide import Question
 from outpost.proxy.enforcement import NO_LIST_KEYS, Admission, Enforcement, compile_bundle, with_peppers
 from outpost.proxy.inspection import Look
 from outpost.proxy.inspection import Models as Asked
-from outpost.sync.identity import Identity
 from outpost.sync.loop import Applied
 from outpost.sync.packs import FetchFiles, PackStore
 
@@ -58,12 +57,20 @@ class Models(Asked, Protocol):
         """Let this pack answer from now on."""
 
 
+class Anchored(Protocol):
+    """Whose policy is believed (``outpost.sync.identity.Identity``)."""
+
+    @property
+    def tuf_root(self) -> bytes:
+        """The root metadata of the enrolment."""
+
+
 class InForce:
     """What is enforced now: the bundle, the secrets, and the revocation; each replaced whole."""
 
     def __init__(  # noqa: PLR0913 - who it is, what is local, and where packs lie
         self,
-        identity: Identity,
+        identity: Anchored,
         admission: Admission,
         local_keys: Mapping[str, str],
         clock: Clock,
@@ -93,6 +100,15 @@ class InForce:
         self._parsed: Parsed | None = None
         self._accelerates = False
         self.applied: Applied | None = None
+        self.stored: StoredBundle | None = None
+        """The bundle in force, as received."""
+        self.secrets: Mapping[str, str] | None = None
+        """The opened secrets in force."""
+
+    @property
+    def tuf_root(self) -> bytes:
+        """Whose policy is believed."""
+        return self._identity.tuf_root
 
     def apply(self, stored: StoredBundle) -> None:
         """Make a stored bundle ready and put it in force, at the start, when there is nothing to hold up.
@@ -130,6 +146,16 @@ class InForce:
                 named = "the model pack in models_pack" if pack is None else f"its model pack {pack.label}"
                 raise BundleRejected(f"{named} does not run here: {err}") from err
             await self._try_with_models(enforcement, choice, offered or ())
+        return lambda: self._put(stored, enforcement)
+
+    async def follow(self, stored: StoredBundle) -> Callable[[], None]:
+        """``prepare`` in a worker: its parent has tried it, and has its model pack ready.
+
+        Raises:
+            BundleRejected: It does not verify or compile here.
+        """
+        with collector.held(self._news_bytes(stored)):
+            enforcement = await asyncio.to_thread(self._ready, stored)
         return lambda: self._put(stored, enforcement)
 
     async def maintain(self, fetch: FetchFiles | None) -> None:
@@ -196,6 +222,7 @@ class InForce:
 
     def _put(self, stored: StoredBundle, enforcement: Enforcement) -> None:
         self._admission.enforcement = enforcement
+        self.stored = stored
         if self._models is not None:
             self._models.use(self.choice)
         self._parsed = Parsed(stored.documents, enforcement.bundle.documents)
@@ -260,6 +287,7 @@ class InForce:
         list_keys: Mapping[str, bytes],
         enforcement: Enforcement | None,
     ) -> None:
+        self.secrets = secrets
         self._peppers = peppers
         # A bundle in force keeps the keys it was made ready with; the next one has to do with these.
         self._list_keys = list_keys

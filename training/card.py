@@ -58,7 +58,7 @@ LIMITS = (
         "Attacks worded by others it hardly finds (0.08 of dev-cyberseceval-pi), and long harmless documents it often "
         "flags: its attack head is no ground to block on."
     ),
-    "Places, organizations and nationalities are found about half of the time or less.",
+    "Places and organizations it often takes for each other, and for persons; three in ten organizations are missed.",
     "Scores are calibrated on held-back generated text; on other text they are too sure.",
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from outpost.admin.freshness import freshness_fields, offline_percent
 from outpost.audit.log import AuditLog
@@ -30,6 +30,20 @@ class Standing:
     clock_watch: ClockWatch
 
 
+class Workers(Protocol):
+    """The processes that serve (``outpost.workers.fleet.Fleet``)."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether anybody takes new clients."""
+
+    def problem(self) -> str | None:
+        """Why not all are there; None if they are."""
+
+    def report(self) -> dict[str, Any]:
+        """For ``/health``."""
+
+
 class OutpostHealth:
     """Reads the running parts; changes nothing."""
 
@@ -43,6 +57,7 @@ class OutpostHealth:
         *,
         models: ModelService | None = None,
         pack_report: Callable[[], dict[str, Any] | None] = lambda: None,
+        workers: Workers | None = None,
     ) -> None:
         self._standing = standing
         self._admission = admission
@@ -51,6 +66,7 @@ class OutpostHealth:
         self._sync_report = sync_report
         self._models = models
         self._pack_report = pack_report
+        self._workers = workers
 
     def ready_problems(self) -> list[str]:
         """Why requests cannot be served now; empty if they can."""
@@ -62,6 +78,8 @@ class OutpostHealth:
             return [f"{err.code}: {err.message}"]
         if self._models is not None and self._models.problem is not None:
             return [f"{ErrorCode.INSPECTION_UNAVAILABLE}: {self._models.problem}"]
+        if self._workers is not None and not self._workers.serves:
+            return [self._workers.problem() or "workers: they are starting"]
         missing = enforcement.keys.missing_peppers
         return [f"no_policy: secrets for {len(missing)} pepper(s) have not arrived"] if missing else []
 
@@ -69,6 +87,8 @@ class OutpostHealth:
         """What works now and will not for long."""
         at = self._clock()
         found = self._standing_warnings(at)
+        if self._workers is not None and (problem := self._workers.problem()) is not None:
+            found.append(problem)
         if self._models is not None and self._models.warning is not None:
             found.append(self._models.warning)
         enforcement = self._admission.enforcement
@@ -100,8 +120,13 @@ class OutpostHealth:
         return found
 
     def state(self) -> str:
-        """``green``; ``yellow`` for what works and soon will not; ``red`` if requests or the identity are refused."""
+        """``green``; ``yellow`` for what works and soon will not; ``red`` if requests or the identity are refused.
+
+        ``red`` too while a worker is missing: those that are left may not be enough.
+        """
         if self.ready_problems() or self._standing.keeper.problem is not None:
+            return "red"
+        if self._workers is not None and self._workers.problem() is not None:
             return "red"
         return "yellow" if self.warnings() else "green"
 
@@ -141,6 +166,7 @@ class OutpostHealth:
                 "waiting": self._audit.size - self._audit.delivered,
             },
             "models": None if self._models is None else self._models.report() | {"bundle_pack": self._pack_report()},
+            "workers": None if self._workers is None else self._workers.report(),
             "sync": self._sync_report(),
             "warnings": self.warnings(),
         }

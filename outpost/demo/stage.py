@@ -40,9 +40,15 @@ class Provider:
 class Stage:
     """Control plane, outpost and provider on loopback ports of their own, with all files under one directory."""
 
-    def __init__(self, directory: Path, control_plane_variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        control_plane_variables: Mapping[str, str] | None = None,
+        outpost_variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self._control_plane_variables = dict(control_plane_variables or {})
+        self._outpost_variables = dict(outpost_variables or {})
         self.outpost_data = directory / "outpost"
         self._ports = dict(zip(("platform", "sync", "proxy", "admin", "provider"), free_ports(5), strict=True))
         self._http = httpx.Client(timeout=ANSWER_TIMEOUT_S, trust_env=False)
@@ -70,10 +76,10 @@ class Stage:
         """Enrolment and synchronisation."""
         return tuple(f"https://127.0.0.1:{self._ports[name]}" for name in ("platform", "sync"))  # type: ignore[return-value]
 
-    def start_provider(self) -> None:
-        """Start the stand-in."""
+    def start_provider(self, *options: str) -> None:
+        """Start the stand-in, with more of its options."""
         port = str(self._ports["provider"])
-        arguments = [sys.executable, "-m", "outpost.demo.provider", "--port", port]
+        arguments = [sys.executable, "-m", "outpost.demo.provider", "--port", port, *options]
         key = {STANDIN_KEY_VARIABLE: self.provider.api_key or ""}
         self._spawn("provider", arguments, key, lambda: self._is_ok(f"{self.provider_url}/standin/stats"))
 
@@ -115,6 +121,17 @@ class Stage:
     def stop(self, name: str) -> None:
         """Ask a process to end."""
         self._processes[name].stop()
+
+    def pid(self, name: str) -> int:
+        """Of a process that was started.
+
+        Raises:
+            DemoFailed: It is not running.
+        """
+        process = self._processes[name].process
+        if process is None:
+            raise DemoFailed(f"{name} is not running")
+        return process.pid
 
     def control_plane(self, *arguments: str) -> str:
         """Run a ``control-plane`` command; returns its output."""
@@ -200,6 +217,7 @@ class Stage:
             "OUTPOST_LISTEN_HOST": "127.0.0.1",
             "OUTPOST_LISTEN_PORT": str(self._ports["proxy"]),
             "OUTPOST_ADMIN_PORT": str(self._ports["admin"]),
+            **self._outpost_variables,
         }
 
     def _headers(self) -> dict[str, str]:

@@ -31,11 +31,13 @@ class DocumentText:
 class DocumentReader:
     """Reads files; made once by the app."""
 
-    def __init__(self, command: tuple[str, ...] = _COMMAND, timeout_s: float = TIMEOUT_S) -> None:
-        """``command`` is the child; tests give others."""
+    def __init__(
+        self, command: tuple[str, ...] = _COMMAND, timeout_s: float = TIMEOUT_S, children: int = MAX_CHILDREN
+    ) -> None:
+        """``command`` is the child; tests give others. ``children`` run at once at most."""
         self._command = command
         self._timeout_s = timeout_s
-        self._children = asyncio.Semaphore(MAX_CHILDREN)
+        self._children = asyncio.Semaphore(children)
         self._waiting = 0
 
     async def read(self, data: bytes) -> DocumentText:

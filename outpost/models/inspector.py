@@ -4,6 +4,7 @@
 run in any order and company. Neither does I/O, and both are the same wherever the graph runs.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from outpost.models.decode import Labels, find_spans
 from outpost.models.pack import Pack
 from outpost.models.results import ModelFinding, TextResult, score_of
 from outpost.models.scores import Floats, sigmoid, softmax, unit
+from outpost.models.sentences import sentences
 from outpost.models.shapes import shapes
 from outpost.models.tokens import TextTokenizer, Tokens
 from outpost.models.topics import DEFAULT_SIMILARITY, TopicIndex
@@ -32,7 +34,7 @@ Batch = dict[str, NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A text and its windows; ``sizes`` are their tokens with special ones."""
+    """A text, its windows, and for topics its sentences; ``sizes`` are the tokens of all runs with special ones."""
 
     text: str
     tokens: Tokens
@@ -41,6 +43,13 @@ class Prepared:
     weak: tuple[Finding, ...]
     sizes: tuple[int, ...]
     topics: TopicIndex | None = None
+    sentences: tuple[Window, ...] = ()
+    """Read for topics alone, where there are several."""
+
+    @property
+    def runs(self) -> tuple[Window, ...]:
+        """What the graph reads: windows, then sentences."""
+        return self.windows + self.sentences
 
 
 NOTHING: Final = Prepared("", Tokens([], []), [], (), (), ())
@@ -81,18 +90,31 @@ class Inspector:
         shape_ids = shapes(text, tokens.offsets) if has_shapes else []
         windows = tuple(cut(len(tokens.ids), self._room, self.card.window.overlap_tokens))
         special = self.card.window.max_tokens - self._room
-        sizes = tuple(window.end - window.start + special for window in windows)
-        return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes, topics)
+        apart = () if topics is None else self._sentences(text, tokens)
+        sizes = tuple(window.end - window.start + special for window in windows + apart)
+        return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes, topics, apart)
+
+    def _sentences(self, text: str, tokens: Tokens) -> tuple[Window, ...]:
+        """Each sentence by itself, up to the first window's length; none if there is one alone."""
+        places = sentences(text)
+        starts = [start for start, _ in tokens.offsets]
+        found = []
+        for start, end in places if len(places) > 1 else ():
+            first, last = bisect_left(starts, start), bisect_left(starts, end)
+            last = min(last, first + self._room)
+            if first < last:
+                found.append(Window(first, last, first, last))
+        return tuple(found)
 
     def batch(self, members: Sequence[tuple[Prepared, int]]) -> Batch:
-        """The inputs for some windows, each given as (text, index of the window), padded to the longest."""
+        """The inputs for some runs, each given as (text, index of the run), padded to the longest."""
         width = max(prepared.sizes[index] for prepared, index in members)
         shape = (len(members), width)
         feeds: Batch = {item.value: np.zeros(shape, np.int64) for item in self.card.inputs}
         feeds[Input.INPUT_IDS][:] = self._tokenizer.pad_id
         lead = len(self._tokenizer.before)
         for row, (prepared, index) in enumerate(members):
-            window = prepared.windows[index]
+            window = prepared.runs[index]
             inside = prepared.tokens.ids[window.start : window.end]
             ids = [*self._tokenizer.before, *inside, *self._tokenizer.after]
             feeds[Input.INPUT_IDS][row, : len(ids)] = ids
@@ -119,7 +141,7 @@ class Inspector:
         )
 
     def conclude(self, prepared: Prepared, answers: Sequence[Mapping[str, Floats]]) -> TextResult:
-        """What the outputs of all windows, in order and each without its batch's axis, say about the text.
+        """What the outputs of all runs, in order and each without its batch's axis, say about the text.
 
         Raises:
             ModelUnavailable: An output has the wrong form, or holds what is no number.
@@ -131,7 +153,8 @@ class Inspector:
         embeddings: dict[str, tuple[float, ...]] = {}
         doubted: list[int] = []
         for head in self.card.heads:
-            outputs = [_shaped(answer[head.output], head) for answer in answers]
+            everything = [_shaped(answer[head.output], head) for answer in answers]
+            outputs = everything[: len(prepared.windows)]
             if head.kind is HeadKind.TOKEN_CLASSIFICATION:
                 findings += self._spans(head, prepared, self._stitched(prepared, outputs, head))
             elif head.kind is HeadKind.SEQUENCE_CLASSIFICATION:
@@ -141,8 +164,8 @@ class Inspector:
             else:
                 mean = np.average(outputs, axis=0, weights=_weights(prepared))
                 if prepared.topics is not None and head == self.card.sentence_head:
-                    windows = np.stack([unit(np.asarray(output, np.float32)) for output in outputs])
-                    findings += prepared.topics.judge(windows, _extents(prepared))
+                    vectors = np.stack([unit(np.asarray(output, np.float32)) for output in everything])
+                    findings += prepared.topics.judge(vectors, [_extent(prepared, run) for run in prepared.runs])
                 embeddings[head.name] = tuple(unit(np.asarray(mean, np.float32)).tolist())
         findings.sort(key=lambda f: (f.finding.start, -f.finding.end, f.finding.kind))
         return TextResult(
@@ -213,10 +236,6 @@ def _shaped(output: Floats, head: Head) -> Floats:
     if output.ndim != axes or output.shape[-1] != width:
         raise ModelUnavailable(f"the model's output {head.output} has a form that its card does not say")
     return output
-
-
-def _extents(prepared: Prepared) -> list[tuple[int, int]]:
-    return [_extent(prepared, window) for window in prepared.windows]
 
 
 def _extent(prepared: Prepared, window: Window) -> tuple[int, int]:

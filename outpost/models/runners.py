@@ -63,7 +63,7 @@ class Loaded:
             ModelUnavailable: The text cannot be tokenised, or the graph fails.
         """
         prepared = self.inspector.prepare(text, weak, topics)
-        batches = [self.inspector.batch([(prepared, index)]) for index in range(len(prepared.windows))]
+        batches = [self.inspector.batch([(prepared, index)]) for index in range(len(prepared.runs))]
         answers = [{name: array[0] for name, array in self.session.run(batch).items()} for batch in batches]
         return self.inspector.conclude(prepared, answers)
 
@@ -184,12 +184,12 @@ class Runners:
         for row, (job, index) in enumerate(batch):
             with self._condition:  # windows of one text may end at the same time in two threads
                 job.answers[index] = {name: array[row] for name, array in outputs.items()}
-                is_whole = len(job.answers) == len(job.prepared.windows) and not job.failed
+                is_whole = len(job.answers) == len(job.prepared.runs) and not job.failed
             if is_whole:
                 self._conclude(job)
 
     def _conclude(self, job: Job) -> None:
-        answers = [job.answers[index] for index in range(len(job.prepared.windows))]
+        answers = [job.answers[index] for index in range(len(job.prepared.runs))]
         try:
             job.done(job.loaded.inspector.conclude(job.prepared, answers))
         except (ModelUnavailable, MemoryError) as err:

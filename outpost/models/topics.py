@@ -2,7 +2,7 @@
 
 The middle (the mean of the examples' vectors, of length one: Snell et al. 2017, "Prototypical networks") was as good as
 or better than the nearest examples on held-back requests, and one threshold serves all topics (``bench/topics.py``,
-figures in ``docs/evaluation.md``). A text is of a topic if one of its windows is.
+figures in ``docs/evaluation.md``). A text is of a topic if one of its windows or sentences is.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,9 +62,9 @@ class TopicIndex:
         self._limits = [default if rule.similarity is None else rule.similarity for rule in self._rules]
         self._detector = detector
 
-    def judge(self, windows: Floats, extents: Sequence[tuple[int, int]]) -> list[ModelFinding]:
-        """The topics of a text: vectors of its windows ``[windows, width]``, each of length one, and their places."""
-        near = windows @ self._middles.T
+    def judge(self, vectors: Floats, extents: Sequence[tuple[int, int]]) -> list[ModelFinding]:
+        """The topics of a text: vectors of its windows and sentences ``[runs, width]``, of length one, and places."""
+        near = vectors @ self._middles.T
         best = near.max(axis=0)
         found = []
         for number, (rule, limit) in enumerate(zip(self._rules, self._limits, strict=True)):

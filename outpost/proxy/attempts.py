@@ -112,6 +112,8 @@ def in_order(
     Who is ejected comes last, not never: where nobody else is left, asking is better than refusing. Within one order,
     targets and the keys of each are drawn by weight (``draw`` gives numbers in [0, 1)).
     """
+    if len(targets) == 1 and targets[0].provider.keys is None:
+        return tuple(_with_keys(targets[0], draw))  # nothing to choose from
     hops: list[tuple[tuple[int, int, int], Hop]] = []
     drawn = _shuffled([(target, target.weight) for target in targets], draw)
     for place, target in enumerate(drawn):

@@ -19,6 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.proxy.cors import Cors
+from outpost.proxy.crowd import Crowd
 from outpost.proxy.request_head import SPOKEN
 
 LINGER_S: Final = 2.0  # a refused body is read on for so long, so that the refusal is not lost in a reset
@@ -40,6 +41,9 @@ class Handler(Protocol):
     """What serves requests (``outpost/proxy/server.py``)."""
 
     cors: Cors
+    crowd: Crowd
+    leaving: bool
+    """May be set: this process is about to end."""
 
     @property
     def draining(self) -> bool:
@@ -96,12 +100,13 @@ class Connection(RequestHandler):
         """Count it in; one too many is told so and closed."""
         super().connection_made(transport)
         self._server.all_gone.clear()
-        if len(self._server.connections) > self._server.limits.max_connections:
+        if self._server.handler.crowd.connected(1) > self._server.limits.max_connections:
             self._refuse(Rejected(ErrorCode.OVERLOADED, "too many connections are open"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget its timer."""
+        """Forget its timer, and count it out."""
         self._end_head()
+        self._server.handler.crowd.connected(-1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -40,16 +40,20 @@ class Drain:
         await asyncio.sleep(0)  # what was accepted a moment ago gets its connection
         if not connections.end_idle():
             return 0
-        gone, hurried = (asyncio.ensure_future(event.wait()) for event in (connections.all_gone, self.hurry))
-        try:
-            await asyncio.wait({gone, hurried}, timeout=self.grace_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            hurried.cancel()
+        await self.wait(connections.all_gone, self.grace_s)
         left = connections.end_idle()
         if left:
             await connections.cut()
         return left
+
+    async def wait(self, event: asyncio.Event, most_s: float) -> None:
+        """Until ``event``, ``hurry``, or ``most_s`` has passed."""
+        waiting = [asyncio.ensure_future(one.wait()) for one in (event, self.hurry)]
+        try:
+            await asyncio.wait(waiting, timeout=most_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     @staticmethod
     async def _wait_for(event: asyncio.Event, most_s: float) -> None:

@@ -8,7 +8,7 @@ go to the providers of the signed bundle and nowhere else.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal
@@ -134,12 +134,10 @@ class Forwarder:
         """DELETE ``path``; as ``post``."""
         return self._exchange("DELETE", provider, path, None, self.credentials(provider))
 
-    @asynccontextmanager
-    async def in_time(self, provider: Provider) -> AsyncIterator[None]:
+    def in_time(self, provider: Provider) -> AbstractAsyncContextManager[None]:
         """Bound how long the first byte of an answer may take, if the provider has such a bound. Raises as ``post``."""
-        with _typed_failures():
-            async with asyncio.timeout((provider.timeouts or _NO_TIMEOUTS).first_byte_s):
-                yield
+        bound_s = provider.timeouts and provider.timeouts.first_byte_s
+        return _within(bound_s) if bound_s else nullcontext()
 
     async def read(self, answer: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
         """The whole body of an answer, of which ``begun`` has been read.
@@ -237,13 +235,12 @@ class Forwarder:
 
     @contextmanager
     def _leased(self, provider: Provider) -> Iterator[aiohttp.ClientSession]:
-        with ExitStack() as stack:
-            try:
-                session = stack.enter_context(self._pools.lease(provider))
-            except PoolBusy:
-                message = "as many requests are with the provider as the policy bundle allows"
-                raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.BUSY) from None
-            yield session
+        try:
+            with self._pools.lease(provider) as session:
+                yield session
+        except PoolBusy:
+            message = "as many requests are with the provider as the policy bundle allows"
+            raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.BUSY) from None
 
     def _timeout(self, provider: Provider) -> aiohttp.ClientTimeout:
         own, ours = provider.timeouts or _NO_TIMEOUTS, self._timeouts
@@ -263,6 +260,13 @@ async def _only_upgrades(request: aiohttp.ClientRequest, handler: aiohttp.Client
         finally:
             answer.close()
     return answer
+
+
+@asynccontextmanager
+async def _within(bound_s: float) -> AsyncIterator[None]:
+    with _typed_failures():
+        async with asyncio.timeout(bound_s):
+            yield
 
 
 class _typed_failures:  # noqa: N801 - reads as a statement

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from outpost.audit.event import AuditEvent
@@ -54,6 +56,8 @@ class ProxyParts:
     """For what lasts; never goes back."""
     draw: Callable[[], float] = _RANDOM.random
     """Numbers in [0, 1): who of several providers is asked, and when again."""
+    redaction_key: bytes = field(default_factory=partial(secrets.token_bytes, 32), repr=False)
+    """Of hashes while the org has no pepper; the same in all processes of an outpost."""
 
 
 def retrieve(future: "asyncio.Future[int]") -> None:

@@ -6,7 +6,6 @@ released before it is durable; the audit of the answer is durable before the ans
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -69,7 +68,6 @@ class SurfaceServer:
         self._parts = parts
         self._release = Release(parts)
         self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw)
-        self._fallback_key = secrets.token_bytes(32)
 
     async def serve(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
@@ -85,7 +83,7 @@ class SurfaceServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(presented_key, at=at, address=exchange.address)
         asked = await self._read(surface, request, exchange, enforcement)
-        key = redaction_key(enforcement.peppers, self._fallback_key)
+        key = redaction_key(enforcement.peppers, self._parts.redaction_key)
         redactor = Redactor(key, asked.parsed.document.raw)
         facts = asked.facts(Direction.INPUT)
         verdict = await inspected(self._parts.models, enforcement, facts, asked.parsed, asked.parse, redactor)

@@ -3,12 +3,13 @@
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from outpost.config import Config
 from outpost.proxy.client_tls import LOOK_EVERY_S, TlsFiles, keep_current, server_context
 from outpost.proxy.connection import ConnectionLimits, ProxyConnections
 from outpost.proxy.cors import Cors
+from outpost.proxy.crowd import Crowd
 from outpost.proxy.drain import Drain
 from outpost.proxy.listener import Listener, bind
 from outpost.proxy.parts import ProxyParts
@@ -17,14 +18,30 @@ from outpost.proxy.server import Health, ProxyServer
 _NOW: Final = Drain(grace_s=0)
 
 
-def make_connections(config: Config, parts: ProxyParts, health: Health) -> ProxyConnections:
-    """What serves clients, with the configured limits."""
+class Accepting(Protocol):
+    """What takes clients (``Listener``, or a worker's acceptor)."""
+
+    addresses: list[tuple[str, int]]
+
+    async def accept(self, tls: ssl.SSLContext | None) -> None:
+        """Take connections; called again, those to come get the new ``tls``."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+def make_connections(
+    config: Config, parts: ProxyParts, health: Health, crowd: Crowd | None = None, share: int = 1
+) -> ProxyConnections:
+    """What serves clients, with the configured limits, which hold for ``crowd``: ``share`` processes."""
     proxy = ProxyServer(
         parts,
         health,
         max_concurrent=config.max_concurrent_requests,
         max_header_bytes=config.max_header_bytes,
         cors=Cors(frozenset(config.cors_origins)),
+        crowd=crowd,
+        share=share,
     )
     limits = ConnectionLimits(
         keepalive_timeout_s=config.keepalive_timeout_s,
@@ -49,7 +66,7 @@ class ProxyPort:
         self._connections = connections
         self._tls = tls
         self._handshake_timeout_s = handshake_timeout_s
-        self._listener: Listener | None = None
+        self._listener: Accepting | None = None
 
     @property
     def scheme(self) -> str:
@@ -72,10 +89,31 @@ class ProxyPort:
         self._listener = Listener(self._connections, bind(host, port), handshake_timeout_s=self._handshake_timeout_s)
         await self._listener.accept(context)
 
+    async def open_on(self, accepting: Accepting) -> None:
+        """Take clients from there.
+
+        Raises:
+            ConfigError: The TLS files cannot be used.
+        """
+        context = None if self._tls is None else server_context(self._tls)
+        self._listener = accepting
+        await accepting.accept(context)
+
+    async def leave(self, linger_s: float, how: Drain) -> int:
+        """Let another process take the clients: each that asks again within ``linger_s`` is served and told to go."""
+        self._connections.handler.leaving = True
+        self._stop_accepting()
+        await how.wait(self._connections.all_gone, linger_s)
+        return await self.drain(how)
+
     async def keep_tls_current(self, stop: asyncio.Event, *, every_s: float = LOOK_EVERY_S) -> None:
         """Use changed TLS files for new connections, until ``stop``; nothing to do without TLS."""
         if self._tls is not None:
             await keep_current(self._tls, self._use, stop, every_s=every_s)
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Keep it as it should be, until ``ended``."""
+        await self.keep_tls_current(ended)
 
     async def drain(self, how: Drain) -> int:
         """Let what is open end; how many connections had to be cut."""

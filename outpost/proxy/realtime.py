@@ -74,7 +74,6 @@ class RealtimeServer:
 
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
-        self._fallback_key = secrets.token_bytes(32)
 
     async def serve(
         self, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
@@ -117,7 +116,7 @@ class RealtimeServer:
             socket.headers["X-Request-Id"] = exchange.request_id
             exchange.answering = True
             await socket.prepare(request)
-            key_of_hashes = redaction_key(standing.enforcement.peppers, self._fallback_key)
+            key_of_hashes = redaction_key(standing.enforcement.peppers, self._parts.redaction_key)
             session = _Session(self._parts, exchange, opening, (socket, upstream), key_of_hashes)
             await session.run(standing, request.transport)
         return socket

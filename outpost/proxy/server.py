@@ -26,6 +26,7 @@ from outpost.protocol.ids import RequestId
 from outpost.proxy.body import ACCEPTED_ENCODINGS
 from outpost.proxy.connection import ProxyRequest
 from outpost.proxy.cors import NO_CORS, Cors
+from outpost.proxy.crowd import Alone, Crowd
 from outpost.proxy.errors import STATUS, Blocked
 from outpost.proxy.exchange import CLIENT_GONE, CUT_OFF, Exchange
 from outpost.proxy.files import FileServer
@@ -35,7 +36,7 @@ from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.pipeline import SurfaceServer
 from outpost.proxy.realtime import RealtimeServer
 from outpost.proxy.request_head import check_head
-from outpost.proxy.strangers import StrangerEvents
+from outpost.proxy.strangers import BURST_EVENTS, EVENTS_PER_S, StrangerEvents
 from outpost.proxy.surfaces import openai_file_objects, openai_realtime
 from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.registry import SURFACES, dialect_of
@@ -70,7 +71,7 @@ class WrongMethod(Rejected):
 class ProxyServer:
     """Serves the proxy port; given to ``connection.make_server``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - limits and collaborators
         self,
         parts: ProxyParts,
         health: Health,
@@ -78,7 +79,13 @@ class ProxyServer:
         max_concurrent: int,
         max_header_bytes: int = 32_768,
         cors: Cors = NO_CORS,
+        crowd: Crowd | None = None,
+        share: int = 1,
     ) -> None:
+        """``crowd`` counts for all processes of this outpost, of which there are ``share``."""
+        self.crowd = crowd or Alone()
+        self.leaving = False
+        """This process is about to end, and another has taken its place."""
         self.cors = cors
         self._parts = parts
         self._max_header_bytes = max_header_bytes
@@ -88,12 +95,12 @@ class ProxyServer:
         self._surfaces = SurfaceServer(parts)
         self._realtime = RealtimeServer(parts)
         self._files = None if parts.uploads is None else FileServer(parts, parts.uploads)
-        self._strangers = StrangerEvents()
+        self._strangers = StrangerEvents(EVENTS_PER_S / share, max(BURST_EVENTS / share, 1.0))
 
     @property
     def draining(self) -> bool:
-        """The outpost is about to end: answers close their connections."""
-        return self._parts.admission.draining
+        """This process is about to end: answers close their connections."""
+        return self.leaving or self._parts.admission.draining
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request."""
@@ -113,9 +120,10 @@ class ProxyServer:
         exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
         metrics = self._parts.metrics
         self._in_flight += 1
+        everywhere = self.crowd.enter()
         metrics.in_flight.set(self._in_flight)
         try:
-            if self._in_flight > self._max_concurrent:
+            if everywhere > self._max_concurrent:
                 refusal = Rejected(ErrorCode.OVERLOADED, "too many requests are being served")
                 return self._answer(exchange, refusal, _dialect(request))
             return await self._serve(request, exchange)
@@ -125,6 +133,7 @@ class ProxyServer:
             raise
         finally:
             self._in_flight -= 1
+            self.crowd.leave()
             metrics.in_flight.set(self._in_flight)
             metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
             self._count(exchange)

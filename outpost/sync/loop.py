@@ -112,13 +112,14 @@ class Effects:
     """What the loop causes. All are called on the event loop and must not block.
 
     Attributes:
-        prepare: Make a verified bundle ready, whole or (``BundleRejected``) not at all; the result puts it in force.
+        prepare: Make a verified bundle ready, whole or (``BundleRejected``) not at all; the result puts it in force,
+            and is done when nobody decides by the one before any more.
         apply_secrets: Put newly opened secrets in force.
         applied: The bundle in force now, for reports.
         maintain: Repair what the bundle in force needs beside its documents.
     """
 
-    prepare: Callable[[StoredBundle], Awaitable[Callable[[], None]]]
+    prepare: Callable[[StoredBundle], Awaitable[Callable[[], Awaitable[None]]]]
     apply_secrets: Callable[[dict[str, str]], Awaitable[None]]
     applied: Callable[[], Applied | None]
     maintain: Callable[[], Awaitable[None]] = nothing_to_maintain
@@ -335,7 +336,7 @@ class SyncLoop:
             raise
         if save:
             await asyncio.to_thread(self._stores.bundles.save, bundle)
-        put_in_force()
+        await put_in_force()
         self._seen_version = max(self._seen_version, version)
         self._stores.state.update(_NOTHING_REFUSED)
         self._stores.state.set_time(StateKey.LAST_APPLIED_AT, self._clock())

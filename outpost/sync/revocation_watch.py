@@ -5,7 +5,7 @@ a reason to fetch the list at once. A revocation ends only with a newer, current
 fetched over mutual TLS, which the control plane opens to those it speaks to.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 class RevocationWatch:
     """``revoked`` is the signed word, ``rumoured`` the unsigned one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - whom to ask, where to keep it, whom to tell
         self,
         identity: Callable[[], Identity],
         client: ControlPlaneClient,
@@ -37,13 +37,16 @@ class RevocationWatch:
         state: StateStore,
         on_revoked: Callable[[bool], None],
         clock: Callable[[], datetime],
+        spread: Callable[[bool], Awaitable[None]] | None = None,
     ) -> None:
+        """``on_revoked`` makes it so here; ``spread`` is done when it is so in every other process, too."""
         self._identity = identity
         self._client = client
         self._doorstep = doorstep
         self._state = state
         self._on_revoked = on_revoked
         self._clock = clock
+        self._spread = spread
         self._path = identity().directory / CRL_FILE
         self._seen = self._load_seen()
         self.rumoured = False
@@ -63,9 +66,9 @@ class RevocationWatch:
         self._keep(der, verdict)
         self.is_list_current = verdict.current
         if verdict.revoked:
-            self._set(revoked=True, number=verdict.number)
+            await self._set(revoked=True, number=verdict.number)
         elif self.revoked and is_spoken_to and verdict.current and verdict.number > self._revoked_by():
-            self._set(revoked=False, number=verdict.number)
+            await self._set(revoked=False, number=verdict.number)
 
     async def _fetch(self) -> tuple[bytes, bool]:
         try:
@@ -93,15 +96,20 @@ class RevocationWatch:
         number = self._state.get(StateKey.REVOKED_BY_NUMBER)
         return number if isinstance(number, int) else 0
 
-    def _set(self, *, revoked: bool, number: int) -> None:
+    async def _set(self, *, revoked: bool, number: int) -> None:
         if self.revoked is revoked:
             return
+        stored = False
         try:
             self._state.update({StateKey.REVOKED: revoked, StateKey.REVOKED_BY_NUMBER: number if revoked else None})
         except (Unavailable, Untrusted) as err:
             # In force now all the same. An unwritten revocation is read again from the list after the next start.
             _log.error("revocation_state_not_stored", revoked=revoked, reason=str(err))
         else:
-            self.revoked = revoked
+            stored = True
         self._on_revoked(revoked)
+        if self._spread is not None:
+            await self._spread(revoked)
+        if stored:
+            self.revoked = revoked
         _log.warning("revocation_changed", revoked=revoked, crl_number=number)

@@ -31,7 +31,7 @@ class Birth:
     Attributes:
         control: Of questions and answers.
         audit: Of events.
-        models: Of texts for the models; None without any.
+        models: Of texts for the models.
         memory: Of ``Slots``.
         listeners: On which clients come.
         index: Its slot.
@@ -40,7 +40,7 @@ class Birth:
 
     control: int
     audit: int
-    models: int | None
+    models: int
     memory: int
     listeners: tuple[int, ...]
     index: int

@@ -40,6 +40,14 @@ def test_an_aim_is_met_or_missed_at_its_edge(outpost: dict[str, float | None], m
     assert [aim["met"] for aim in aims({"floor": floor, "outpost": outpost})] == met
 
 
+@pytest.mark.parametrize(("first_byte_ms", "met"), [(2.5, True), (2.51, False)])
+def test_a_streams_first_byte_is_judged_by_what_it_is_later(first_byte_ms: float, *, met: bool) -> None:
+    streams = {"direct": 1.0, "floor": 2.0, "outpost": first_byte_ms}
+    every = {name: figures(1, 1, 1) | {"stream_first_byte_p50_ms": value} for name, value in streams.items()}
+
+    assert aims(every)[-1]["met"] is met
+
+
 def test_without_an_outpost_no_aim_is_claimed() -> None:
     assert aims({"floor": figures(1, 1, 1)}) == []
 

@@ -20,6 +20,7 @@ NOT_OFFERED = {
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(300)  # above TIMEOUT_S of running.py
 @pytest.mark.parametrize("client", CLIENTS, ids=[client.script for client in CLIENTS])
 async def test_results_are_those_of_the_provider(client: Client) -> None:
     compared = await compare(client)

@@ -1,7 +1,7 @@
 """One outpost's synchronisation as ``outpost.app`` joins it, over the real network; no proxy, no audit log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,8 +84,11 @@ def start_member(
     revocations = RevocationWatch(lambda: keeper.identity, client, doorstep, stores.state, lambda _revoked: None, clock)
     bundles: list[StoredBundle] = []
 
-    async def prepare(bundle: StoredBundle) -> Callable[[], None]:
-        return lambda: bundles.append(bundle)
+    async def prepare(bundle: StoredBundle) -> Callable[[], Awaitable[None]]:
+        async def put_in_force() -> None:
+            bundles.append(bundle)
+
+        return put_in_force
 
     async def apply_secrets(_secrets: dict[str, str]) -> None:
         return None

@@ -5,13 +5,13 @@
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Self
 
-from outpost.cache.bundles import BundleStore, SecretStore, StateStore
+from outpost.cache.bundles import BundleStore, SecretStore, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
 from outpost.errors import ControlPlaneUnavailable, ControlPlaneUntrusted, Untrusted
 from outpost.in_force import InForce
@@ -105,7 +105,16 @@ class PolicyOutpost:
         self.stores = Stores(BundleStore(self.database), SecretStore(self.database), StateStore(self.database))
         keeper = SimpleNamespace(identity=identity, note_accepted=lambda: None, note_refusal=lambda _err: False)
         revocations = SimpleNamespace(revoked=False, rumoured=False)
-        effects = Effects(self.in_force.prepare, self.in_force.change_secrets, lambda: self.in_force.applied)
+
+        async def prepare(bundle: StoredBundle) -> Callable[[], Awaitable[None]]:
+            put = await self.in_force.prepare(bundle)
+
+            async def put_in_force() -> None:
+                put()
+
+            return put_in_force
+
+        effects = Effects(prepare, self.in_force.change_secrets, lambda: self.in_force.applied)
         self._loop = SyncLoop(client, keeper, revocations, self.stores, None, effects, clock=clock)
         self.start_error: Untrusted | None = None
         try:

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from outpost import app
-from outpost.app import offered_kinds, open_outpost, serve
+from outpost.app import open_outpost, serve
 from outpost.audit.read import read_events
 from outpost.cache.bundles import BundleStore, StateKey, StateStore
 from outpost.cache.db import open_database
@@ -565,7 +565,7 @@ async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
     plane.publish()
     put_in_force = await prepare(stored_bundle(plane))
     assert outpost.in_force.applied is None
-    put_in_force()
+    await put_in_force()
     assert outpost.in_force.applied is not None
     plane.publish_unchecked({**stored_bundle(plane).documents, "policy.json": b"{}"})
     with pytest.raises(BundleRejected):
@@ -633,9 +633,3 @@ async def test_a_model_pack_that_is_not_there_is_red_until_it_is(config, filled,
     stop.set()
     await asyncio.wait_for(serving, 20)
     outpost.close()
-
-
-def test_what_a_pack_offers_is_read_from_its_card(tmp_path):
-    assert offered_kinds(None) == frozenset()
-    assert offered_kinds(tmp_path) is None
-    assert "pii.person" in offered_kinds(write_pack(tmp_path / "pack"))

@@ -5,10 +5,11 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from control_plane.commands.officers import pack_given
 from outpost import app
-from outpost.app import make_models, open_outpost
+from outpost.app import open_outpost
 from outpost.config import Config
 from outpost.errors import BundleRejected, ControlPlaneUnavailable, CouldNotInspect, ModelUnavailable, Rejected
 from outpost.models.pack import open_pack
@@ -19,12 +20,12 @@ from outpost.protocol.documents import Conditions, Pack, PolicyDocument, Rule, e
 from outpost.protocol.smoke import Expectation, SmokeCase, SmokeDocument
 from outpost.proxy.decide import Question
 from outpost.proxy.inspection import look_for
-from outpost.proxy.metrics import ProxyMetrics
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.doorstep import Doorstep
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import SyncLoop
 from outpost.sync.revocation_watch import RevocationWatch
+from outpost.wiring import make_models
 from tests.fakes.clock import FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.enrolled import enrol
@@ -65,7 +66,7 @@ def syncing(config, identity, plane, clock):
     @asynccontextmanager
     async def run(**changes):
         outpost = open_outpost(config.model_copy(update=changes), clock=clock)
-        models = make_models(outpost.config, outpost.in_force.choice, ProxyMetrics())
+        models = make_models(outpost.config, outpost.in_force.choice, CollectorRegistry())
         outpost.in_force.attach(models)
         stop = asyncio.Event()
         running = asyncio.create_task(models.run(stop))

@@ -4,9 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpost.errors import ModelUnavailable, PackInvalid
-from outpost.models.inspector import Inspector
+from outpost.models.inspector import Inspector, _extent
+from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
+from outpost.models.runners import Loaded
+from outpost.protocol.detectors import TopicRule
 from outpost.protocol.findings import Finding, Tier
+from outpost.protocol.topics import TopicSet
 from tests.fakes.model_pack import VOCABULARY, write_pack
 
 
@@ -119,3 +123,36 @@ def test_any_text_has_an_answer_whose_spans_are_inside(inspect, text):
     for item in inspect(text).findings:
         assert 0 <= item.finding.start < item.finding.end <= len(text)
         assert 0.5 <= item.finding.score <= 1
+
+
+SAID = "the phone, the phone. A note a note, Ana Silva\na the a the a the"
+
+
+def test_for_topics_each_sentence_is_read_by_itself_and_nothing_else_changes(tiny, inspect):
+    loaded = Loaded(tiny, SessionOptions())
+    rule = TopicRule(id="notes", kind="topic.notes", examples=["note"])
+    index = loaded.topics(TopicSet((rule,), "d"))
+    prepared = loaded.inspector.prepare(SAID, (), index)
+    assert [SAID[slice(*_extent(prepared, run))] for run in prepared.sentences] == [
+        "the phone, the phone.",
+        "A note a note, Ana Silva",
+        "a the a the a the",
+    ]
+    assert (len(prepared.sizes), loaded.inspector.prepare(SAID).sentences) == (len(prepared.runs), ())
+    assert loaded.inspector.prepare("the note alone", (), index).sentences == ()
+    with_topics, without = loaded.inspect(SAID, topics=index), inspect(SAID)
+    assert [f for f in with_topics.findings if f.label != "notes"] == list(without.findings)
+    assert (with_topics.windows, with_topics.labels, with_topics.embeddings) == (
+        without.windows,
+        without.labels,
+        without.embeddings,
+    )
+    assert [f.finding.kind for f in with_topics.findings if f.label == "notes"] == ["topic.notes"]
+
+
+def test_a_sentence_that_is_longer_than_a_window_is_read_from_its_beginning(tiny):
+    loaded = Loaded(tiny, SessionOptions())
+    rule = TopicRule(id="notes", kind="topic.notes", examples=["note"])
+    prepared = loaded.inspector.prepare(f"{'the a ' * 40}. note a the a", (), loaded.topics(TopicSet((rule,), "d")))
+    assert max(prepared.sizes) == loaded.inspector.card.window.max_tokens
+    assert loaded.inspect(prepared.text, topics=prepared.topics).windows == len(prepared.windows)

@@ -77,7 +77,7 @@ class World:
         if self.refuse:
             raise BundleRejected("does not compile")
 
-        def put_in_force() -> None:
+        async def put_in_force() -> None:
             self.stored_when_applied.append(self.stores.bundles.load() == bundle)
             self.bundles.append(bundle)
 

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from anthropic.types.message_create_params import MessageCreateParamsBase
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from outpost.errors import Rejected, Untranslatable
 from outpost.translation.exchange import Api, open_exchange
@@ -376,6 +378,29 @@ def test_no_leaf_of_a_request_is_lost(client, data, path):
     assert {leaf for leaf, outcome in found.items() if "left out" in outcome} == LEFT_OUT[client]
     told = {"messages[].content[].text", "model", "messages[].content"}
     assert all("told" in found[leaf] for leaf in told)
+
+
+MEMBERS = {
+    Api.OPENAI: {**CompletionCreateParamsBase.__annotations__, "stream": bool},
+    Api.ANTHROPIC: {**MessageCreateParamsBase.__annotations__, "stream": bool},
+}
+
+
+@APIS
+def test_every_member_of_the_sdks_requests_has_a_fate_and_a_row(client):
+    """Also those that hold no text, which the published leaves do not list."""
+    table = read("docs/translation.md")
+    for name in MEMBERS[client]:
+        assert f"`{name}`" in table or f"`{name}." in table, name
+        assert place({**LEAST[client], name: {"a member": [0.5]}}, client).startswith(name), name
+
+
+def place(body, client):
+    """What is refused of a request, or left out."""
+    try:
+        return opened(body, client).left_out[0]
+    except Untranslatable as refused:
+        return refused.field
 
 
 @APIS

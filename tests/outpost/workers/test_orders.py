@@ -57,7 +57,7 @@ def test_what_a_worker_is_born_with_arrives_and_is_not_shown():
 
 
 def test_the_command_line_holds_numbers_only():
-    birth = Birth(control=3, audit=4, models=None, memory=5, listeners=(6, 7), index=1, slots=4)
+    birth = Birth(control=3, audit=4, models=8, memory=5, listeners=(6, 7), index=1, slots=4)
     assert Birth.from_json(birth.to_json()) == birth
 
 

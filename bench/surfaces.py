@@ -1,0 +1,241 @@
+"""What each surface costs, what a long history costs, and what many slow streams and a large document take.
+
+    make bench-surfaces [ARGS="--quick --json FILE"]
+
+Costs are processor time of the outpost's processes per request, so that other work on the machine matters little; the
+stand-in provider answers at once unless said otherwise. First bytes of streams are measured by `make bench`.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import uvloop
+
+from bench.processes import Weight, weigh
+from bench.report import machine_facts
+from outpost.demo.stage import Stage
+from pki.files import write_private
+
+TURNS: Final = (1, 20, 200)
+TEXT: Final = (
+    "please read the draft below and tell me which paragraph should come first which one can go and how ending "
+    "could be made shorter without losing point it makes about garden weather supplier meeting invoice plan"
+)
+WORDS: Final = TEXT.split()
+TURN_WORDS: Final = 80
+STREAMS: Final = 100
+STREAM_DELTAS: Final = 100
+STREAM_PAUSE_MS: Final = 50
+DOCUMENT_BYTES: Final = 25 * 1024 * 1024
+FLAT_MIB: Final = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many requests of each kind."""
+
+    each: int
+    flat: int
+
+
+FULL: Final = Plan(each=200, flat=10_000)
+QUICK: Final = Plan(each=30, flat=500)
+
+
+def prose(words: int, seed: object) -> str:
+    """Text that nobody has sent before."""
+    chance = random.Random(str(seed))
+    return " ".join(chance.choice(WORDS) for _ in range(words))
+
+
+def history(turns: int, seed: object) -> dict[str, Any]:
+    """A chat whose last of ``turns`` messages of each side is new, and the rest the same for every seed."""
+    said = [prose(TURN_WORDS, f"turn {number}") for number in range(2 * turns - 2)]
+    messages = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+    return {"model": "standin-chat", "messages": [*messages, {"role": "user", "content": prose(TURN_WORDS, seed)}]}
+
+
+def bodies(seed: object) -> dict[str, dict[str, Any]]:
+    """One request of about a kilobyte for each surface that takes JSON."""
+    text = prose(180, seed)
+    chat = {"model": "standin-chat", "messages": [{"role": "user", "content": text}]}
+    messages = {"model": "standin-claude", "max_tokens": 100, "messages": [{"role": "user", "content": text}]}
+    return {
+        "/v1/chat/completions": chat,
+        "/v1/chat/completions streamed": chat | {"stream": True},
+        "/v1/responses": {"model": "standin-chat", "input": text},
+        "/v1/completions": {"model": "standin-chat", "prompt": text},
+        "/v1/embeddings": {"model": "standin-chat", "input": text},
+        "/v1/moderations": {"model": "standin-chat", "input": text},
+        "/v1/messages": messages,
+        "/v1/messages streamed": messages | {"stream": True},
+        "/v1/messages/count_tokens": {name: messages[name] for name in ("model", "messages")},
+    }
+
+
+class Bench:
+    """One running outpost and what is measured of it."""
+
+    def __init__(self, stage: Stage, plan: Plan) -> None:
+        self.stage = stage
+        self.plan = plan
+        self.root = stage.base_url.removesuffix("/v1")
+        headers = {"Authorization": f"Bearer {stage.api_key}", "anthropic-version": "2023-06-01"}
+        self.http = httpx.Client(headers=headers, timeout=120, trust_env=False)
+
+    def weight(self) -> Weight:
+        return weigh(self.stage.pid("outpost"))
+
+    def cost_ms(self, path: str, make: Callable[[int], dict[str, Any]], count: int) -> float:
+        """Processor time of one request, in milliseconds."""
+        content = [json.dumps(make(number)).encode() for number in range(count + 5)]
+        for body in content[:5]:
+            self.post(path, body)
+        before = self.weight().cpu_s
+        for body in content[5:]:
+            self.post(path, body)
+        return (self.weight().cpu_s - before) / count * 1000
+
+    def post(self, path: str, body: bytes) -> None:
+        answer = self.http.post(self.root + path, content=body, headers={"Content-Type": "application/json"})
+        if answer.status_code != httpx.codes.OK:
+            raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:200]}")
+
+    def histories(self) -> dict[str, Any]:
+        found = {}
+        for turns in TURNS:
+            size = len(json.dumps(history(turns, 0)))
+            count = max(self.plan.each // turns, 10)
+            cost_ms = self.cost_ms("/v1/chat/completions", lambda n, t=turns: history(t, n), count)  # type: ignore[misc]
+            found[f"{turns} turns"] = {"bytes": size, "cpu_ms": round(cost_ms, 3)}
+        return found
+
+    def surfaces(self) -> dict[str, float]:
+        return {
+            name: round(self.cost_ms(name.split()[0], lambda n, s=name: bodies(n)[s], self.plan.each), 3)  # type: ignore[misc]
+            for name in bodies(0)
+        }
+
+    def document(self) -> dict[str, float]:
+        text = (prose(100_000, "document").encode() * 60)[: DOCUMENT_BYTES - 4096]
+        before, began_s = self.weight(), time.perf_counter()
+        files = {"file": ("notes.txt", text, "text/plain")}
+        answer = self.http.post(f"{self.root}/v1/files", files=files, data={"purpose": "assistants"})
+        took_s, after = time.perf_counter() - began_s, self.weight()
+        return {
+            "status": answer.status_code,
+            "bytes": len(text),
+            "seconds": round(took_s, 2),
+            "cpu_s": round(after.cpu_s - before.cpu_s, 2),
+            "peak_rss_mib": round(after.peak_rss_mib),
+            "rss_mib_after": round(after.rss_mib),
+        }
+
+    def flat(self) -> dict[str, Any]:
+        """Memory over thousands of requests, of which the first tenth only warms up."""
+        sizes = []
+        for number in range(self.plan.flat):
+            self.post("/v1/chat/completions", json.dumps(history(1, f"flat {number}")).encode())
+            if number % (self.plan.flat // 10) == self.plan.flat // 10 - 1:
+                sizes.append(round(self.weight().rss_mib, 1))
+        grown = sizes[-1] - sizes[0]
+        return {"rss_mib": sizes, "grown_mib": round(grown, 1), "flat": grown <= FLAT_MIB}
+
+    async def slow_streams(self) -> dict[str, Any]:
+        """Streams of some seconds, all at once, some with clients that read slowly."""
+        text = "SAY:" + " ".join(["word"] * STREAM_DELTAS)
+        body = {"model": "standin-chat", "stream": True, "messages": [{"role": "user", "content": text}]}
+        before = self.weight()
+        began_s = time.perf_counter()
+
+        async def one(http: httpx.AsyncClient, number: int) -> tuple[float, bool]:
+            async with http.stream("POST", f"{self.root}/v1/chat/completions", json=body) as answer:
+                first_s, end = 0.0, b""
+                async for part in answer.aiter_bytes():
+                    first_s = first_s or time.perf_counter() - began_s
+                    end = part
+                    if number % 4 == 0:
+                        await asyncio.sleep(0.1)
+                return first_s, end.endswith(b"data: [DONE]\n\n")
+
+        limits = httpx.Limits(max_connections=STREAMS)
+        async with httpx.AsyncClient(headers=self.http.headers, timeout=120, limits=limits, trust_env=False) as http:
+            ends = await asyncio.gather(*(one(http, number) for number in range(STREAMS)))
+        after = self.weight()
+        return {
+            "streams": len(ends),
+            "whole": sum(whole for _, whole in ends),
+            "seconds": round(time.perf_counter() - began_s, 1),
+            "first_byte_s_worst": round(max(first for first, _ in ends), 2),
+            "cpu_ms_per_stream": round((after.cpu_s - before.cpu_s) / STREAMS * 1000, 1),
+            "rss_mib_grown": round(after.rss_mib - before.rss_mib, 1),
+        }
+
+
+def main() -> int:
+    given = arguments()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        report: dict[str, Any] = {"facts": machine_facts(directory)}
+        stage = Stage(directory)
+        try:
+            start(stage, directory)
+            bench = Bench(stage, QUICK if given.quick else FULL)
+            report["cpu_ms by surface"] = show("cpu_ms by surface", bench.surfaces())
+            report["histories"] = show("histories", bench.histories())
+            report["slow streams"] = show("slow streams", uvloop.run(bench.slow_streams()))
+            report["memory"] = show("memory", bench.flat())
+            report["document"] = show("document", bench.document())
+        finally:
+            stage.close()
+    if given.json:
+        given.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    return 0
+
+
+def start(stage: Stage, directory: Path) -> None:
+    """Provider, control plane with both dialects routed, and outpost."""
+    stage.start_provider("--delay-ms", str(STREAM_PAUSE_MS))
+    stage.init_control_plane()
+    key = directory / "key"
+    write_private(key, (stage.provider.api_key or "").encode())
+    stage.control_plane("secret", "set", "provider/anthropic", "--file", str(key))
+    providers = [
+        {"id": "openai", "surface": "openai", "base_url": stage.provider.base_url, "models": ["*"]},
+        {"id": "anthropic", "surface": "anthropic", "base_url": stage.provider.base_url, "models": ["*"]},
+    ]
+    routing = directory / "routing.json"
+    routing.write_text(json.dumps({"schema_version": "1", "providers": providers}), "utf-8")
+    stage.control_plane("policy", "publish", "--routing", str(routing))
+    stage.serve_control_plane()
+    stage.enrol("bench")
+    stage.run_outpost()
+
+
+def show(name: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Print as it comes: the whole takes minutes."""
+    print(name)
+    for what, value in figures.items():
+        print(f"  {what}: {value}", flush=True)
+    return figures
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure surfaces, histories, streams, documents and memory.")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of some")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
