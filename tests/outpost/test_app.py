@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -533,6 +534,27 @@ async def test_readiness_drops_first_then_requests_end_then_the_process(config, 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
     assert "drained" in capsys.readouterr().out
+
+
+async def test_a_process_that_is_told_to_end_ends_well(filled):
+    port, admin_port = _free_port(), _free_port()
+    settings = {"DATA_DIR": filled, "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": port, "ADMIN_PORT": admin_port}
+    variables = {f"OUTPOST_{name}": str(value) for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from outpost.start import main; main()", "run"),
+        env={**os.environ, **variables, "PYTHONPATH": "."},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
+            assert (await _answer(client, f"http://127.0.0.1:{port}/healthz")).status_code == 200
+            process.terminate()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_bad_tls_files_stop_the_start(opened, tmp_path):
