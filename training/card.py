@@ -11,9 +11,9 @@ from outpost.protocol.documents import parse_document
 from outpost.protocol.model_card import CARD_FILE, ModelCard
 from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
-NAME, VERSION = "default", "1.0"
+NAME, VERSION = "default", "1.1"
 OVERLAP_TOKENS = 32
-SIMILARITY = 0.6  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
+SIMILARITY = 0.56  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {
     "PERSON": "pii.person",
     "TITLE": "pii.title",
@@ -55,10 +55,13 @@ LIMITS = (
     ("A famous person is a person, a company in the news an organization: whether they may pass is for the policy."),
     "A harmful question without a trick is no attack for it.",
     (
-        "Attacks worded by others it hardly finds (0.08 of dev-cyberseceval-pi), and long harmless documents it often "
-        "flags: its attack head is no ground to block on."
+        "Attacks worded by others it mostly misses (0.10 of dev-cyberseceval-pi, 0.05 to 0.31 of them in tool results, "
+        "fewer the longer these are), though it flags little else: its attack head is a hint, no protection."
     ),
-    "Places and organizations it often takes for each other, and for persons; three in ten organizations are missed.",
+    (
+        "Organizations and places it takes for each other and for persons; three in ten organizations are missed, and "
+        "days and times it reports too often."
+    ),
     "Scores are calibrated on held-back generated text; on other text they are too sure.",
 )
 
