@@ -520,7 +520,25 @@ async def test_no_flipped_byte_of_the_write_ahead_log_makes_an_unverified_bundle
     assert len(found) > 1
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99])
+@pytest.mark.parametrize("cut_bytes", [1, 100, 1_000, 4_000])
+async def test_a_file_that_lost_its_last_bytes_makes_the_applied_bundle_or_none(world, cut_bytes):
+    """The last page is not the bundle's, and SQLite counts a page that has begun as one."""
+    with world.outpost() as outpost:
+        await outpost.sync()
+        applied = (outpost.version, outpost.policy)
+    path = _applied_database(world)
+    data = path.read_bytes()
+    for leftover in world.data_dir.iterdir():
+        leftover.unlink()
+    path.write_bytes(data[:-cut_bytes])
+    verdict = _verdict(world)
+    assert verdict in {"applied", "refused"}
+    if verdict == "applied":
+        with world.outpost() as outpost:
+            assert (outpost.version, outpost.policy) == applied
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.25, 0.5, 0.75, 0.9])
 async def test_no_truncated_file_makes_an_unverified_bundle(world, keep):
     with world.outpost() as outpost:
         await outpost.sync()
