@@ -13,7 +13,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -184,28 +185,36 @@ class Bench:
 
 def main() -> int:
     given = arguments()
+    plan = QUICK if given.quick else FULL
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        directory = Path(name)
-        report: dict[str, Any] = {"facts": machine_facts(directory)}
-        stage = Stage(directory)
-        try:
-            start(stage, directory)
-            bench = Bench(stage, QUICK if given.quick else FULL)
+        report: dict[str, Any] = {"facts": machine_facts(Path(name))}
+        with running(Path(name, "quick-provider"), plan, pause_ms=0) as bench:
             report["cpu_ms by surface"] = show("cpu_ms by surface", bench.surfaces())
             report["histories"] = show("histories", bench.histories())
-            report["slow streams"] = show("slow streams", uvloop.run(bench.slow_streams()))
             report["memory"] = show("memory", bench.flat())
             report["document"] = show("document", bench.document())
-        finally:
-            stage.close()
+        with running(Path(name, "slow-provider"), plan, pause_ms=STREAM_PAUSE_MS) as bench:
+            report["slow streams"] = show("slow streams", uvloop.run(bench.slow_streams()))
     if given.json:
         given.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 0
 
 
-def start(stage: Stage, directory: Path) -> None:
+@contextmanager
+def running(directory: Path, plan: Plan, *, pause_ms: int) -> Iterator[Bench]:
+    """An outpost whose provider pauses for so long between two parts of a stream."""
+    directory.mkdir()
+    stage = Stage(directory)
+    try:
+        start(stage, directory, pause_ms)
+        yield Bench(stage, plan)
+    finally:
+        stage.close()
+
+
+def start(stage: Stage, directory: Path, pause_ms: int) -> None:
     """Provider, control plane with both dialects routed, and outpost."""
-    stage.start_provider("--delay-ms", str(STREAM_PAUSE_MS))
+    stage.start_provider("--delay-ms", str(pause_ms))
     stage.init_control_plane()
     key = directory / "key"
     write_private(key, (stage.provider.api_key or "").encode())
