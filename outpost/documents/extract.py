@@ -25,7 +25,7 @@ from outpost.documents.kinds import AUDIO, ENCRYPTED, FILE, IMAGE
 MAX_DEPTH: Final = 3  # a document in an archive in a message
 MAX_MEMBERS: Final = 2_000  # of an archive; an Office file of 200 slides has about 1,000 parts
 MAX_UNPACKED_BYTES: Final = 104_857_600  # 100 MiB in all: four times the largest document taken
-MAX_TEXT_CHARS: Final = 8_388_608  # 2,000 dense pages
+MAX_TEXT_CHARS: Final = 27_262_976  # 26 MiB: the largest document taken, if it is plain text, and its name
 
 _PICTURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _SOUNDS: Final = (b"ID3", b"\xff\xfb", b"OggS", b"fLaC")
