@@ -7,6 +7,7 @@ bundle is refused whole. A rule with a wider pattern (``pii.*``) takes what mode
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from outpost.dlp.allow import allow_tests
@@ -114,6 +115,7 @@ def _demanded_by(rule: CompiledRule) -> list[str]:
     return [kind for kind in rule.kinds or () if only_models_find(kind)]
 
 
+@lru_cache(maxsize=4_096)  # asked of every rule for every request; more than this only forgets
 def only_models_find(pattern: str) -> bool:
     """Whether nothing but a model can report ``pattern``, a kind or a family."""
     if pattern.endswith("*"):
