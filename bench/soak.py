@@ -130,8 +130,9 @@ def verdict(stage: Stage, before: Census, warm: Census, after: Census) -> list[s
         found.append(f"health is red: {health['problems']}")
     if (health.get("workers") or {}).get("ended_unasked"):
         found.append("workers ended unasked")
-    if stage.ask("Is anybody there?").status_code != httpx.codes.OK:
-        found.append("a good request is refused afterwards")
+    last = stage.ask("Is anybody there?")
+    if last.status_code != httpx.codes.OK:
+        found.append(f"a good request is refused afterwards: {last.status_code} {last.json()['error']['code']}")
     stage.stop("outpost")
     if not json.loads(stage.outpost("audit", "verify", "--json"))["ok"]:
         found.append("the audit log is not whole")
