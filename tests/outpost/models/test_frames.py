@@ -97,4 +97,4 @@ def test_any_value_gives_a_result_or_the_typed_error(value):
 @given(st.sampled_from(sorted(result_to_json(RESULT))), JSON)
 def test_any_change_of_a_result_gives_one_or_the_typed_error(name, value):
     with contextlib.suppress(FrameInvalid):
-        result_from_json(result_to_json(RESULT) | {name: value})
+        assert isinstance(result_from_json(result_to_json(RESULT) | {name: value}), TextResult)
