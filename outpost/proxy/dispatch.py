@@ -89,13 +89,14 @@ class Dispatch:
         metrics: ProxyMetrics,
         clock_s: Callable[[], float],
         draw: Callable[[], float],
+        health: HealthBoard | None = None,
     ) -> None:
-        """``clock_s`` is monotonic; ``draw`` gives numbers in [0, 1)."""
+        """``clock_s`` is monotonic; ``draw`` gives numbers in [0, 1); ``health`` is for others to see too."""
         self._forwarder = forwarder
         self._metrics = metrics
         self._clock_s = clock_s
         self._draw = draw
-        self._health = HealthBoard(clock_s)
+        self._health = health or HealthBoard(clock_s)
 
     def plan(self, targets: Sequence[Target]) -> tuple[Hop, ...]:
         """Every way to ask ``targets``, in the order of asking."""
@@ -211,18 +212,18 @@ class Dispatch:
                 health.succeeded(key)
             case Outcome.RATE_LIMITED:
                 health.succeeded(provider)
-                health.held(key, wait_s)
+                health.held(key, wait_s, outcome)
             case Outcome.KEY_REFUSED:
                 health.succeeded(provider)
-                health.dismissed(key)
+                health.dismissed(key, outcome)
             case Outcome.OVERLOADED:
-                health.held(provider, wait_s)
+                health.held(provider, wait_s, outcome)
                 health.forgotten(key)
             case Outcome.BUSY | Outcome.NO_KEY | Outcome.UNTRANSLATABLE | Outcome.STALE | Outcome.CANCELLED:
                 health.forgotten(provider)
                 health.forgotten(key)
             case _:
-                health.failed(provider)
+                health.failed(provider, outcome)
                 health.forgotten(key)
         if outcome is not Outcome.OK:
             for subject in hop.subjects:
