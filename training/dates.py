@@ -48,7 +48,7 @@ def _figures(at: datetime, rng: random.Random) -> str:
     return rng.choice((
         f"{at:%Y-%m-%d}", f"{at:%Y-%m-%d}", f"{at:%Y/%m/%d}", f"{at.month}/{at.day}/{at:%Y}", f"{at.month}/{at.day}/{at:%Y}", f"{at.month}/{at.day}/{at:%y}", f"{at:%m/%d/%Y}",
         f"{at:%d}{sep}{at:%m}{sep}{at:%Y}", f"{at:%d}{sep}{at:%m}{sep}{at:%Y}", f"{at:%m}{sep}{at:%d}{sep}{at:%y}", f"{at.day}.{at.month}.{at:%Y}", f"{at.day}. {at.month}. {at:%Y}",
-        f"{at:%d.%m.}", f"{at.month}/{at.day}", f"{at.day}/{at.month}", f"{at:%Y%m%d}", f"{at:%d%m%Y}", f"{at:%Y-%m-%d}T{clock_24(rng)}:00Z", f"{at:%Y-%m-%d} {clock_24(rng)}",
+        f"{at:%d.%m.}", f"{at.month}/{at.day}", f"{at.day}/{at.month}", f"{at:%Y%m%d}", f"{at:%Y-%m-%d}T{clock_24(rng)}:00Z", f"{at:%Y-%m-%d} {clock_24(rng)}",
     ))  # fmt: skip
 
 
@@ -105,13 +105,14 @@ def when(rng: random.Random) -> str:
     name, month, number = rng.choice(words.WEEKDAYS), rng.choice(words.MONTHS), rng.randint(2, 30)
     unit, few, season = rng.choice(_UNITS), rng.choice(_WORDS), rng.choice(_SEASONS)
     part = rng.choice(("morning", "afternoon", "evening", "night", "lunchtime"))
+    longer = rng.choice(("week", "month", "year", "quarter"))
     units = unit[:-1] if few == "one" else unit
     return rng.choice((
         name, name, f"on {name}", f"next {name}", f"last {name}", f"this {name}", f"{name} {part}", f"on {name} {part}", f"{name} at {clock(rng)}", f"{name}, {clock(rng)}", f"tomorrow {part}", f"yesterday {part}",
-        f"this {part}", "tonight", "last night", f"{number} {unit} ago", f"in {number} {unit}", f"{few} {units} ago", f"in {few} {units}", f"the last {number} {unit}", f"next {unit[:-1]}", f"last {unit[:-1]}",
+        f"this {part}", "tonight", "last night", f"{number} {unit} ago", f"in {number} {unit}", f"{few} {units} ago", f"in {few} {units}", f"the last {number} {unit}", f"next {longer}", f"last {longer}",
         f"early {month}", f"mid-{month}", f"in {month}", f"last {month}", f"next {month}", f"the end of {month}", f"late last {season}", f"in the {season}", f"last {season}", f"Q{rng.randint(1, 4)} {rng.randint(2015, 2030)}",
         f"in the {rng.randint(2, 9)}0s", f"in the {rng.choice(_DECADES)}", f"FY{rng.randint(15, 30)}", f"the {season} of {rng.randint(1950, 2026)}", f"on {rng.choice(_HOLIDAYS)}", "the day after tomorrow", "the day before yesterday",
-        "this weekend", "the other day", f"the following {name}", f"{name} week", "next quarter", "at the weekend", f"one {unit[:-1]} ago", f"{number} {unit} later", f"{few} {units} earlier",
+        "this weekend", "the other day", f"the following {name}", f"{name} week", "next quarter", "at the weekend", f"every {longer}", f"{number} {unit} later", f"{few} {units} earlier",
     ))  # fmt: skip
 
 

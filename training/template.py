@@ -17,8 +17,8 @@ Nested = Callable[[str], "list[Node] | None"]
 """Slot name to another template to put there, or None if the slot holds a value."""
 
 
-_DATE_OUTSIDE = re.compile(r"(?:on |in |at )?(?:the )?")
-"""What begins a date in a sentence and is no part of it."""
+_OUTSIDE = {"DATE": re.compile(r"(?:on |in |at )?(?:the )?"), "CONDITION": re.compile(r"an? ")}
+"""What begins a value of these labels in a sentence and is no part of it."""
 
 
 class TemplateError(ValueError):
@@ -101,7 +101,7 @@ def expand(
 
 def _outside(value: str, label: str) -> int:
     """How many characters before a value stay outside its span: an article, before a date a preposition too."""
-    if label == "DATE" and (found := _DATE_OUTSIDE.match(value)):
+    if label in _OUTSIDE and (found := _OUTSIDE[label].match(value)):
         return found.end()
     return len(value) - len(value.removeprefix("the "))
 

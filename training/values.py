@@ -398,7 +398,7 @@ class Values:
 
     def _slot_date(self) -> Value:
         rng = self._rng
-        if rng.random() < 0.84:
+        if rng.random() < 0.9:
             return dates.day(self._day(), rng), "DATE"
         return dates.stretch(self._day(), rng), "DATE"
 
@@ -597,6 +597,17 @@ class Values:
 
     def _slot_url(self) -> Value:
         return str(self._fakers["en_US"].url()), None
+
+    def _slot_host(self) -> Value:
+        """The name of a machine or a package, which is no user's."""
+        rng = self._rng
+        return rng.choice(
+            (
+                rng.choice(words.HANDLE_WORDS),
+                f"{rng.choice(words.HANDLE_WORDS)}-{rng.choice(words.HANDLE_WORDS)}",
+                names.coined(rng, last=False).lower(),
+            )
+        ), None
 
     def _slot_filler(self) -> Value:
         # A capitalised word that begins a sentence or a heading, and names nothing.

@@ -42,6 +42,11 @@ def test_what_is_not_closed_is_refused(template):
 
 
 def test_a_preposition_before_a_date_and_an_article_stay_outside():
-    values = {"when": ("in the 1990s", "DATE"), "where": ("the Rhine", "LOCATION"), "who": ("In the Woods", "ORG")}
-    text, spans = expand(parse("{when} {where} {who}"), lambda slot: values[slot], random.Random(1))
-    assert [text[s.start : s.end] for s in spans] == ["1990s", "Rhine", "In the Woods"]
+    values = {
+        "when": ("in the 1990s", "DATE"),
+        "where": ("the Rhine", "LOCATION"),
+        "who": ("In the Woods", "ORG"),
+        "what": ("a hernia", "CONDITION"),
+    }
+    text, spans = expand(parse("{when} {where} {who} {what}"), lambda slot: values[slot], random.Random(1))
+    assert [text[s.start : s.end] for s in spans] == ["1990s", "Rhine", "In the Woods", "hernia"]
