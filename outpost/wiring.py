@@ -20,6 +20,7 @@ from outpost.models.service import ModelOptions, ModelService
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.health import HealthBoard
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import AuditSink, ProxyParts
@@ -37,6 +38,7 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
     clock: Callable[[], datetime],
     models: Models,
     database: Database,
+    health: HealthBoard,
     redaction_key: bytes | None = None,
 ) -> ProxyParts:
     """What serving a request needs; without a ``redaction_key`` one of its own. ``database`` remembers uploads."""
@@ -52,6 +54,7 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
         documents=documents,
         models=models,
         uploads=Uploads(UploadStore(database), forwarder, documents, outpost_version(), models),
+        health=health,
         redaction_key=redaction_key or secrets.token_bytes(32),
     )
 

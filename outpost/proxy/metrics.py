@@ -45,7 +45,7 @@ class ProxyMetrics:
         )
         self.ejected = Gauge(
             "outpost_provider_ejected",
-            "1 while a provider (or one of its keys, by its id) is left in peace because it failed",
+            "Processes that leave a provider (or one of its keys, by its id) in peace because it failed",
             ["provider", "key"],
             registry=self.registry,
         )

@@ -67,7 +67,7 @@ class SurfaceServer:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
         self._release = Release(parts)
-        self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw)
+        self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw, parts.health)
 
     async def serve(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
