@@ -115,10 +115,11 @@ class Dispatch:
         began_s, waited_s = self._clock_s(), 0.0
         failures: list[Attempt] = []
         refusal: Rejected | None = None
-        hop = errand.hops[0]
+        # What must not be done twice never goes where it cannot be told whether it was done (RFC 9110 §9.2.2).
+        hop, fresh = errand.hops[0], not errand.repeatable
         while True:
             try:
-                return await self._attempt(errand, hop, stack)
+                return await self._attempt(errand, hop, stack, fresh=fresh)
             except ProviderRefused as err:
                 failures.append(Attempt(hop, err.outcome, _seconds(err.retry_after_s)))
                 refusal = err.with_traceback(None)
@@ -136,13 +137,13 @@ class Dispatch:
             )
             if step is None:
                 raise refusal
-            hop = step.hop
+            hop, fresh = step.hop, step.fresh or not errand.repeatable
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
                 waited_s += step.wait_s
 
-    async def _attempt(self, errand: Errand, hop: Hop, stack: AsyncExitStack) -> Answered:
-        """One attempt; the connection of one that succeeds goes on to ``stack``.
+    async def _attempt(self, errand: Errand, hop: Hop, stack: AsyncExitStack, *, fresh: bool) -> Answered:
+        """One attempt; the connection of one that succeeds goes on to ``stack``. ``fresh``: over one of its own.
 
         Raises:
             ProviderRefused: It failed, and nothing of it is held any more.
@@ -153,7 +154,7 @@ class Dispatch:
             self._health.asked(subject)
         try:
             async with AsyncExitStack() as held:
-                answered = await self._ask(errand, hop, held)
+                answered = await self._ask(errand, hop, held, fresh=fresh)
                 outcome = Outcome.OK
                 stack.push_async_exit(held.pop_all())
                 return answered
@@ -169,12 +170,12 @@ class Dispatch:
                 self._tell(hop, outcome, wait_s)
             errand.tried(hop, outcome)
 
-    async def _ask(self, errand: Errand, hop: Hop, held: AsyncExitStack) -> Answered:
+    async def _ask(self, errand: Errand, hop: Hop, held: AsyncExitStack, *, fresh: bool) -> Answered:
         outgoing = await errand.prepare(hop)
         surface = outgoing.surface
         credentials = self._forwarder.credentials(hop.provider, surface.dialect.credentials, hop.key_id)
         headers = {**outgoing.headers, **credentials}
-        post = self._forwarder.post(hop.provider, surface.forward_path, outgoing.body, headers)
+        post = self._forwarder.post(hop.provider, surface.forward_path, outgoing.body, headers, fresh=fresh)
         async with self._forwarder.in_time(hop.provider):
             answer = await held.enter_async_context(post)
             first = await self._forwarder.first(answer)

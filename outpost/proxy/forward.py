@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -113,16 +114,24 @@ class Forwarder:
         return {} if key is None else carry(key)
 
     def post(
-        self, provider: Provider, path: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        provider: Provider,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """POST ``body``; the context is a successful answer whose body is still to be read.
 
-        ``headers`` include the credentials; without any, the provider's key goes as ``bearer`` does it.
+        ``headers`` include the credentials; without any, the provider's key goes as ``bearer`` does it. ``fresh``: over
+        a connection made for it alone.
 
         Raises:
             Rejected: On entering: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
         """
-        return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
+        given = self.credentials(provider) if headers is None else headers
+        return self._exchange("POST", provider, path, body, given, fresh=fresh)
 
     def get(
         self, provider: Provider, path: str, headers: Mapping[str, str] | None = None
@@ -176,7 +185,7 @@ class Forwarder:
         Raises:
             Rejected: On entering, as ``post``.
         """
-        with self._leased(provider) as pool:
+        with self._leased(provider, fresh=True) as pool:  # it keeps its connection for itself anyway
             async with aiohttp.ClientSession(
                 connector=pool.connector,
                 connector_owner=False,
@@ -200,13 +209,20 @@ class Forwarder:
 
     @asynccontextmanager
     async def _exchange(
-        self, method: str, provider: Provider, path: str, body: bytes | None, more: Mapping[str, str]
+        self,
+        method: str,
+        provider: Provider,
+        path: str,
+        body: bytes | None,
+        more: Mapping[str, str],
+        *,
+        fresh: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost", **more}
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         connection = Connection()
-        with self._leased(provider) as session:
+        with self._leased(provider, fresh=fresh) as session:
             request = session.request(
                 method,
                 provider.base_url + path,
@@ -220,9 +236,10 @@ class Forwarder:
                 with _typed_failures():
                     answer = await request
             except ProviderRefused as err:
-                if connection.kept and err.code is ErrorCode.PROVIDER_UNAVAILABLE and err.outcome is Outcome.BROKEN:
+                if connection.kept and _said_nothing(err.__cause__):
                     err.outcome = Outcome.STALE
                 raise
+            _disarm(answer)
             try:
                 if answer.status != HTTPStatus.OK:
                     raise await _refusal(answer)
@@ -234,9 +251,9 @@ class Forwarder:
                 answer.close()
 
     @contextmanager
-    def _leased(self, provider: Provider) -> Iterator[aiohttp.ClientSession]:
+    def _leased(self, provider: Provider, *, fresh: bool) -> Iterator[aiohttp.ClientSession]:
         try:
-            with self._pools.lease(provider) as session:
+            with self._pools.lease(provider, fresh=fresh) as session:
                 yield session
         except PoolBusy:
             message = "as many requests are with the provider as the policy bundle allows"
@@ -290,6 +307,24 @@ class _typed_failures:  # noqa: N801 - reads as a statement
         if issubclass(kind, aiohttp.ClientError | ValueError):
             message = "the provider's answer is not valid HTTP or broke off"
             raise ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, message, Outcome.BROKEN) from err
+
+
+def _disarm(answer: aiohttp.ClientResponse) -> None:
+    """Have the connection forget its read timeout once the answer has ended.
+
+    aiohttp 3.14 starts the timer again when whoever reads lets a paused connection go on to its end, and so after it
+    was given back; the timer then fails the request that comes next over it, whoever's that is, before anybody answers.
+    """
+    connection = answer.connection
+    if connection is not None and connection.protocol is not None:  # else it has ended, and nothing was paused
+        answer.content.on_eof(partial(setattr, connection.protocol, "read_timeout", None))
+
+
+def _said_nothing(err: BaseException | None) -> bool:
+    """Whether a connection ended without a byte of an answer; of one that was reset it is taken to be so."""
+    if isinstance(err, aiohttp.ServerDisconnectedError):
+        return isinstance(err.message, str)  # else what had come of the head
+    return isinstance(err, aiohttp.ClientOSError | aiohttp.ClientConnectionResetError)
 
 
 def _unusable(message: str) -> ProviderRefused:

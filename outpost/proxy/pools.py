@@ -35,15 +35,15 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 class Pools:
-    """One session per provider, made when it is first needed. Whoever makes it closes it."""
+    """A session per provider, and one that keeps no connection, made when first needed. Whoever makes it closes it."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[str, bool], aiohttp.ClientSession] = {}
         self._in_use: Counter[str] = Counter()
 
     @contextmanager
-    def lease(self, provider: Provider) -> Iterator[aiohttp.ClientSession]:
-        """The provider's session, for one request.
+    def lease(self, provider: Provider, *, fresh: bool = False) -> Iterator[aiohttp.ClientSession]:
+        """A session with the provider, for one request; a ``fresh`` one makes a connection for each and keeps none.
 
         Raises:
             PoolBusy: ``max_connections`` of the provider are in use.
@@ -53,7 +53,7 @@ class Pools:
             raise PoolBusy
         self._in_use[provider.id] += 1
         try:
-            yield self._session(provider)
+            yield self._session(provider, fresh=fresh)
         finally:
             self._in_use[provider.id] -= 1
 
@@ -62,11 +62,12 @@ class Pools:
         for session in self._sessions.values():
             await session.close()
 
-    def _session(self, provider: Provider) -> aiohttp.ClientSession:
-        session = self._sessions.get(provider.id)
+    def _session(self, provider: Provider, *, fresh: bool) -> aiohttp.ClientSession:
+        session = self._sessions.get((provider.id, fresh))
         if session is None:
-            session = self._sessions[provider.id] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # bounded above, and by max_concurrent_requests
+            session = self._sessions[provider.id, fresh] = aiohttp.ClientSession(
+                # Bounded above, and by max_concurrent_requests.
+                connector=aiohttp.TCPConnector(limit=0, force_close=fresh),
                 # A provider's cookie for one caller must not go out with another's.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

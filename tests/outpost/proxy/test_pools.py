@@ -22,6 +22,16 @@ async def test_each_provider_has_its_own_connections(pools):
         assert first.connector is not other.connector
 
 
+async def test_a_fresh_session_keeps_no_connection_and_counts_like_any(pools):
+    limited = provider("a", max_connections=1)
+    with pools.lease(limited) as kept:
+        pass
+    with pools.lease(limited, fresh=True) as fresh:
+        assert (kept.connector.force_close, fresh.connector.force_close) == (False, True)
+        with pytest.raises(PoolBusy), pools.lease(limited):
+            pass
+
+
 async def test_what_comes_on_top_is_refused_until_one_is_done(pools):
     limited = provider("a", max_connections=1)
     with pools.lease(limited):
