@@ -7,7 +7,7 @@ holds another carrier of it, one with the name of a phrase a wording of it from 
 import random
 from importlib.resources import files
 
-from training.conventions import whole
+from training.conventions import unmarked, whole
 from training.row import Row
 from training.split import digest, held_out
 from training.template import Fill, Node, expand, parse
@@ -22,6 +22,10 @@ _SLOTS = {"payload": "attack_payload", "city_region": "where"}
 _DEEPEST = 6  # carriers within carriers; then the shortest one is taken
 _PARTS_ONLY = frozenset({"ask", "task", "code", "notice", "review", "question", "harm", "attack_payload", "where"})
 """Genres that only stand within other carriers: both sides of the split have all of them."""
+LOOSE = frozenset(
+    {"attack_direct", "attack_indirect", "attack_jailbreak", "attack_extraction", "hard_benign", "passage"}
+)
+"""Genres written for what they say. Days, ages or peoples also stand there in plain words; they keep the model free."""
 
 
 def lines(genre: str) -> list[str]:
@@ -72,7 +76,8 @@ class Carriers:
         group, nodes = self._rng.choice(self._parsed[genre])
         self._depth = 0
         text, spans = expand(nodes, self._values, self._rng, self._nested)
-        return Row(text, group, genre, spans=whole(text, spans))
+        found = whole(text, spans)
+        return Row(text, group, genre, spans=unmarked(text, found) if genre in LOOSE else found)
 
     def _nested(self, slot: str) -> list[Node] | None:
         genre = _SLOTS.get(slot, slot)

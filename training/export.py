@@ -34,7 +34,7 @@ LEAST_COSINE, LEAST_AGREEMENT = 0.98, 0.98  # below either, the export is refuse
 def load(run: Path) -> Guard:
     """The network of the last checkpoint."""
     guard = Guard.from_base(BASE)
-    guard.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["model"])
+    guard.load_state_dict(torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["model"])
     return guard.eval()
 
 

@@ -71,6 +71,35 @@ PATTERNS = _list(
     "Saint {first}'s Church|St. {first} Hospital|St. {first}'s College|{first}'s Diner|{first} & {first2} Catering|{first}'s Flower Shop|Dr. {last}'s Dental Practice|"
     "{initials}|{initials} Group|{initials} Bank|{initials} Logistics|{initials} Consulting|{last} {initials}|Local {number} Union|{number}th Street Gym"
 )
+MORE_PATTERNS = _list(
+    # Short: a surname, a word, a made-up name, initials, digits
+    "{last}|{last}|{last}|{last}'s|{first}'s|{last} Co|{last} & Daughters|{last} and Daughters|{last} {last2}|{last}+{last2}|{last}/{last2}|{last} & {last2}|{last}-{last2}|"
+    "{last} and Sons|{last}, {last2} and {last3}|{last} Group|{last} Ltd|{last} Inc|{last} LLC|{last} PLC|{thing}|{thing}|{adjective}{thing}|{thing}ly|{thing}ify|{thing}.ai|"
+    "{coined}|{coined}|{coined}.com|{coined}o|{initials}|{initials}|{initials} Inc.|{initials}-{number}|{number} {thing} Street Partners|{number}&Co|Studio {number}|Bar {number}|"
+    "Channel {number}|Radio {number}|Four {thing}s|Seven {thing}s Hotel|{thing}{number}|{coined}{number}|{initials} {city}|{city} {initials}|"
+    # Forms of other countries
+    "{last} GmbH & Co. KG|{last} & Söhne|Gebrüder {last}|{last} OHG|{last} e.K.|{city}er Bank AG|Stadtwerke {city}|Sparkasse {city}|Volksbank {city} eG|Universität {city}|"
+    "Klinikum {city}|Gymnasium {city}|TSV {city}|VfL {city}|SV {city} {number}|{last} et Fils|{last} SARL|Société {last}|Établissements {last}|Boulangerie {last}|"
+    "Université de {city}|Mairie de {city}|Lycée {first} {last}|Crédit {city}|Banco de {country}|Banco {last}|Grupo {last}|Hermanos {last}|{last} e Hijos|{last} y Asociados|"
+    "Universidad de {city}|Ayuntamiento de {city}|Colegio San {first}|Deportivo {city}|Real {city}|Fratelli {last}|{last} S.r.l.|Banca di {city}|Università di {city}|"
+    "Comune di {city}|Trattoria {last}|Casa {last}|{last} Ltda|Universidade de {city}|{last} B.V.|Gemeente {city}|{last} N.V.|{last} A/S|{last} ApS|{last} Oyj|{last} Aktiebolag|"
+    "{last} sp. z o.o.|Uniwersytet {city}|{last} s.r.o.|{last} d.o.o.|{last} Kft.|{last} A.Ş.|{last} Pty|{last} Sdn Bhd|PT {coined} Indonesia|{last} Pvt. Ltd.|{coined} Berhad|{coined} K.K.|"
+    # Public bodies, schools, hospitals, churches
+    "Ministry of {field}|{people} Ministry of Defence|{people} Parliament|{people} Supreme Court|{people} Navy|{people} Army|{people} Post|{people} Central Bank|Parliament of {country}|"
+    "Department of {field}|Office of {field}|{city} Town Hall|{city} Borough Council|{city} County Court|{city} Magistrates' Court|{city} Health Department|{city} Port Authority|"
+    "{city} Royal Infirmary|St. {first}'s Hospital|St {first}'s|{first} {last} Hospital|{last} Cancer Institute|{city} Eye Clinic|{city} Veterinary Hospital|Our Lady of {city}|"
+    "University of {city}|University of {country}|{city} Polytechnic|{city} Business School|{last} School of Law|{last} Prep|{first} {last} High School|{city} Grammar School|"
+    "{city} Montessori|{people} Institute for {field}|Institute of {field}|Royal Society of {field}|{people} Association of {field}|National Council of {field}|"
+    "Church of {city}|First Baptist Church of {city}|{city} Islamic Centre|Temple Beth {first}|Friends of {city}|{city} Food Bank|Doctors for {country}|Save {country}|"
+    # Media, sport, music, shops
+    "The {city} Chronicle|The {city} Observer|{city} Daily News|{city} Evening Standard|Le Journal de {city}|{city} Zeitung|El Diario de {city}|Gazeta {city}|Radio {city}|{city} FM|"
+    "{people} Broadcasting Corporation|{people} Press Agency|{thing} Magazine|{thing} Weekly|{adjective} {thing} Press|{city} Wanderers|{city} Hornets|{city} {thing}s|{city} {thing}s|"
+    "AC {city}|FC {city}|{city} SC|Sporting {city}|Dynamo {city}|Olympique {city}|{city} Cricket Club|{city} Rowing Club|{last} Racing|Team {last}|The {thing}s|The {thing}s|The {adjective} {thing}s|"
+    "{first} and the {thing}s|The {last} Quartet|{last} Trio|{first} {last} Band|{adjective} {thing} Orchestra|{thing} {thing2}|{coined} {thing}|{last} Hardware|{last}'s Deli|{last}'s Garage|"
+    "{first}'s Pizza|Chez {first}|Bistro {coined}|The {thing} & {thing2}|The {adjective} {thing} Inn|{last} Jewellers|{last} Opticians|{last} Pharmacy|{thing} Fitness|{thing} Yoga|"
+    "{city} Taxi|{last} Coaches|{people} Airways|{people} Rail|Fly{country}|{thing} Mobile|{coined} Telecom|{coined} Water|{coined} Gas & Electric|{coined} Mutual|{last} Life|"
+    "{last} & {last2} Solicitors|{last} {last2} Architects|{last} Notaries|{last} Accountancy|{coined} Motors|{coined} Semiconductor|{thing} Therapeutics|{a}{b} Group Holdings"
+)
 ADJECTIVES = _list(
     "Acme|Golden|Silver|Blue|Red|Green|Black|White|Royal|Imperial|United|National|Federal|General|Central|Northern|Southern|Eastern|Western|Pacific|"
     "Atlantic|Continental|Global|First|Premier|Prime|Elite|Grand|Great|Little|Old|New|Bright|Clear|True|Happy|Lucky|Sunny|Silent|Wild|Iron|Crystal|"

@@ -6,6 +6,7 @@ comes in as a ``random.Random``, so a seed gives the same corpus on every machin
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,10 @@ Fill = Callable[[str], tuple[str, str | None]]
 """Slot name to (text, label); label None means text that is not a finding."""
 Nested = Callable[[str], "list[Node] | None"]
 """Slot name to another template to put there, or None if the slot holds a value."""
+
+
+_OUTSIDE = {"DATE": re.compile(r"(?:on |in |at )?(?:the )?"), "CONDITION": re.compile(r"an? ")}
+"""What begins a value of these labels in a sentence and is no part of it."""
 
 
 class TemplateError(ValueError):
@@ -86,13 +91,19 @@ def expand(
                 continue
             text, label = fill(str(value))
             if label is not None and text:
-                article = len(text) - len(text.removeprefix("the "))  # is no part of a name, so "the" stays outside
-                spans.append(Span(length + article, length + len(text), label))
+                spans.append(Span(length + _outside(text, label), length + len(text), label))
             parts.append(text)
             length += len(text)
 
     walk(nodes)
     return "".join(parts), spans
+
+
+def _outside(value: str, label: str) -> int:
+    """How many characters before a value stay outside its span: an article, before a date a preposition too."""
+    if label in _OUTSIDE and (found := _OUTSIDE[label].match(value)):
+        return found.end()
+    return len(value) - len(value.removeprefix("the "))
 
 
 def _sequence(template: str, at: int, closing: str) -> tuple[list[Node], int]:  # noqa: C901 - a branch per sign

@@ -6,12 +6,13 @@ words, which are facts. A value knows its label; what must not be found (an orde
 
 import random
 import string
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 
 from faker import Faker
 
-from training import addresses, names, organisations, places, words
+from training import addresses, dates, names, organisations, places, words
 from training.disturb import keep_length
 
 LOCALES = [
@@ -210,7 +211,48 @@ class Values:
         return (self._full() if shape < 0.6 else self._first() if shape < 0.85 else self._last()), "PERSON"
 
     def _slot_title(self) -> Value:
-        return self._rng.choice(words.TITLES), "TITLE"
+        rng = self._rng
+        shape = rng.random()
+        pool = words.TITLES_COMMON if shape < 0.5 else words.TITLES if shape < 0.8 else words.TITLES_MORE
+        return rng.choice(pool), "TITLE"
+
+    def _slot_title_upper(self) -> Value:
+        return self._rng.choice(words.TITLES_COMMON).upper(), "TITLE"
+
+    def _slot_title_lower(self) -> Value:
+        return self._rng.choice(words.TITLES_COMMON).lower(), "TITLE"
+
+    def _slot_title_de(self) -> Value:
+        return self._rng.choice(("Herr", "Frau", "Herr Dr.", "Frau Dr.", "Frau Prof.", "Herrn")), "TITLE"
+
+    def _slot_title_fr(self) -> Value:
+        return self._rng.choice(("M.", "Mme", "Mlle", "Monsieur", "Madame", "Maître", "Dr", "Mademoiselle")), "TITLE"
+
+    def _slot_title_es(self) -> Value:
+        return self._rng.choice(("Sr.", "Sra.", "Srta.", "Señor", "Señora", "Don", "Doña", "Dr.", "Dra.")), "TITLE"
+
+    def _slot_title_it(self) -> Value:
+        return self._rng.choice(("Sig.", "Sig.ra", "Signor", "Signora", "Dott.", "Dott.ssa", "Avv.", "Ing.")), "TITLE"
+
+    def _slot_lower(self) -> Value:
+        return keep_length(self._full(), str.lower), "PERSON"
+
+    def _slot_initials(self) -> Value:
+        """A name of which only the surname is written out."""
+        rng = self._rng
+        one, two = rng.choices(string.ascii_uppercase, k=2)
+        last = self._last()
+        return rng.choice(
+            (
+                f"{one}. {last}",
+                f"{one}.{two}. {last}",
+                f"{one}. {two}. {last}",
+                f"{one} {last}",
+                f"{last} {one}.",
+                f"{last}, {one}.",
+                f"{last} {one}{two}",
+            )
+        ), "PERSON"
 
     def _slot_famous_person(self) -> Value:
         # A name is a name: whether a famous one may pass is the policy's question, not the detector's.
@@ -218,8 +260,7 @@ class Values:
 
     def _slot_username(self) -> Value:
         rng = self._rng
-        first = "".join(c for c in self._first().lower() if c.isalnum())
-        last = "".join(c for c in self._last().lower() if c.isalnum())
+        first, last = _plain(self._first()), _plain(self._last())
         shapes = (
             f"{first}.{last}",
             f"{first[:1]}{last}",
@@ -317,13 +358,13 @@ class Values:
     def _slot_org(self) -> Value:
         rng = self._rng
         shape = rng.random()
-        if shape < 0.25:
+        if shape < 0.20:
             text = str(self._faker().company())
-        elif shape < 0.35:
+        elif shape < 0.28:
             text = rng.choice(words.COMPANIES)
-        elif shape < 0.55:
+        elif shape < 0.46:
             text = rng.choice(organisations.KNOWN)
-        elif shape < 0.60:
+        elif shape < 0.52:
             text = rng.choice(words.INSTITUTIONS)
         else:
             text = self._pattern()
@@ -331,7 +372,14 @@ class Values:
 
     def _pattern(self) -> str:
         rng = self._rng
-        made = rng.choice(words.ORG_PATTERNS if rng.random() < 0.25 else organisations.PATTERNS)
+        shape = rng.random()
+        made = rng.choice(
+            words.ORG_PATTERNS
+            if shape < 0.2
+            else organisations.PATTERNS
+            if shape < 0.65
+            else organisations.MORE_PATTERNS
+        )
         parts: dict[str, Callable[[], str]] = {
             "last": self._last, "last2": self._last, "last3": self._last, "first": self._first, "first2": self._first, "city": self._city,
             "country": self._bare_country, "people": lambda: rng.choice(places.PEOPLES)[1], "coined": lambda: names.coined(rng, last=rng.random() < 0.5),
@@ -344,63 +392,40 @@ class Values:
 
     # Time, age, nationality
 
+    def _day(self) -> datetime:
+        day = self._fakers["en_US"].date_object(end_datetime=_LATEST)
+        return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a day in a text has no zone
+
     def _slot_date(self) -> Value:
         rng = self._rng
-        day = self._fakers["en_US"].date_object(end_datetime=_LATEST)
-        months = rng.choice((words.MONTHS, words.MONTHS_SHORT))
-        month = months[day.month - 1]
-        sep = rng.choice("/.-")
-        shapes = (
-            f"{day:%Y-%m-%d}",
-            f"{day.month}/{day.day}/{day:%Y}",
-            f"{day:%d}{sep}{day:%m}{sep}{day:%Y}",
-            f"{day:%m}{sep}{day:%d}{sep}{day:%y}",
-            f"{month} {day.day}, {day:%Y}",
-            f"{day.day} {month} {day:%Y}",
-            f"{month} {day.day}{_ordinal(day.day)}",
-            f"the {day.day}{_ordinal(day.day)} of {month}",
-            f"{month} {day:%Y}",
-            f"{day.day}. {rng.choice(words.MONTHS_DE)} {day:%Y}",
-            f"{day.day} {rng.choice(words.MONTHS_FR)} {day:%Y}",
-            f"{day:%Y}",
-            f"{day:%A}, {month} {day.day}, {day:%Y}",
-            f"{day:%a} {day.day} {month}",
-            f"{day.day}-{month}-{day:%Y}",
-            f"{day:%Y-%m-%d}T{day.day:02d}:{day.month * 4:02d}:00Z",
-            f"{day:%Y%m%d}",
-            f"{day.day}{_ordinal(day.day)} {month} {day:%Y}",
-            f"{month.lower()} {day.day}",
-            f"{day.day} de {rng.choice(words.MONTHS_ES)} de {day:%Y}",
-            f"{day:%d.%m.}",
-            f"{day.month}/{day.day}",
-        )
-        return rng.choice(shapes), "DATE"
+        if rng.random() < 0.9:
+            return dates.day(self._day(), rng), "DATE"
+        return dates.stretch(self._day(), rng), "DATE"
 
     def _slot_birth(self) -> Value:
-        return self._slot_date()[0], "DOB"
+        return dates.day(self._day(), self._rng), "DOB"
 
     def _slot_when(self) -> Value:
-        rng = self._rng
-        if rng.random() < 0.5:
-            return rng.choice(words.TIMES), "DATE"
-        day, number = rng.choice(words.WEEKDAYS), rng.randint(2, 12)
-        hour, minute = rng.randint(1, 12), rng.choice(("00", "15", "30", "45", "05", "50"))
-        unit = rng.choice(("minutes", "hours", "days", "weeks", "months", "years"))
-        shapes = (
-            day, f"next {day}", f"last {day}", f"{day} morning", f"{day} night", f"{day} at {hour} {rng.choice(('am', 'pm', 'a.m.', 'p.m.'))}", f"{hour}:{minute}",
-            f"{hour}:{minute} {rng.choice(('am', 'PM', 'p.m.'))}", f"{hour}{rng.choice(('am', 'pm'))}", f"{hour} o'clock", f"{number} {unit} ago", f"in {number} {unit}",
-            f"{rng.choice(words.NUMBER_WORDS)} {unit} ago", f"the last {number} {unit}", f"early {rng.choice(words.MONTHS)}", f"mid-{rng.choice(words.MONTHS)}",
-            f"the end of {rng.choice(words.MONTHS)}", f"Q{rng.randint(1, 4)} {rng.randint(2015, 2030)}", f"the {rng.randint(1, 9)}0s", f"FY{rng.randint(15, 30)}",
-            f"{rng.randint(0, 23):02d}:{minute}:{rng.randint(10, 59)}", f"{hour}:{minute} CET", f"the {rng.choice(('summer', 'winter', 'spring', 'autumn'))} of {rng.randint(1950, 2026)}",
-        )  # fmt: skip
-        return rng.choice(shapes), "DATE"
+        return dates.when(self._rng), "DATE"
+
+    def _slot_moment(self) -> Value:
+        """A time that stands after a preposition."""
+        made = dates.when(self._rng)
+        return made.removeprefix("on ").removeprefix("in ").removeprefix("at "), "DATE"
+
+    def _slot_clock(self) -> Value:
+        return dates.clock(self._rng), "DATE"
+
+    def _slot_weekday(self) -> Value:
+        return self._rng.choice(words.WEEKDAYS[:7]), "DATE"
+
+    def _slot_weekdays(self) -> Value:
+        return f"{self._rng.choice(words.WEEKDAYS[:7])}s", "DATE"
 
     def _slot_age(self) -> Value:
         rng = self._rng
         years = rng.randint(1, 97)
-        shapes = (f"{years}", f"{years}", f"{years} years", f"{years} years old", f"{years}-year-old", f"{years}yo", f"{years} y/o", f"{years % 23 + 1} months old",
-                  f"{rng.choice(words.NUMBER_WORDS)} years old", f"{years} yrs")  # fmt: skip
-        return rng.choice(shapes), "AGE"
+        return rng.choice((f"{years}", f"{years}", f"{years}", rng.choice(words.NUMBER_WORDS))), "AGE"
 
     def _slot_age_number(self) -> Value:
         return str(self._rng.randint(1, 97)), "AGE"
@@ -573,6 +598,17 @@ class Values:
     def _slot_url(self) -> Value:
         return str(self._fakers["en_US"].url()), None
 
+    def _slot_host(self) -> Value:
+        """The name of a machine or a package, which is no user's."""
+        rng = self._rng
+        return rng.choice(
+            (
+                rng.choice(words.HANDLE_WORDS),
+                f"{rng.choice(words.HANDLE_WORDS)}-{rng.choice(words.HANDLE_WORDS)}",
+                names.coined(rng, last=False).lower(),
+            )
+        ), None
+
     def _slot_filler(self) -> Value:
         # A capitalised word that begins a sentence or a heading, and names nothing.
         return self._rng.choice(words.HEADINGS), None
@@ -581,7 +617,7 @@ class Values:
         return self._rng.choice(words.NEUTRAL_SENTENCES), None
 
 
-def _ordinal(day: int) -> str:
-    if 10 < day < 20:
-        return "th"
-    return {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+def _plain(name: str) -> str:
+    """The letters of a name as they stand in user names."""
+    made = unicodedata.normalize("NFKD", name.lower())
+    return "".join(c for c in made if c.isascii() and c.isalnum()) or "user"

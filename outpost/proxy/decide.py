@@ -15,7 +15,7 @@ from outpost.protocol.decisions import Action, Decision, Redaction
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument
 from outpost.proxy.redaction import Redactor
-from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document, text_of
+from outpost.proxy.segments import EachScanner, Located, Segment, inspect, redact_document, text_of
 
 MAX_ROUNDS: Final = 8  # each removes what the one before set free; two were the most seen in fuzzing
 
@@ -67,7 +67,7 @@ Judging = Generator[list[Question], Answers, Verdict]
 
 
 def judge(
-    scanner: Scanner,
+    scanner: EachScanner,
     policy: CompiledPolicy,
     facts: Facts,
     parsed: Inspectable,
@@ -102,7 +102,7 @@ def advance(judging: Judging, answers: Answers = None) -> list[Question] | Verdi
 
 
 def judge_with_models(
-    scanner: Scanner,
+    scanner: EachScanner,
     policy: CompiledPolicy,
     facts: Facts,
     parsed: Inspectable,
@@ -136,7 +136,7 @@ def judge_with_models(
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
 
 
-def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], Answers, list[Located]]:
+def _find(scanner: EachScanner, parsed: Inspectable) -> Generator[list[Question], Answers, list[Located]]:
     patterns: dict[int, list[Finding]] = {}
     for item in inspect(scanner, parsed.segments):
         patterns.setdefault(item.segment, []).append(item.finding)

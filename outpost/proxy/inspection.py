@@ -136,9 +136,9 @@ async def inspected(
     size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
     look = look_for(models, enforcement, facts)
     if look is None:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        run = partial(judge, enforcement.seen, enforcement.policy, facts, parsed, parse, redactor)
         return await off_loop(size, run)
-    judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+    judging = judge_with_models(enforcement.seen, enforcement.policy, facts, parsed, parse, redactor)
     step = await off_loop(size, partial(advance, judging))
     while not isinstance(step, Verdict):
         step = await off_loop(size, partial(advance, judging, await look.answer(step)))

@@ -27,6 +27,13 @@ class Scanner(Protocol):
         """Findings in ``text``, or ``CouldNotInspect``."""
 
 
+class EachScanner(Protocol):
+    """Whatever finds things in several (``seen.SeenTexts``)."""
+
+    def scan_each(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]]:
+        """Findings in each of ``texts`` by itself, or ``CouldNotInspect``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Leaves inspected as one text.
@@ -80,21 +87,16 @@ def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams
     return Segment(name, tuple(leaves), separator.join(leaf.text for leaf in leaves), tuple(starts), seams_only)
 
 
-def inspect(scanner: Scanner, segments: Sequence[Segment]) -> list[Located]:
-    """Everything the scanner finds, in the order of the segments.
+def inspect(scanner: EachScanner, segments: Sequence[Segment]) -> list[Located]:
+    """Everything that is found, in the order of the segments.
 
     Raises:
         CouldNotInspect: A text is beyond the scanner's bounds, or all together hold too many findings.
     """
-    # Most bodies hold nothing. One look at everything together then replaces one for each segment; what a text holds
-    # by itself it also holds between separators.
-    together = [segment.text for segment in segments if not segment.seams_only]
-    is_clean = len(together) > 1 and not scanner.scan(SEPARATOR.join(together))
     located: list[Located] = []
-    for index, segment in enumerate(segments):
-        if is_clean and not segment.seams_only:
-            continue
-        for finding in scanner.scan(segment.text):
+    found = scanner.scan_each([segment.text for segment in segments])
+    for index, (segment, findings) in enumerate(zip(segments, found, strict=True)):
+        for finding in findings:
             if segment.seams_only and sum(1 for _ in segment.pieces(finding)) < 2:  # noqa: PLR2004 - a seam has two sides
                 continue
             located.append(Located(index, finding))

@@ -39,3 +39,14 @@ def test_a_backslash_takes_the_next_character_as_it_is():
 def test_what_is_not_closed_is_refused(template):
     with pytest.raises(TemplateError):
         parse(template)
+
+
+def test_a_preposition_before_a_date_and_an_article_stay_outside():
+    values = {
+        "when": ("in the 1990s", "DATE"),
+        "where": ("the Rhine", "LOCATION"),
+        "who": ("In the Woods", "ORG"),
+        "what": ("a hernia", "CONDITION"),
+    }
+    text, spans = expand(parse("{when} {where} {who} {what}"), lambda slot: values[slot], random.Random(1))
+    assert [text[s.start : s.end] for s in spans] == ["1990s", "Rhine", "In the Woods", "hernia"]

@@ -1,7 +1,10 @@
+import asyncio
+
 import pytest
 
 from outpost.protocol.routing import Provider
-from outpost.proxy.pools import PoolBusy, Pools
+from outpost.proxy.pools import Connection, PoolBusy, Pools, noting
+from tests.outpost.proxy.setup import answer
 
 
 def provider(name, **fields):
@@ -59,3 +62,30 @@ async def test_closing_closes_all():
 
     assert one.closed
     assert other.closed
+
+
+async def test_a_request_learns_whether_its_connection_served_another_before(pools):
+    async def serve(reader, writer):
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer(b"{}"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    async def kept(*, fresh=False):
+        over = Connection()
+        with pools.lease(provider("a"), fresh=fresh) as session:
+            with noting(over):
+                got = await session.get(url)
+            await got.read()
+        return over.kept
+
+    async with server:
+        said = [await kept(), await kept(), await kept(fresh=True), await kept(fresh=True), await kept()]
+        with pools.lease(provider("a")) as session:  # one of whom nobody wants to know
+            await (await session.get(url)).read()
+        await pools.close()
+
+    assert said == [False, True, False, False, True]
