@@ -87,5 +87,6 @@ def _standing(admission: Admission, audit: AuditLog, models: ModelService, healt
         "models": {
             "kinds": None if kinds is None else sorted(kinds),
             "problem": models.problem,
+            "pack": models.digest,
         },
     }
