@@ -32,6 +32,7 @@ _KINDS: Final = {
     "input_file": FILE,
     "container_upload": FILE,
 }
+_NAMES: Final = frozenset(_KINDS)
 # What a model passes to a tool: an object of the caller's own schema, in which "file" is a path and no content part.
 _TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _NAMING: Final = frozenset({"type", "file_id", "filename", "detail"})
@@ -97,6 +98,8 @@ def _unreadable(value: Any) -> Iterator[tuple[Any, str]]:
 
 def _kind(part: dict[str, Any]) -> str | None:
     by_type = _KINDS.get(part["type"]) if isinstance(part.get("type"), str) else None
+    if by_type is None and _NAMES.isdisjoint(part):
+        return None
     return by_type or next((kind for name, kind in _KINDS.items() if part.get(name) is not None), None)
 
 
