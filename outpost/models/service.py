@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from outpost.errors import ModelUnavailable
 from outpost.models.cache import SegmentCache
 from outpost.models.options import Choice, WorkerSettings
-from outpost.models.process import ModelProcess, Pace
+from outpost.models.process import Backing, ModelProcess, Pace
 from outpost.models.results import TextResult
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
@@ -43,6 +43,7 @@ class ModelMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.remembered = self.texts.labels("remembered")
         self.seconds = Histogram(
             "outpost_models_text_duration_seconds",
             "From a question to its answer, of texts that were not remembered",
@@ -104,6 +105,20 @@ class ModelService:
         backing = self._process.backing
         return None if backing is None else backing.pack.card.offered
 
+    def remembered(
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
+    ) -> TextResult | None:
+        """What ``look`` would say without asking anybody; None if that is not known.
+
+        Raises:
+            ModelUnavailable: The models would say nothing.
+        """
+        _, _, key = self._question(text, weak, pack, topics)
+        known = self._cache.get(key)
+        if known is not None:
+            self._metrics.remembered.inc()
+        return known
+
     async def look(
         self,
         text: str,
@@ -118,19 +133,10 @@ class ModelService:
         Raises:
             ModelUnavailable: They say nothing.
         """
-        backing = self._process.backing if pack is None else self._process.loaded(pack)
-        if backing is None or self.problem is not None:
-            # What was said before still holds, but nobody could say that the models are well.
-            self._metrics.texts.labels("refused").inc()
-            raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
-        if backing.pack.card.sentence_head is None:
-            topics = None
-        judge = backing.pack.digest + ("" if topics is None else topics.digest)
-        key = self._cache.key(judge, text, weak)
-        known = self._cache.get(key)
+        known = self.remembered(text, weak, pack=pack, topics=topics)
         if known is not None:
-            self._metrics.texts.labels("remembered").inc()
             return known
+        backing, topics, key = self._question(text, weak, pack, topics)
         began_s = time.perf_counter()
         try:
             result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest, topics=topics)
@@ -142,6 +148,20 @@ class ModelService:
         self._metrics.seconds.observe(time.perf_counter() - began_s)
         self._cache.put(key, result)
         return result
+
+    def _question(
+        self, text: str, weak: Sequence[Finding], pack: str | None, topics: TopicSet | None
+    ) -> tuple[Backing, TopicSet | None, bytes]:
+        """Who is asked, about which topics, and what the answer is remembered by."""
+        backing = self._process.backing if pack is None else self._process.loaded(pack)
+        if backing is None or self.problem is not None:
+            # What was said before still holds, but nobody could say that the models are well.
+            self._metrics.texts.labels("refused").inc()
+            raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
+        if backing.pack.card.sentence_head is None:
+            topics = None
+        judge = backing.pack.digest + ("" if topics is None else topics.digest)
+        return backing, topics, self._cache.key(judge, text, weak)
 
     def report(self) -> dict[str, Any]:
         """For ``/health``."""

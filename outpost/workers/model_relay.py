@@ -93,6 +93,17 @@ class RelayedModels:
             text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack, topics=digest
         )
 
+    def remembered(
+        self,
+        text: str,  # noqa: ARG002 - the signature is the proxy's
+        weak: Sequence[Finding] = (),  # noqa: ARG002
+        *,
+        pack: str | None = None,  # noqa: ARG002
+        topics: TopicSet | None = None,  # noqa: ARG002
+    ) -> TextResult | None:
+        """Nothing: it is the parent that remembers."""
+        return None
+
     def close(self) -> None:
         """Let go; what waits is refused."""
         self._connection.close()
