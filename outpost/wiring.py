@@ -24,6 +24,7 @@ from outpost.proxy.health import HealthBoard
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import AuditSink, ProxyParts
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from outpost.proxy.uploads import Uploads
 from outpost.sync.version import outpost_version
 
@@ -55,7 +56,18 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
         models=models,
         uploads=Uploads(UploadStore(database), forwarder, documents, outpost_version(), models),
         health=health,
+        realtime=realtime_limits(config),
         redaction_key=redaction_key or secrets.token_bytes(32),
+    )
+
+
+def realtime_limits(config: Config) -> RealtimeLimits:
+    """The configured bounds of a realtime connection."""
+    return RealtimeLimits(
+        max_event_bytes=config.realtime_max_event_bytes,
+        ping_s=config.realtime_ping_s,
+        idle_s=config.realtime_idle_timeout_s,
+        stall_s=config.realtime_stall_timeout_s,
     )
 
 

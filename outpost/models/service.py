@@ -43,6 +43,7 @@ class ModelMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.remembered = self.texts.labels("remembered")
         self.seconds = Histogram(
             "outpost_models_text_duration_seconds",
             "From a question to its answer, of texts that were not remembered",
@@ -110,6 +111,20 @@ class ModelService:
         backing = self._process.backing
         return frozenset() if self._in_use is None or backing is None else backing.pack.card.judged_whole
 
+    def remembered(
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
+    ) -> TextResult | None:
+        """What ``look`` would say without asking anybody; None if that is not known.
+
+        Raises:
+            ModelUnavailable: The models would say nothing.
+        """
+        _, _, key = self._question(text, weak, pack, topics)
+        known = self._cache.get(key)
+        if known is not None:
+            self._metrics.remembered.inc()
+        return known
+
     async def look(
         self,
         text: str,
@@ -124,15 +139,10 @@ class ModelService:
         Raises:
             ModelUnavailable: They say nothing.
         """
-        backing = self._backing(pack)
-        if backing.pack.card.sentence_head is None:
-            topics = None
-        judge = backing.pack.digest + ("" if topics is None else topics.digest)
-        key = self._cache.key(judge, text, weak)
-        known = self._cache.get(key)
+        known = self.remembered(text, weak, pack=pack, topics=topics)
         if known is not None:
-            self._metrics.texts.labels("remembered").inc()
             return known
+        backing, topics, key = self._question(text, weak, pack, topics)
         began_s = time.perf_counter()
         try:
             result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest, topics=topics)
@@ -158,6 +168,16 @@ class ModelService:
             raise ModelUnavailable("the models have just changed")
         growth = self._process.follow(backing.pack.digest)
         return Following(self._process, growth, self._cache, self._metrics)
+
+    def _question(
+        self, text: str, weak: Sequence[Finding], pack: str | None, topics: TopicSet | None
+    ) -> tuple[Backing, TopicSet | None, bytes]:
+        """Who is asked, about which topics, and what the answer is remembered by."""
+        backing = self._backing(pack)
+        if backing.pack.card.sentence_head is None:
+            topics = None
+        judge = backing.pack.digest + ("" if topics is None else topics.digest)
+        return backing, topics, self._cache.key(judge, text, weak)
 
     def _backing(self, pack: str | None) -> Backing:
         backing = self._process.backing if pack is None else self._process.loaded(pack)

@@ -6,7 +6,7 @@ is inspected again before it may leave, because a label can set free a text that
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
@@ -51,8 +51,7 @@ class Verdict:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A text for models, what patterns found in it, and whether it is what nobody at this end has said."""
 
     text: str

@@ -69,6 +69,11 @@ class Models(Protocol):
     def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> Following:
         """Read a text as it grows, or ``ModelUnavailable``; ``judged_whole`` is what is known of them."""
 
+    def remembered(
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
+    ) -> TextResult | None:
+        """What ``look`` would say without asking, or ``ModelUnavailable``; None if that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -87,14 +92,23 @@ class Look:
         Raises:
             CouldNotInspect: ``inspection_unavailable``: the models say nothing about one of them.
         """
-        tasks = [asyncio.ensure_future(self._one(question)) for question in questions]
+        tasks: list[asyncio.Future[TextResult]] = []
         try:
-            return list(await asyncio.gather(*tasks))
+            weak = [[finding for finding in question.patterns if is_weak(finding)] for question in questions]
+            # Most of a conversation was sent before; a task for each text of it would cost more than all the rest.
+            results = [self._remembered(question, of) for question, of in zip(questions, weak, strict=True)]
+            new = [at for at, result in enumerate(results) if result is None]
+            tasks += (asyncio.ensure_future(self._said(questions[at], weak[at])) for at in new)
+            said = dict(zip(new, await asyncio.gather(*tasks), strict=True))
         except ModelUnavailable as err:
             raise unavailable() from err
         finally:
             for task in tasks:
                 task.cancel()
+        return [
+            self._combined(question, weak[at], said[at] if result is None else result)
+            for at, (question, result) in enumerate(zip(questions, results, strict=True))
+        ]
 
     def follow(self) -> Following:
         """Put a text to the models as it grows.
@@ -104,18 +118,24 @@ class Look:
         """
         return self.models.follow(judged_whole=self.judged_whole, pack=self._pack)
 
+    def _remembered(self, question: Question, weak: Sequence[Finding]) -> TextResult | None:
+        topics = self.enforcement.models.topics
+        return self.models.remembered(question.text, weak, pack=self._pack, topics=topics)
+
+    async def _said(self, question: Question, weak: Sequence[Finding]) -> TextResult:
+        priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
+        topics = self.enforcement.models.topics
+        return await self.models.look(question.text, weak, priority=priority, pack=self._pack, topics=topics)
+
     @property
     def _pack(self) -> str | None:
         pack = self.enforcement.bundle.pack
         return None if pack is None else pack.digest
 
-    async def _one(self, question: Question) -> list[Finding]:
-        weak = [finding for finding in question.patterns if is_weak(finding)]
-        priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
-        topics = self.enforcement.models.topics
-        result = await self.models.look(question.text, weak, priority=priority, pack=self._pack, topics=topics)
-        counting = self.enforcement.models.counting
-        findings = combined(question.text, question.patterns, weak, result, counting).findings
+    def _combined(self, question: Question, weak: list[Finding], result: TextResult) -> list[Finding]:
+        if not question.patterns and not result.findings:
+            return []  # of what follows nothing would add anything
+        findings = combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
         return [*findings, *_indirect(findings)] if question.untrusted else findings
 
 

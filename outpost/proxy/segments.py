@@ -8,7 +8,7 @@ a value split over two parts is found. Every finding maps back to pieces of the 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from outpost.dlp.engine import MAX_FINDINGS
 from outpost.errors import CouldNotInspect
@@ -18,6 +18,9 @@ from outpost.proxy.json_document import JsonDocument, Leaf, replace_texts
 from outpost.proxy.spans import Span, label, replace_spans
 
 SEPARATOR: Final = "\n\x1e\n"  # ASCII record separator between line ends: no detector's separators include it
+
+
+_FIRST: Final = (0,)
 
 
 class Scanner(Protocol):
@@ -34,9 +37,8 @@ class EachScanner(Protocol):
         """Findings in each of ``texts`` by itself, or ``CouldNotInspect``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Leaves inspected as one text.
+class Segment(NamedTuple):
+    """Leaves inspected as one text. A tuple, because a long conversation makes hundreds of them.
 
     Attributes:
         name: Where it is, for people: ``messages[2]``.
@@ -79,6 +81,8 @@ class Located:
 
 def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams_only: bool = False) -> Segment:
     """Make one segment of ``leaves``."""
+    if len(leaves) == 1:
+        return Segment(name, tuple(leaves), leaves[0].text, _FIRST, seams_only)
     starts: list[int] = []
     offset = 0
     for leaf in leaves:

@@ -120,6 +120,17 @@ class RelayedModels:
             raise ModelUnavailable(self.problem)
         return RelayedFollowing(self._connection, self._timeout_s, frozenset(judged_whole), pack)
 
+    def remembered(
+        self,
+        text: str,  # noqa: ARG002 - the signature is the proxy's
+        weak: Sequence[Finding] = (),  # noqa: ARG002
+        *,
+        pack: str | None = None,  # noqa: ARG002
+        topics: TopicSet | None = None,  # noqa: ARG002
+    ) -> TextResult | None:
+        """Nothing: it is the parent that remembers."""
+        return None
+
     def close(self) -> None:
         """Let go; what waits is refused."""
         self._connection.close()

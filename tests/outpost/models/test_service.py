@@ -61,8 +61,9 @@ async def test_a_text_is_asked_about_once_for_each_pack(tmp_path):
             await service.look("Ana")
         await well(service)
         assert service.kinds == {"pii.person", "attack.direct_injection", "attack.jailbreak", "topic.*"}
+        assert service.remembered("Ana Silva") is None
         first = await service.look("Ana Silva")
-        assert await service.look("Ana Silva") is first
+        assert service.remembered("Ana Silva") is first
         with pytest.raises(ModelUnavailable):
             await service.look(BOOM)
         assert [counted(registry, name) for name in ("answered", "remembered", "refused")] == [1, 1, 2]
