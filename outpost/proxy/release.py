@@ -26,12 +26,12 @@ from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.headers import answer_headers
-from outpost.proxy.inspection import Look, inspected, look_for, off_loop
+from outpost.proxy.inspection import inspected, look_for, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.redaction import Redactor, Restorer
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
-from outpost.proxy.whole import Collected, Texts
+from outpost.proxy.watcher import Watcher, watcher_for
 
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
@@ -115,19 +115,16 @@ class Release:
             return evaluate(call.enforcement.policy, call.output, findings)
 
         events = _events(answer)
-        texts = None
-        look = look_for(self._parts.models, call.enforcement, call.output)
-        if look is not None:
-            events, texts = await _looked_at(look, call, shape, events)
-            shape = call.surface.stream() if call.surface.stream else shape
-        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
+        watcher = watcher_for(look_for(self._parts.models, call.enforcement, call.output))
+        watch = None if watcher is None else watcher.watch
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, watch)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, inspector, events)
+                tail = await self._pump(call, response, (inspector, watcher), events)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -138,6 +135,9 @@ class Release:
                 raise
             outcome, code = outcome_of(err.code), err.code
             tail = [call.surface.dialect.error_event(err.code, err.message, STATUS[err.code])]
+        finally:
+            if watcher is not None:
+                watcher.close()
         if inspector.blocked:
             if not response.prepared:
                 self._note_output(exchange, inspector)
@@ -151,20 +151,26 @@ class Release:
         self,
         call: Call,
         response: web.StreamResponse,
-        inspector: StreamInspector,
+        reading: tuple[StreamInspector, Watcher | None],
         events: AsyncIterator[sse.Event],
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
-        held: list[bytes] = []
+        inspector, watcher = reading
+        out: list[bytes] = []
         async for event in events:
-            out = held + inspector.feed(event)
+            out += inspector.feed(event)
+            if watcher is not None and await watcher.answer():
+                out += inspector.settle()
             if inspector.ended or inspector.blocked:
                 return out
-            if inspector.decides_at_end:
-                held = out  # a refusal can still take the place of all of it
-            else:
+            # Before the first text, which models take a while to decide about, a refusal can still take its place.
+            if watcher is None or inspector.has_spoken:
                 await self._send(call, response, out)
-        return held + inspector.finish()
+                out = []
+        out += inspector.finish()
+        if watcher is not None and await watcher.answer():
+            out += inspector.settle()
+        return out
 
     async def _close_stream(
         self,
@@ -234,27 +240,6 @@ async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
     if reader.rest():
         message = "the provider's stream ended inside an event"
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-
-
-async def _looked_at(
-    look: Look, call: Call, shape: Stream, events: AsyncIterator[sse.Event]
-) -> tuple[AsyncIterator[sse.Event], Texts]:
-    """The whole stream, and what was found in its texts by patterns and models."""
-    collected, texts = Collected(), Texts(call.enforcement.engine.scan)
-    listening = StreamInspector(call.enforcement.engine, lambda _: Decision(Action.ALLOW, "", ""), shape, texts=texts)
-    async for event in events:
-        collected.add(event)
-        listening.feed(event)
-        if listening.ended:
-            break
-    listening.finish()
-    texts.answered(await look.answer([*texts.questions.values()]))
-    return _replayed(collected.events), texts
-
-
-async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
-    for event in events:
-        yield event
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:
