@@ -6,14 +6,14 @@ they are put to the inference process, together with what patterns found, and th
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
-from outpost.models.results import TextResult
+from outpost.models.results import Settled, TextResult
 from outpost.models.tiers import combined
 from outpost.policy.evaluate import Facts
 from outpost.policy.model_rules import missing_for, models_wanted
@@ -34,12 +34,26 @@ MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
 
+class Following(Protocol):
+    """One text that grows (``outpost.models.service.Following``)."""
+
+    async def add(self, text: str, weak: Sequence[Finding] = (), *, last: bool) -> Settled:
+        """What is settled now, or ``ModelUnavailable``."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class Models(Protocol):
     """Whom to ask (``outpost.models.service.ModelService``)."""
 
     @property
     def kinds(self) -> frozenset[str] | None:
         """What they offer (``ModelCard.offered``); None while they have never been there."""
+
+    @property
+    def judged_whole(self) -> frozenset[str]:
+        """Those of ``kinds`` for which a text must have ended (``ModelCard.judged_whole``)."""
 
     async def look(
         self,
@@ -51,6 +65,9 @@ class Models(Protocol):
         topics: TopicSet | None = None,
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
+
+    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> Following:
+        """Read a text as it grows, or ``ModelUnavailable``; ``judged_whole`` is what is known of them."""
 
     def remembered(
         self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
@@ -64,6 +81,10 @@ class Look:
 
     models: Models
     enforcement: Enforcement
+    judged_whole: frozenset[str] = frozenset()
+    """About which nothing can be said before a text has ended."""
+    waits: bool = False
+    """A rule could care for some of it."""
 
     async def answer(self, questions: Sequence[Question]) -> list[list[Finding]]:
         """All findings of each text: those of patterns that were given, and those of models that count.
@@ -88,6 +109,14 @@ class Look:
             self._combined(question, weak[at], said[at] if result is None else result)
             for at, (question, result) in enumerate(zip(questions, results, strict=True))
         ]
+
+    def follow(self) -> Following:
+        """Put a text to the models as it grows.
+
+        Raises:
+            ModelUnavailable: They say nothing.
+        """
+        return self.models.follow(judged_whole=self.judged_whole, pack=self._pack)
 
     def _remembered(self, question: Question, weak: Sequence[Finding]) -> TextResult | None:
         topics = self.enforcement.models.topics
@@ -134,7 +163,11 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
         kinds = enforcement.models.offered(kinds if pack is None else pack.card.offered)
     if kinds is None or missing_for(enforcement.policy, facts, kinds):
         raise unavailable()
-    return Look(models, enforcement) if models_wanted(enforcement.policy, facts, kinds) else None
+    if not models_wanted(enforcement.policy, facts, kinds):
+        return None
+    whole = models.judged_whole if pack is None else pack.card.judged_whole
+    waits = models_wanted(enforcement.policy, facts, enforcement.models.offered(whole))
+    return Look(models, enforcement, whole, waits)
 
 
 def unavailable() -> CouldNotInspect:
