@@ -23,7 +23,6 @@ from aiohttp import WSMsgType, web
 
 from outpost.errors import AuditUnavailable, OutpostError, Rejected, Unavailable
 from outpost.policy.evaluate import Facts
-from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.routing import Provider
@@ -107,10 +106,12 @@ class RealtimeServer:
         )
         if not socket.can_prepare(request).ok:
             raise Rejected(ErrorCode.INVALID_REQUEST, "this path takes a WebSocket (RFC 6455) only")
-        targets = await self._judge_opening(exchange, standing, opening)
+        hops = self._connector.plan(standing.targets)
+        exchange.planned(hops)
+        allowed = await self._judge_opening(exchange, standing, opening)
         is_beta = offer.beta or request.headers.get("OpenAI-Beta") == openai_realtime.BETA
         wish = Wish(
-            targets,
+            [hop for hop in hops if hop.provider.id in allowed],
             standing.enforcement.routing.retry,
             f"{openai_realtime.FORWARD_PATH}?model={quote(opening.model, safe='')}",
             {"OpenAI-Beta": openai_realtime.BETA} if is_beta else {},
@@ -132,8 +133,8 @@ class RealtimeServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
 
-    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> tuple[Target, ...]:
-        """Who may open it."""
+    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> set[str]:
+        """Ids of the providers that may open it."""
         raw = openai_realtime.opening(opening.model)
         parsed = openai_realtime.read_opening(raw)
         facts = Facts(openai_realtime.NAME, opening.model, standing.caller.group, Direction.INPUT)
@@ -144,11 +145,11 @@ class RealtimeServer:
         self._parts.metrics.count_findings(verdict.located, Direction.INPUT)
         exchange.decision = verdict.decision
         await self._parts.audit.submit(exchange.decision_event(self._parts.clock(), verdict.decision, verdict.located))
-        targets = required(standing, opening.model, verdict.decision)
+        allowed = {target.provider.id for target in required(standing, opening.model, verdict.decision)}
         if verdict.body != raw:  # another model than the one asked for is no redaction
             raise Blocked(verdict.decision, "request")
         exchange.model = opening.model
-        return targets
+        return allowed
 
 
 class _Session:

@@ -28,14 +28,14 @@ class Wish:
     """A socket that is wanted.
 
     Attributes:
-        targets: Who may open it; at least one.
+        hops: Who may open it, in the order of asking (``Connector.plan``); at least one.
         retry: How often and how long they are asked.
         path: At each of them.
         headers: Without the credentials.
         tried: Told of every handshake.
     """
 
-    targets: Sequence[Target]
+    hops: Sequence[Hop]
     retry: Retry
     path: str
     headers: Mapping[str, str]
@@ -49,13 +49,17 @@ class Connector:
         self._parts = parts
         self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw, parts.health)
 
+    def plan(self, targets: Sequence[Target]) -> tuple[Hop, ...]:
+        """Every way to ask ``targets``, in the order of asking."""
+        return self._dispatch.plan(targets)
+
     async def open(self, wish: Wish, stack: AsyncExitStack) -> tuple[Hop, Socket]:
         """The first socket that is to be had, and who opened it; ``stack`` closes it.
 
         Raises:
             ProviderRefused: What the last one who was asked said.
         """
-        hops, parts = self._dispatch.plan(wish.targets), self._parts
+        hops, parts = wish.hops, self._parts
         began_s, waited_s = parts.clock_s(), 0.0
         failures: list[Attempt] = []
         hop = hops[0]
