@@ -121,6 +121,7 @@ class Release:
             events, texts = await _looked_at(look, call, shape, events)
             shape = call.surface.stream() if call.surface.stream else shape
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
+        inspector.scan_each = call.enforcement.seen.scan_each if texts is None else inspector.scan_each
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
