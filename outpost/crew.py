@@ -88,5 +88,6 @@ def _standing(admission: Admission, audit: AuditLog, models: ModelService, healt
             "kinds": None if kinds is None else sorted(kinds),
             "judged_whole": sorted(models.judged_whole),
             "problem": models.problem,
+            "pack": models.digest,
         },
     }

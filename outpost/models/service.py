@@ -125,6 +125,12 @@ class ModelService:
             self._metrics.remembered.inc()
         return known
 
+    @property
+    def digest(self) -> str | None:
+        """Of the pack that answers where none is named; None while none has ever answered."""
+        backing = self._process.backing
+        return None if backing is None else backing.pack.digest
+
     async def look(
         self,
         text: str,
@@ -194,7 +200,7 @@ class ModelService:
         return {
             "problem": self.problem,
             "pack": None if card is None else f"{card.name} {card.version}",
-            "digest": None if backing is None else backing.pack.digest,
+            "digest": self.digest,
             "provider": None if backing is None else backing.provider,
             "remembered": len(self._cache),
             "starts": self._process.starts,

@@ -183,7 +183,7 @@ class Dispatch:
         finally:
             if answered is None:
                 await held.let_go()
-            self._metrics.attempts.labels(hop.provider.id, hop.key_id, outcome).inc()
+            self._metrics.attempt_of(hop.provider.id, hop.key_id, outcome).inc()
             if answered is None or answered.stream is None:
                 self._tell(hop, outcome, wait_s)
             errand.tried(hop, outcome)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
 from outpost.policy.evaluate import Facts, evaluate
@@ -94,9 +95,10 @@ class Release:
         await durable  # often the same commit makes both durable
         await completion
         headers = answer_headers(call.surface.dialect, exchange, answer.headers)
-        response = web.Response(body=body, content_type="application/json", headers=headers)
+        headers["Content-Type"] = "application/json"
+        response = web.Response(body=body, headers=headers)
         exchange.answering = True
-        async with _patience(call.request):
+        with _patience(call.request):
             await response.prepare(call.request)
             await response.write_eof()
         return response
@@ -194,7 +196,7 @@ class Release:
         if outcome != CLIENT_GONE:
             with contextlib.suppress(ConnectionResetError):
                 await self._send(call, response, tail)
-                async with _patience(call.request):
+                with _patience(call.request):
                     await response.write_eof()
 
     def _note_output(self, exchange: Exchange, inspector: StreamInspector) -> None:
@@ -211,10 +213,15 @@ class Release:
         data = b"".join(out)
         call.exchange.output_bytes += len(data)
         call.exchange.answering = True
-        async with _patience(call.request):
-            if not response.prepared:
-                await response.prepare(call.request)
-            await response.write(data)  # waits while the client is slow, so nothing piles up here
+        if not response.prepared:
+            await response.prepare(call.request)  # its head goes out with what is written first
+        writer = call.request.writer
+        if not isinstance(writer, StreamWriter):
+            raise TypeError("answers are written in another way than this program knows")
+        await writer.write(data, drain=False)
+        if call.request.protocol.writing_paused:
+            with _patience(call.request):
+                await writer.drain()  # waits while the client is slow, so nothing piles up here
 
 
 def _events(answer: Answered) -> AsyncIterator[sse.Event]:
@@ -259,17 +266,28 @@ def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, "the provider's answer has an impossible number") from err
 
 
-@contextlib.asynccontextmanager
-async def _patience(request: web.BaseRequest) -> AsyncIterator[None]:
+class _patience:  # noqa: N801 - reads as a statement
     """Bound how long writing to a client may take; one that reads nothing is cut off.
 
     Raises:
-        ConnectionResetError: The client took too long.
+        ConnectionResetError: On leaving: the client took too long.
     """
-    try:
-        async with asyncio.timeout(CLIENT_STALL_S):
-            yield
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the client stopped reading") from None
+
+    __slots__ = ("_is_over", "_request", "_timer")
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(CLIENT_STALL_S, self._cut)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if self._is_over and (kind is None or issubclass(kind, ConnectionError)):
+            raise ConnectionResetError("the client stopped reading")
+
+    def _cut(self) -> None:
+        self._is_over = True
+        if self._request.transport is not None:
+            self._request.transport.abort()  # which ends the wait

@@ -1,7 +1,8 @@
 """The models as workers see them: questions go to the one inference process through the parent and its memory.
 
 The parent remembers what was said about a text, so a conversation costs its new text only, whichever worker it comes
-to. What the models can find changes with their pack; a worker that does not know yet is refused, and asks again later.
+to; so does the worker, which spares both of them the question. What the models can find changes with their pack; a
+worker that does not know yet is refused, and asks again later.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from outpost.errors import ModelUnavailable
+from outpost.models.cache import SegmentCache
 from outpost.models.connection import Connection
 from outpost.models.frames import (
     FrameInvalid,
@@ -26,6 +28,7 @@ from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet, TopicsInvalid
 
 _READ_BYTES: Final = 1 << 18
+_REMEMBERED: Final = 20_000  # as many texts as the parent remembers by default; without labels and vectors
 _TOPIC_SETS: Final = 64  # one for each bundle that a worker has been given since it began; the oldest go
 
 
@@ -67,6 +70,8 @@ class RelayedModels:
     def __init__(self, connection: Connection, timeout_s: float) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
+        self._pack: str | None = None
+        self._memory = SegmentCache(_REMEMBERED)
         self.kinds: frozenset[str] | None = None
         """What they can find, as the parent last said; None while they have never been there."""
         self.judged_whole: frozenset[str] = frozenset()
@@ -85,6 +90,9 @@ class RelayedModels:
         self.kinds = None if kinds is None else frozenset(kinds)
         self.judged_whole = frozenset(standing.get("judged_whole", ()))
         self.problem = standing.get("problem")
+        if standing.get("pack") != self._pack:
+            # What is still being answered is remembered in the old one, and goes with it.
+            self._pack, self._memory = standing.get("pack"), SegmentCache(_REMEMBERED)
 
     async def look(
         self,
@@ -102,13 +110,17 @@ class RelayedModels:
         """
         if self.problem is not None:
             raise ModelUnavailable(self.problem)
+        memory, key = self._memory, self._key(text, weak, pack, topics)
         digest = None
         if topics is not None:
             digest = topics.digest
             await self._connection.tell("", topics, timeout_s=self._timeout_s)  # once: then the parent knows them
-        return await self._connection.inspect(
+        result = await self._connection.inspect(
             text, weak, priority=priority, timeout_s=self._timeout_s, pack=pack, topics=digest
         )
+        if key is not None:
+            memory.put(key, TextResult(result.findings, doubted=result.doubted))
+        return result
 
     def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> "RelayedFollowing":
         """Read a text as it grows, as ``ModelService.follow``.
@@ -121,15 +133,23 @@ class RelayedModels:
         return RelayedFollowing(self._connection, self._timeout_s, frozenset(judged_whole), pack)
 
     def remembered(
-        self,
-        text: str,  # noqa: ARG002 - the signature is the proxy's
-        weak: Sequence[Finding] = (),  # noqa: ARG002
-        *,
-        pack: str | None = None,  # noqa: ARG002
-        topics: TopicSet | None = None,  # noqa: ARG002
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
     ) -> TextResult | None:
-        """Nothing: it is the parent that remembers."""
-        return None
+        """Findings and doubts of ``look``, if they are known without asking.
+
+        Raises:
+            ModelUnavailable: The models would say nothing.
+        """
+        if self.problem is not None:
+            raise ModelUnavailable(self.problem)
+        key = self._key(text, weak, pack, topics)
+        return None if key is None else self._memory.get(key)
+
+    def _key(self, text: str, weak: Sequence[Finding], pack: str | None, topics: TopicSet | None) -> bytes | None:
+        judge = pack or self._pack
+        if judge is None:
+            return None
+        return self._memory.key(judge + ("" if topics is None else topics.digest), text, weak)
 
     def close(self) -> None:
         """Let go; what waits is refused."""

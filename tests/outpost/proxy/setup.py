@@ -27,6 +27,14 @@ def policy(action=None, kinds=("*",), directions=("input", "output"), default="A
     return PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
 
 
+def restoring(*kinds):
+    """Findings of ``kinds`` in requests are replaced by names, which are put back in answers; all else is allowed."""
+    when = {"findings": list(kinds), "directions": ["input"]}
+    rule = {"id": "rule", "sequence": 1, "when": when, "action": "REDACT", "redaction": "restore"}
+    packs = [{"id": "p", "sequence": 1, "combining": "deny_overrides", "default": "ALLOW", "rules": [rule]}]
+    return PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
+
+
 def routing(base_url, models=("*",)):
     providers = [
         Provider(id="standin", surface="openai", base_url=base_url, models=list(models)),

@@ -73,6 +73,25 @@ async def test_a_text_is_answered_as_if_asked_directly(worker, models):
     assert models.asked == [("Anna", (FOUND,), 1, None), ("Anna", (), 0, "sha256:1")]
 
 
+async def test_what_was_said_is_remembered_until_another_pack_answers(worker, models):
+    def told(pack, problem=None):
+        worker.told({"kinds": [*KINDS], "problem": problem, "pack": pack})
+
+    await worker.look("Anna")
+    assert worker.remembered("Anna") is None  # nobody said which pack it was
+    told("sha256:1")
+    await worker.look("Anna", [FOUND])
+    assert worker.remembered("Anna", [FOUND]) == TextResult(RESULT.findings)
+    assert worker.remembered("Anna", [FOUND], pack="sha256:1") == TextResult(RESULT.findings)
+    assert worker.remembered("Anna", [FOUND], pack="sha256:2") is worker.remembered("Anna") is None
+    told("sha256:1", "they are ill")
+    with pytest.raises(ModelUnavailable, match="they are ill"):
+        worker.remembered("Anna", [FOUND])
+    for pack in ("sha256:2", "sha256:1"):  # and back: it may have been said by the other one
+        told(pack)
+        assert worker.remembered("Anna", [FOUND]) is None
+
+
 async def test_the_parent_is_told_topics_once_and_asks_with_them(worker, models):
     rule = TopicRule(id="leave", kind="topic.leave", examples=["How many days off have I got?"])
     topics = TopicSet.of(DetectorsDocument(schema_version="1", topics=[rule]))
