@@ -386,10 +386,12 @@ class ModelProcess:
         """Until the process ends: ask it something now and then, and look whether its pack has changed."""
         while not connection.closed.done():
             looking = asyncio.ensure_future(self._look.wait())
-            await asyncio.wait(
-                {connection.closed, looking}, timeout=self._pace.look_every_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            looking.cancel()
+            try:
+                await asyncio.wait(
+                    {connection.closed, looking}, timeout=self._pace.look_every_s, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                looking.cancel()
             self._look.clear()
             if not connection.closed.done():
                 await self._probe(connection)

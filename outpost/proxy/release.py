@@ -6,6 +6,7 @@ record is. What a finding touches is cut or redacted before its first character 
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -114,17 +115,18 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = _events(answer)
+        received = _Received(answer)
         watcher = watcher_for(look_for(self._parts.models, call.enforcement, call.output))
         watch = None if watcher is None else watcher.watch
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, watch)
+        inspector.scan_each = call.enforcement.seen.scan_each
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, (inspector, watcher), events)
+                tail = await self._pump(call, response, (inspector, watcher), received)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -152,14 +154,15 @@ class Release:
         call: Call,
         response: web.StreamResponse,
         reading: tuple[StreamInspector, Watcher | None],
-        events: AsyncIterator[sse.Event],
+        received: "_Received",
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
         inspector, watcher = reading
         out: list[bytes] = []
-        async for event in events:
+        async for event in received.events():
             out += inspector.feed(event)
-            if watcher is not None and await watcher.answer():
+            # About all that has come at once: windows are read side by side.
+            if watcher is not None and (inspector.ended or not received.more) and await watcher.answer():
                 out += inspector.settle()
             if inspector.ended or inspector.blocked:
                 return out
@@ -224,22 +227,32 @@ class Release:
                 await writer.drain()  # waits while the client is slow, so nothing piles up here
 
 
-def _events(answer: Answered) -> AsyncIterator[sse.Event]:
-    """The events of a streamed answer, in the client's API."""
-    translation, received = answer.outgoing.translation, _received(answer)
-    return received if translation is None else translated(received, translation.stream())
+class _Received:
+    """A streamed answer as it comes."""
 
+    def __init__(self, answer: Answered) -> None:
+        self._answer = answer
+        self.more = False
+        """Another event came together with the last one."""
 
-async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
-    reader = sse.EventReader(named=answer.outgoing.surface.named_events)
-    if answer.stream is None:
-        return
-    async for part in answer.stream:
-        for event in reader.feed(part):
-            yield event
-    if reader.rest():
-        message = "the provider's stream ended inside an event"
-        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+    def events(self) -> AsyncIterator[sse.Event]:
+        """In the client's API."""
+        translation, read = self._answer.outgoing.translation, self._read()
+        return read if translation is None else translated(read, translation.stream())
+
+    async def _read(self) -> AsyncIterator[sse.Event]:
+        reader = sse.EventReader(named=self._answer.outgoing.surface.named_events)
+        if self._answer.stream is None:
+            return
+        async for part in self._answer.stream:
+            came = deque(reader.feed(part))
+            while came:
+                event = came.popleft()
+                self.more = bool(came)
+                yield event
+        if reader.rest():
+            message = "the provider's stream ended inside an event"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:
