@@ -125,7 +125,7 @@ async def test_a_change_while_a_worker_is_made_ready_reaches_it_before_it_serves
 async def test_whom_one_worker_leaves_in_peace_all_are_told_of(fleet, world):
     ejected = ["p", None, 0, 1, 1e8, "failed", 5.0]
     world.known[0] = [ejected, ["too short"]]
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     await until(lambda: all(worker.told("pulse")[-1]["providers"] == [ejected] for worker in world.all))
     assert [one.subject for one in fleet.seen.providers()] == [("p", None)]
