@@ -8,11 +8,8 @@ cannot be read stops the start, because both are refusals that must not be forgo
 
 import asyncio
 import contextlib
-import os
-import signal
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,40 +30,34 @@ from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
 from outpost.cache.bundles import BundleStore, SecretStore, StateKey, StateStore, StoredBundle
 from outpost.cache.db import Database, open_database
+from outpost.clock_floor import keep_clock_floor
 from outpost.config import Config
-from outpost.crew import make_fleet, on_hangup, standing_of
-from outpost.errors import (
-    AuditUnavailable,
-    BundleRejected,
-    ControlPlaneUntrusted,
-    OutpostError,
-    Unavailable,
-    Untrusted,
-)
+from outpost.crew import bury_orphans, make_fleet, renewing, standing_of
+from outpost.doors import Doors, Named
+from outpost.errors import AuditUnavailable, BundleRejected, OutpostError
 from outpost.first_start import ensure_enrolled
 from outpost.in_force import InForce
 from outpost.local_keys import local_list_keys, local_provider_keys
-from outpost.models.pack import DEFAULT, pack_folder
 from outpost.models.service import ModelService
-from outpost.protocol.messages import MAX_REASON_CHARS, SealedSecrets
-from outpost.proxy.drain import Drain
+from outpost.protocol.messages import MAX_REASON_CHARS
 from outpost.proxy.enforcement import Admission
-from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.health import HealthBoard
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import retrieve
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
+from outpost.restore import make_in_force, restore
+from outpost.steward import Handover, Steward
 from outpost.sync.client import ControlPlaneClient
 from outpost.sync.clock import ClockWatch
 from outpost.sync.doorstep import Doorstep, enrolment_url
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.loop import Effects, Stores, SyncLoop
-from outpost.sync.packs import PACKS, FetchFiles, PackStore
+from outpost.sync.packs import FetchFiles
 from outpost.sync.revocation_watch import RevocationWatch
-from outpost.sync.secrets import open_secrets
 from outpost.sync.version import outpost_version
-from outpost.wiring import make_models, make_parts, offered_kinds
+from outpost.wiring import make_forwarder, make_models, make_parts
+from outpost.wishes import Wishes, hold
 from outpost.workers.fleet import Fleet
 
 log = structlog.get_logger(__name__)
@@ -74,7 +65,7 @@ log = structlog.get_logger(__name__)
 DATABASE_FILE: Final = "outpost.db"
 AUDIT_FILE: Final = "audit.db"
 DOWNLOADS: Final = Path("models", "partial")
-CLOCK_FLOOR_EVERY_S: Final = 60.0  # a restart then notices a clock that went back by more than this and the tolerance
+_SIGNALS_S: Final = 0.01  # a few turns of the event loop, to hear of signals that came before they were held back
 
 Clock = Callable[[], datetime]
 
@@ -113,7 +104,9 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         ConfigError: A provider key file cannot be read.
     """
     identity = load_identity(config.data_dir, clock())
-    local_keys, list_keys = local_provider_keys(config), local_list_keys(config)
+    tolerance = timedelta(seconds=config.clock_tolerance_s)
+    admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
+    in_force = make_in_force(config, identity, admission, clock)
     database = open_database(config.data_dir / DATABASE_FILE)
     try:
         audit = open_log(config.data_dir / AUDIT_FILE, identity.audit_signer(), identity.log_origin, clock=clock)
@@ -121,14 +114,6 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
         database.close()
         raise
     stores = Stores(BundleStore(database), SecretStore(database), StateStore(database))
-    tolerance = timedelta(seconds=config.clock_tolerance_s)
-    admission = Admission(audit_is_healthy=lambda: audit.healthy, clock_tolerance=tolerance)
-    offered = partial(offered_kinds, config.models_pack)
-    at_hand = [pack_folder(Path(DEFAULT)), *([] if config.models_pack is None else [pack_folder(config.models_pack)])]
-    packs = PackStore(config.data_dir / PACKS, at_hand)
-    in_force = InForce(
-        identity, admission, local_keys, clock, list_keys, offered, packs=packs, local_pack=config.models_pack
-    )
     watch = ClockWatch(clock, time.monotonic, tolerance=tolerance)
     outpost = Outpost(config, identity, stores, database, audit, admission, in_force, watch, clock)
     try:
@@ -140,7 +125,7 @@ def open_outpost(config: Config, *, clock: Clock = utc_now) -> Outpost:
 
 
 def _restore_state(outpost: Outpost) -> None:
-    state, in_force = outpost.stores.state, outpost.in_force
+    state = outpost.stores.state
     outpost.admission.revoked = bool(state.get(StateKey.REVOKED))
     # An authority signed that this moment has come; the floor of the last run, that a later one has.
     outpost.clock_watch.vouch(outpost.identity.certificate.not_valid_before_utc)
@@ -148,48 +133,43 @@ def _restore_state(outpost: Outpost) -> None:
     if stored_floor_at is not None:
         outpost.clock_watch.vouch(stored_floor_at)
     outpost.admission.clock_floor_at = outpost.clock_watch.floor_at
-    sealed = outpost.stores.secrets.load()
-    if sealed is not None:
-        try:
-            message = SealedSecrets.model_construct(version=sealed.version, sealed=sealed.sealed)
-            in_force.apply_secrets(open_secrets(outpost.identity, message))
-        except ControlPlaneUntrusted as err:
-            log.error("cached_secrets_refused", reason=str(err))
-    try:
-        stored = outpost.stores.bundles.load()
-        if stored is not None:
-            in_force.apply(stored)
-    except Untrusted as err:
+    refused = restore(outpost.in_force, outpost.identity, outpost.stores.secrets, outpost.stores.bundles)
+    if refused is not None:
         # Not fatal and not open: requests are refused with no_policy until a good bundle has arrived.
-        log.error("cached_bundle_refused", reason=str(err))
-        reason = f"cached bundle: {err}"[:MAX_REASON_CHARS]  # it goes into the next heartbeat
+        reason = f"cached bundle: {refused}"[:MAX_REASON_CHARS]  # it goes into the next heartbeat
         state.update({StateKey.REFUSED_VERSION: None, StateKey.REFUSED_REASON: reason})
 
 
-async def run(config: Config, *, clock: Clock = utc_now) -> None:
+async def run(
+    config: Config,
+    *,
+    clock: Clock = utc_now,
+    inherited: Sequence[Named] = (),
+    read: Callable[[], Config] | None = None,
+) -> Handover | None:
     """Run until SIGTERM or SIGINT, then drain; until a second one, then end at once.
+
+    ``inherited`` are sockets that were opened for us; ``read`` gives the settings as they are when it is called. What
+    is returned after SIGUSR2 is the next program, to be run at once; signals are held back.
 
     Raises:
         OutpostError: It cannot start; the message says what to do.
     """
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end(number: int) -> None:
-        if stop.is_set():
-            hurry.set()
-            loop.remove_signal_handler(number)  # a third one is the kernel's
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end, number)
-    if not await _finishes_before(stop, ensure_enrolled(config, clock=clock)):
-        return
+    wishes = Wishes()
+    wishes.hear()
+    if not await _finishes_before(wishes.stop, ensure_enrolled(config, clock=clock)):
+        return None
     outpost = open_outpost(config, clock=clock)
     try:
-        await serve(outpost, stop, hurry)
+        handover = await serve(outpost, wishes, inherited, read)
     finally:
         await asyncio.to_thread(outpost.close)
+    if handover is not None:
+        # A thread that is left would take a signal that is held back here, and it would be lost with the thread.
+        await asyncio.get_running_loop().shutdown_default_executor()
+        hold()
+        await asyncio.sleep(_SIGNALS_S)
+    return handover if not wishes.stop.is_set() else None
 
 
 async def _finishes_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
@@ -222,16 +202,20 @@ def effects_of(outpost: Outpost, fetch: FetchFiles, fleet: Fleet | None = None) 
     )
 
 
-async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
-    """Listen and synchronise until ``stop`` is set, then drain, at once if ``hurry`` is.
+async def serve(
+    outpost: Outpost,
+    wishes: Wishes,
+    inherited: Sequence[Named] = (),
+    read: Callable[[], Config] | None = None,
+) -> Handover | None:
+    """Listen and synchronise until it is time to end, then drain; with what follows, if that is not the end.
 
     What requests need (models, the control plane) goes on until the last of them has ended.
 
     Raises:
         OutpostError: It cannot listen; the message says what to do.
     """
-    config, ended = outpost.config, asyncio.Event()
-    drain = Drain(config.shutdown_delay_s, config.shutdown_grace_s, hurry or asyncio.Event())
+    ended, handover = asyncio.Event(), None
     on_date = outpost.clock_watch.note_server_time
     downloads = outpost.config.data_dir / DOWNLOADS
     async with ControlPlaneClient(outpost.identity, on_date=on_date, downloads=downloads) as client:
@@ -239,7 +223,7 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
         registry = CollectorRegistry()
         models = make_models(outpost.config, outpost.in_force.choice, registry)
         outpost.in_force.attach(models)
-        fleet = None if config.workers == 1 else _fleet(outpost, models)
+        fleet = None if outpost.config.workers == 1 else _fleet(outpost, models)
         effects = effects_of(outpost, client, fleet)
         keeper = IdentityKeeper(outpost.identity, client, doorstep, outpost.clock_watch, outpost.clock)
         revocations = RevocationWatch(
@@ -264,30 +248,43 @@ async def serve(outpost: Outpost, stop: asyncio.Event, hurry: asyncio.Event | No
             pack_report=outpost.in_force.pack_report,
             workers=fleet,
         )
-        async with _listening(outpost, health, registry, models, fleet) as port:
+        doors = await Doors.open(outpost.config, inherited)
+        steward = Steward(
+            wishes,
+            outpost.config,
+            doors,
+            read or (lambda: outpost.config),
+            None if fleet is None else renewing(fleet),
+            enforces=lambda: outpost.in_force.applied is not None,
+        )
+        async with _listening(outpost, doors, health, registry, models, fleet) as port:
             await outpost.audit.append(_system_event(outpost, "start"))
             if fleet is None:
                 outpost.in_force.accelerate()
             collector.settle()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sync.run(ended))
-                tasks.create_task(_keep_clock_floor(outpost, ended))
+                tasks.create_task(keep_clock_floor(outpost.clock_watch, outpost.admission, outpost.stores.state, ended))
                 tasks.create_task(_watch_freshness(freshness, ended))
                 tasks.create_task(port.run(ended))
                 tasks.create_task(models.run(ended))
-                with on_hangup(fleet):
-                    await stop.wait()
-                outpost.admission.draining = True
-                log.info("draining")
-                log.info("drained", cut_off=await port.drain(drain))
+                tasks.create_task(bury_orphans(ended))
+                command = await steward.attend()
+                handover = await steward.leave(port, outpost.admission, command)
                 ended.set()
     with contextlib.suppress(OutpostError):  # a full disk must not keep the process from ending
         await outpost.audit.append(_system_event(outpost, "stop"))
+    return handover
 
 
 @contextlib.asynccontextmanager
 async def _listening(
-    outpost: Outpost, health: OutpostHealth, registry: CollectorRegistry, models: ModelService, fleet: Fleet | None
+    outpost: Outpost,
+    doors: Doors,
+    health: OutpostHealth,
+    registry: CollectorRegistry,
+    models: ModelService,
+    fleet: Fleet | None,
 ) -> AsyncIterator[ProxyPort | Fleet]:
     """Both ports, open from entering to leaving."""
     config = outpost.config
@@ -320,8 +317,9 @@ async def _listening(
         admin = web.AppRunner(make_admin_app(health, registry, gather), access_log=None)
         try:
             await admin.setup()
-            await _listen(admin, config.admin_host, config.admin_port)
-            await port.open(config.listen_host, config.listen_port)
+            for one in doors.admin.sockets:
+                await web.SockSite(admin, one).start()
+            await port.open_on_sockets(doors.proxy.sockets)
             scheme = "http" if tls_files(config) is None else "https"
             log.info(
                 "listening",
@@ -333,6 +331,7 @@ async def _listening(
         finally:
             await port.close()
             await admin.cleanup()
+            doors.close()
 
 
 def _fleet(outpost: Outpost, models: ModelService) -> Fleet:
@@ -342,44 +341,6 @@ def _fleet(outpost: Outpost, models: ModelService) -> Fleet:
 
     local_keys = local_provider_keys(outpost.config), local_list_keys(outpost.config)
     return make_fleet(outpost.config, outpost.in_force, outpost.admission, outpost.audit, models, local_keys, on_end)
-
-
-async def _listen(runner: web.BaseRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as err:
-        reason = err.strerror if isinstance(err, socket.gaierror) or not err.errno else os.strerror(err.errno)
-        raise Unavailable(f"cannot listen on {host} port {port}: {reason}") from err
-
-
-def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
-    """A forwarder with the configured patience."""
-    timeouts = ForwardTimeouts(
-        connect_s=config.provider_connect_timeout_s,
-        read_s=config.provider_read_timeout_s,
-        total_s=config.provider_total_timeout_s,
-    )
-    return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
-
-
-async def _keep_clock_floor(outpost: Outpost, stop: asyncio.Event) -> None:
-    """Remember that time has passed, so that a clock turned back is noticed after a restart too.
-
-    Only times that a verified source vouches for count: this machine's own clock may be years ahead by mistake, and
-    the floor would refuse everything once it is put right.
-    """
-    while not stop.is_set():
-        floor_at = outpost.clock_watch.floor_at
-        if floor_at is not None:
-            try:
-                outpost.admission.clock_floor_at = await asyncio.to_thread(
-                    outpost.stores.state.raise_time, StateKey.CLOCK_FLOOR_AT, floor_at
-                )
-            except OutpostError as err:
-                log.error("clock_floor_not_stored", reason=str(err))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOCK_FLOOR_EVERY_S):
-                await stop.wait()
 
 
 async def _watch_freshness(freshness: FreshnessWatch, stop: asyncio.Event) -> None:

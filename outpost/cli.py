@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -27,11 +28,14 @@ from outpost.audit.checkpoint import NoteVerifier
 from outpost.audit.event import AuditEvent, encode
 from outpost.audit.read import read_events
 from outpost.audit.verify import VerificationReport, verify_log
+from outpost.check_start import check_start
 from outpost.config import Config, load_config
 from outpost.console import run
 from outpost.demo import story
+from outpost.doors import Named
 from outpost.errors import AlreadyEnrolled, AuditCorrupt, InputUnusable
 from outpost.first_start import make_data_dir
+from outpost.listen_fds import take
 from outpost.lists.command import lists_cli
 from outpost.models.command import models_cli
 from outpost.officer import commands as officer
@@ -43,6 +47,7 @@ from outpost.sync.enrol_offline import make_request, take_answer
 from outpost.sync.identity import Identity, load_identity
 from outpost.sync.token import parse_token
 from outpost.sync.version import outpost_version
+from outpost.upgrade import become
 from pki.files import write_private
 
 TOKEN_VARIABLE: Final = "OUTPOST_ENROLMENT_TOKEN"  # noqa: S105 - the name of a variable
@@ -168,16 +173,36 @@ def run_command(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, max=64, help="Processes that serve; default from the settings.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only find out whether it would start; works beside a running outpost.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the proxy until SIGTERM. Registers first if a token is configured and there is no identity yet.
 
-    Logs are JSON lines on standard output. With several workers SIGHUP replaces each by a new process, without turning
-    a client away.
+    Logs are JSON lines on standard output. SIGUSR2 goes on with the program and the settings that are there now, in the
+    same process: who connects meanwhile waits. SIGHUP reads the settings and replaces each worker by a new process;
+    with one process it is SIGUSR2. Neither turns a client away. Sockets of systemd named "proxy" and "admin" are used.
     """
     given = {"data_dir": data_dir, "workers": workers}
-    settings = load_config(config, {name: value for name, value in given.items() if value is not None})
+
+    def read() -> Config:
+        return load_config(config, {name: value for name, value in given.items() if value is not None})
+
+    settings = read()
+    if check:
+        outlook = check_start(settings)
+        typer.echo(json.dumps(outlook.to_json()) if as_json else outlook)
+        return
+    inherited = take(os.environ, os.getpid())
     configure_logs(settings.log_level)
-    uvloop.run(outpost_app.run(settings))
+    uvloop.run(_run(settings, inherited, read))
+
+
+async def _run(settings: Config, inherited: Sequence[Named], read: Callable[[], Config]) -> None:
+    handover = await outpost_app.run(settings, inherited=inherited, read=read)
+    if handover is not None:
+        become(handover.command, handover.sockets)  # here: nothing is to be waited for any more
 
 
 @cli.command("status", epilog="Example: outpost status --json")

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import json
+import os
 import secrets
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from outpost.admin.health import OutpostHealth
 from outpost.audit.log import AuditLog
@@ -16,11 +16,14 @@ from outpost.config import Config
 from outpost.in_force import InForce
 from outpost.models.service import ModelService
 from outpost.proxy.enforcement import Admission
+from outpost.reload import Reloaded
 from outpost.sync.version import outpost_version
-from outpost.workers.fleet import Crew, Enforced, Fleet
-from outpost.workers.orders import NOT_FOR_WORKERS, Start
+from outpost.workers.fleet import Crew, Fleet
+from outpost.workers.orders import NOT_FOR_WORKERS, Enforced, Start
+from outpost.workers.orphans import Orphans
 
 Clock = Callable[[], datetime]
+_ORPHANS_EVERY_S: Final = 5.0
 
 
 def make_fleet(  # noqa: PLR0913, PLR0917 - what a parent has
@@ -46,7 +49,7 @@ def make_fleet(  # noqa: PLR0913, PLR0917 - what a parent has
     )
     start = Start(
         version=outpost_version(),
-        settings=config.model_dump(mode="json", exclude=set(NOT_FOR_WORKERS)),
+        settings=settings_for_workers(config),
         local_keys=local_keys[0],
         list_keys=local_keys[1],
         tuf_root=in_force.tuf_root,
@@ -62,17 +65,33 @@ def standing_of(
     return partial(_standing, admission, audit, models, health)
 
 
-@contextlib.contextmanager
-def on_hangup(fleet: Fleet | None) -> Iterator[None]:
-    """SIGHUP replaces the workers, if there are any; without, it does what it always did."""
-    loop = asyncio.get_running_loop()
-    if fleet is not None:
-        loop.add_signal_handler(signal.SIGHUP, fleet.renew)
-    try:
-        yield
-    finally:
-        if fleet is not None:
-            loop.remove_signal_handler(signal.SIGHUP)
+def renewing(fleet: Fleet) -> Callable[[Reloaded], None]:
+    """What replaces the workers by ones that have what was read."""
+
+    def renew(read: Reloaded) -> None:
+        config = read.config
+        fleet.renew(
+            {"settings": settings_for_workers(config), "local_keys": read.provider_keys},
+            grace_s=config.shutdown_grace_s,
+            linger_s=config.keepalive_timeout_s,
+        )
+
+    return renew
+
+
+def settings_for_workers(config: Config) -> dict[str, Any]:
+    """Those that a worker needs, as JSON."""
+    return config.model_dump(mode="json", exclude=set(NOT_FOR_WORKERS))
+
+
+async def bury_orphans(ended: asyncio.Event) -> None:
+    """As the first process of a container: bury what our own processes left behind when they were killed."""
+    orphans = Orphans()
+    while os.getpid() == 1 and not ended.is_set():
+        orphans.bury()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ORPHANS_EVERY_S):
+                await ended.wait()
 
 
 def _standing(admission: Admission, audit: AuditLog, models: ModelService, health: OutpostHealth) -> dict[str, Any]:

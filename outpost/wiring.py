@@ -19,7 +19,7 @@ from outpost.models.quota import usable_processors
 from outpost.models.service import ModelOptions, ModelService
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission
-from outpost.proxy.forward import Forwarder
+from outpost.proxy.forward import Forwarder, ForwardTimeouts
 from outpost.proxy.health import HealthBoard
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
@@ -69,6 +69,16 @@ def realtime_limits(config: Config) -> RealtimeLimits:
         idle_s=config.realtime_idle_timeout_s,
         stall_s=config.realtime_stall_timeout_s,
     )
+
+
+def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
+    """A forwarder with the configured patience."""
+    timeouts = ForwardTimeouts(
+        connect_s=config.provider_connect_timeout_s,
+        read_s=config.provider_read_timeout_s,
+        total_s=config.provider_total_timeout_s,
+    )
+    return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
 
 
 def make_models(config: Config, choice: Choice | None, registry: CollectorRegistry) -> ModelService:

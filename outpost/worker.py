@@ -19,7 +19,7 @@ import structlog
 import uvloop
 
 from outpost import collector
-from outpost.app import DATABASE_FILE, make_forwarder, utc_now
+from outpost.app import DATABASE_FILE, utc_now
 from outpost.cache.db import open_database
 from outpost.config import Config
 from outpost.errors import Rejected
@@ -32,7 +32,7 @@ from outpost.proxy.health import HealthBoard
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.sync.version import outpost_version
-from outpost.wiring import make_parts
+from outpost.wiring import make_forwarder, make_parts
 from outpost.workers.acceptor import Acceptor
 from outpost.workers.control import Channel
 from outpost.workers.metrics import snapshot
@@ -116,6 +116,7 @@ class Worker:
             "revoked": self._revoked,
             "pulse": self._pulse,
             "serve": self._serve,
+            "announce": self._announce,
             "drain": self._drain,
             "hurry": self._hasten,
         }
@@ -224,6 +225,11 @@ class Worker:
         parts.in_force.accelerate()
         return {}
 
+    async def _announce(self, parts: _Parts, message: Message) -> Message:
+        """Go on, but tell clients to come back on new connections; answered when all have been told."""
+        await parts.port.announce(float(message["most_s"]))
+        return {}
+
     async def _drain(self, parts: _Parts, message: Message) -> Message:
         """Finish what is under way; ``linger_s`` is how long clients may still come back on open connections."""
         parts.slot.accepts(False)
@@ -248,7 +254,7 @@ async def _main(birth: Birth) -> None:
 
 def main() -> None:
     """Run until told to end. Signals are for the parent, which tells us."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(ignored, signal.SIG_IGN)
     birth = Birth.from_json(sys.argv[1])
     for number in (birth.control, birth.audit, birth.memory, birth.models, *birth.listeners):

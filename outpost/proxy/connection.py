@@ -215,6 +215,8 @@ class ProxyConnections(web.Server):
         self.limits = limits
         self.all_gone = asyncio.Event()
         self.all_gone.set()
+        self._early: set[RequestHandler] = set()
+        self._early_gone = asyncio.Event()
 
     def __call__(self) -> Connection:
         """A protocol for one connection."""
@@ -225,9 +227,15 @@ class ProxyConnections(web.Server):
         super().connection_lost(handler, exc)
         task = handler._task_handler  # noqa: SLF001 - aiohttp's own base class forgets it when this task is done
         if task is None:
-            self._note_gone()
+            self._note_gone(handler)
         else:
-            task.add_done_callback(self._note_gone)
+            task.add_done_callback(lambda _: self._note_gone(handler))
+
+    def turnover(self) -> asyncio.Event:
+        """Set once everybody is gone who is connected now."""
+        self._early, self._early_gone = {*self.connections}, asyncio.Event()
+        self._note_gone()
+        return self._early_gone
 
     def end_idle(self) -> int:
         """Close connections on which nothing is asked; how many are left.
@@ -251,7 +259,11 @@ class ProxyConnections(web.Server):
             one.force_close()
         self._note_gone()
 
-    def _note_gone(self, _task: object = None) -> None:
+    def _note_gone(self, handler: RequestHandler | None = None) -> None:
+        if handler is not None:
+            self._early.discard(handler)
+        if not self._early:
+            self._early_gone.set()
         if not self._connections:
             self.all_gone.set()
 

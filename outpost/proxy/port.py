@@ -1,6 +1,8 @@
 """The proxy port as one thing: open it, keep its TLS current, drain it, close it."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -88,8 +90,15 @@ class ProxyPort:
             Unavailable: An address cannot be had.
         """
         context = self._context()
-        self._listener = Listener(self._connections, bind(host, port), handshake_timeout_s=self._handshake_timeout_s)
-        await self._listener.accept(context)
+        await self._accept_on(bind(host, port), context)
+
+    async def open_on_sockets(self, sockets: Sequence[socket.socket]) -> None:
+        """Take clients from sockets that listen already, which are then this port's.
+
+        Raises:
+            ConfigError: The TLS files cannot be used.
+        """
+        await self._accept_on(sockets, self._context())
 
     async def open_on(self, accepting: Accepting) -> None:
         """Take clients from there.
@@ -100,6 +109,16 @@ class ProxyPort:
         context = self._context()
         self._listener = accepting
         await accepting.accept(context)
+
+    async def announce(self, most_s: float) -> None:
+        """Go on, but tell each client with its answer to come back on a new connection.
+
+        Until everybody who is connected now has gone, or ``most_s`` seconds.
+        """
+        self._connections.handler.leaving = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._connections.turnover().wait()
 
     async def leave(self, linger_s: float, how: Drain) -> int:
         """Let another process take the clients: each that asks again within ``linger_s`` is served and told to go."""
@@ -136,6 +155,10 @@ class ProxyPort:
         context = server_context(self._tls)
         self.validity = validity_of(self._tls)
         return context
+
+    async def _accept_on(self, sockets: Sequence[socket.socket], context: ssl.SSLContext | None) -> None:
+        self._listener = Listener(self._connections, sockets, handshake_timeout_s=self._handshake_timeout_s)
+        await self._listener.accept(context)
 
     def _stop_accepting(self) -> None:
         listener, self._listener = self._listener, None

@@ -119,6 +119,7 @@ class Release:
         watcher = watcher_for(look_for(self._parts.models, call.enforcement, call.output))
         watch = None if watcher is None else watcher.watch
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, watch)
+        inspector.scan_each = call.enforcement.seen.scan_each
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None

@@ -7,27 +7,23 @@ started again, later and later; health is red meanwhile (ADR 0010).
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from outpost.cache.bundles import StoredBundle
-from outpost.errors import Unavailable
 from outpost.proxy.drain import Drain
-from outpost.proxy.listener import bind
 from outpost.workers.audit_door import Log
 from outpost.workers.control import Gone
 from outpost.workers.member import Member, Surroundings
 from outpost.workers.metrics import Gathered
 from outpost.workers.model_relay import Asked
-from outpost.workers.orders import Start, bundle_to_json
-from outpost.workers.orphans import Orphans
+from outpost.workers.orders import Enforced, Start, bundle_to_json
 from outpost.workers.seen import Seen
 from outpost.workers.slots import Slots, make_memory
 
@@ -41,9 +37,6 @@ DRAIN_MARGIN_S: Final = 10.0  # a worker keeps its own time; beyond it, it is st
 BACKOFF_S: Final = 0.25
 MOST_BACKOFF_S: Final = 30.0
 HEALTHY_S: Final = 60.0  # a worker that lived so long did not fail at its start
-_ORPHANS_EVERY_S: Final = 5.0
-BIND_PATIENCE_S: Final = 10.0  # more than a worker without a parent lives (``outpost.worker.DYING_S``)
-_BIND_PAUSE_S: Final = 0.1
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -70,20 +63,8 @@ class Crew:
     linger_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Enforced:
-    """What is enforced now; ``repr`` shows no secret."""
-
-    bundle: StoredBundle | None
-    secrets: Mapping[str, str] | None
-    revoked: bool
-
-    def __repr__(self) -> str:
-        return f"Enforced(revoked={self.revoked})"
-
-
 class Fleet:
-    """The workers of one outpost, as an ``outpost.front.Front``. Between ``open`` and ``close`` it keeps them alive."""
+    """The workers of one outpost. Between ``open`` and ``close`` it keeps them alive."""
 
     def __init__(self, crew: Crew, start: Start, enforced: Enforced) -> None:
         """``start`` is what each is born with."""
@@ -171,19 +152,15 @@ class Fleet:
         """Host and port of each socket."""
         return [tuple(one.getsockname()[:2]) for one in self._sockets]
 
-    async def open(self, host: str, port: int) -> None:
-        """Listen and start the workers. Who connects waits until the first of them serves.
-
-        Raises:
-            Unavailable: An address cannot be had.
-        """
-        self._sockets = await _bind_patiently(host, port)
+    async def open_on_sockets(self, sockets: Sequence[socket.socket]) -> None:
+        """Start the workers. Who connects waits until the first of them serves. The sockets are then the fleet's."""
+        self._sockets = [*sockets]
         memory = make_memory(2 * self._count)
         self._slots = Slots(memory, 2 * self._count)
         listeners = tuple(one.fileno() for one in self._sockets)
         self._around = Surroundings(self._crew.log, self._crew.models, memory, 2 * self._count, listeners)
         self._tasks = [asyncio.ensure_future(self._keep(place)) for place in range(self._count)]
-        self._tasks += [asyncio.ensure_future(self._pulse()), asyncio.ensure_future(_reap())]
+        self._tasks.append(asyncio.ensure_future(self._pulse()))
 
     async def run(self, ended: asyncio.Event) -> None:
         """Until ``ended``; raises what nobody foresaw, so that the program ends."""
@@ -198,12 +175,24 @@ class Fleet:
         finally:
             ending.cancel()
 
-    def renew(self) -> None:
-        """Replace every worker by a new process, without turning a client away."""
+    def renew(self, born_with: Mapping[str, Any], *, grace_s: float, linger_s: float) -> None:
+        """Replace every worker by a new process, without turning a client away; ``born_with`` is what differs."""
+        self._start = replace(self._start, **born_with)
+        # Clients of a worker that was born with a longer patience may stay as long as they were told.
+        self._crew = replace(self._crew, grace_s=grace_s, linger_s=max(linger_s, self._crew.linger_s))
         for event in self._replace:
             event.set()
 
-    async def drain(self, how: Drain) -> int:
+    async def announce(self, most_s: float) -> None:
+        """Go on, but have every client told to come back on a new connection; until all have been, or ``most_s``."""
+        content, timeout_s = {"most_s": most_s}, most_s + DRAIN_MARGIN_S
+        await asyncio.gather(*(self._reach(member, "announce", content, timeout_s) for member in self._obeying))
+
+    async def leave(self, linger_s: float, how: Drain) -> int:
+        """As ``drain``, and who is connected but has asked nothing yet may do so for ``linger_s``."""
+        return await self.drain(how, linger_s)
+
+    async def drain(self, how: Drain, linger_s: float = 0.0) -> int:
         """Let what is open end; how many connections had to be cut."""
         await self._stop_keeping()
         members = [*self._all]
@@ -216,7 +205,7 @@ class Fleet:
         for one in self._sockets:
             one.close()  # nobody waits in a queue that nobody serves any more
         hurrying = asyncio.ensure_future(self._hurry(how))
-        cut = await asyncio.gather(*(self._let_go(member, 0.0, how.grace_s) for member in self._obeying))
+        cut = await asyncio.gather(*(self._let_go(member, linger_s, how.grace_s) for member in self._obeying))
         hurrying.cancel()
         await self.close()
         return sum(cut)
@@ -386,31 +375,9 @@ class Fleet:
         task.add_done_callback(self._background.discard)
 
 
-async def _reap() -> None:
-    """As the first process of a container: bury what workers left behind when they were killed."""
-    orphans = Orphans()
-    while True:
-        await asyncio.sleep(_ORPHANS_EVERY_S)
-        if os.getpid() == 1:
-            orphans.bury()
-
-
 async def _wait_for(member: Member) -> None:
     """Until it is gone; whoever stops waiting changes nothing."""
     await asyncio.wait({member.ended})
-
-
-async def _bind_patiently(host: str, port: int) -> list[socket.socket]:
-    """Workers whose parent was killed hold the port for some moments."""
-    deadline_s = time.monotonic() + BIND_PATIENCE_S
-    while True:
-        try:
-            return bind(host, port)
-        except Unavailable as err:
-            taken = isinstance(err.__cause__, OSError) and err.__cause__.errno == errno.EADDRINUSE
-            if not taken or time.monotonic() > deadline_s:
-                raise
-        await asyncio.sleep(_BIND_PAUSE_S)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

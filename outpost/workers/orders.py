@@ -111,6 +111,18 @@ class Start:
             raise OrderInvalid("what a worker is born with is malformed") from err
 
 
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """What is enforced now; ``repr`` shows no secret."""
+
+    bundle: StoredBundle | None
+    secrets: Mapping[str, str] | None
+    revoked: bool
+
+    def __repr__(self) -> str:
+        return f"Enforced(revoked={self.revoked})"
+
+
 def bundle_to_json(bundle: StoredBundle) -> Message:
     """A bundle in a message, every part as received."""
     return {

@@ -37,6 +37,8 @@ TESTED_IN = {
     "outpost/demo/processes.py": "tests/e2e/test_demo.py",
     "outpost/demo/stage.py": "tests/e2e/test_demo.py",
     "outpost/demo/story.py": "tests/e2e/test_demo.py",
+    "outpost/clock_floor.py": "tests/outpost/test_app.py",
+    "outpost/restore.py": "tests/outpost/test_app.py",
     "outpost/crew.py": "tests/e2e/test_workers.py",
     "outpost/worker.py": "tests/e2e/test_workers.py",
     "outpost/workers/member.py": "tests/e2e/test_workers.py",

@@ -18,7 +18,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from outpost.app import make_forwarder
 from outpost.audit.checkpoint import NoteSigner, NoteVerifier
 from outpost.audit.event import AuditEvent
 from outpost.audit.log import AuditLog, open_log
@@ -40,6 +39,7 @@ from outpost.proxy.parts import ProxyParts
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from outpost.proxy.uploads import Uploads
+from outpost.wiring import make_forwarder
 from tests.fakes.upstream import UPSTREAM_KEY
 
 ORIGIN = "test.internal/org/acme/outpost/op-test/audit"

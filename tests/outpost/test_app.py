@@ -33,6 +33,7 @@ from outpost.errors import (
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.list_file import encode_list_key
 from outpost.protocol.messages import BundleReport
+from outpost.wishes import Wishes
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.disk import file_size_limit
@@ -265,7 +266,9 @@ def test_a_clock_turned_back_is_noticed_after_a_restart(opened, plane, identity,
 
 async def keep_floor_once(outpost) -> None:
     stop = asyncio.Event()
-    keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
+    keeper = asyncio.create_task(
+        app.keep_clock_floor(outpost.clock_watch, outpost.admission, outpost.stores.state, stop)
+    )
     await asyncio.sleep(0.1)
     stop.set()
     await keeper
@@ -326,7 +329,9 @@ async def test_a_full_disk_does_not_end_the_keeper_of_the_floor(opened, clock):
     stop = asyncio.Event()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the captured output is a file, too
     with file_size_limit(1):
-        keeper = asyncio.create_task(app._keep_clock_floor(outpost, stop))
+        keeper = asyncio.create_task(
+            app.keep_clock_floor(outpost.clock_watch, outpost.admission, outpost.stores.state, stop)
+        )
         await asyncio.sleep(0.1)
         assert not keeper.done()
         stop.set()
@@ -495,7 +500,7 @@ async def test_it_serves_the_cached_policy_with_the_control_plane_dead(opened, p
     outpost = opened()
     outpost.config.__dict__.update(listen_port=port, admin_port=admin_port)
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(outpost, stop))
+    serving = asyncio.create_task(serve(outpost, Wishes(stop=stop)))
     async with httpx.AsyncClient(trust_env=False) as client:
         ready = await _answer(client, f"http://127.0.0.1:{port}/readyz")
         assert (ready.status_code, ready.text) == (200, "ready\n")
@@ -561,7 +566,7 @@ async def test_bad_tls_files_stop_the_start(opened, tmp_path):
     outpost = opened()
     outpost.config.__dict__["tls_certificate_file"] = tmp_path / "none"
     with pytest.raises(ConfigError, match=r"tls_certificate_file: .* cannot be read"):
-        await serve(outpost, asyncio.Event())
+        await serve(outpost, Wishes())
 
 
 @pytest.mark.parametrize("taken", ["listen_port", "admin_port"])
@@ -571,14 +576,14 @@ async def test_a_port_that_is_taken_is_one_clear_error(opened, taken):
         port = other.getsockname()[1]
         outpost.config.__dict__[taken] = port
         with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
-            await serve(outpost, asyncio.Event())
+            await serve(outpost, Wishes())
 
 
 async def test_a_host_that_does_not_exist_is_one_clear_error(opened):
     outpost = opened()
     outpost.config.__dict__["listen_host"] = "256.256.256.256"
     with pytest.raises(Unavailable, match=r"cannot listen on 256\.256\.256\.256 port 0: "):
-        await serve(outpost, asyncio.Event())
+        await serve(outpost, Wishes())
 
 
 async def test_applied_and_refused_bundles_are_audited(opened, plane, identity):
@@ -642,7 +647,7 @@ async def test_a_model_pack_that_is_not_there_is_red_until_it_is(config, filled,
     changes = {"models_pack": tmp_path / "pack", "models_threads": 1, "listen_port": port}
     outpost = open_outpost(config.model_copy(update=changes), clock=clock)
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(outpost, stop))
+    serving = asyncio.create_task(serve(outpost, Wishes(stop=stop)))
     url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
         refused = await _answer(client, f"{url}/readyz")

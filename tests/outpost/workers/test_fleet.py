@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from outpost.cache.bundles import StoredBundle
-from outpost.errors import Unavailable
 from outpost.proxy.drain import Drain
+from outpost.proxy.listener import bind
 from outpost.workers import fleet as module
 from outpost.workers.control import Gone
-from outpost.workers.fleet import Crew, Enforced, Fleet
+from outpost.workers.fleet import Crew, Fleet
 from outpost.workers.member import Member
-from outpost.workers.orders import Start
+from outpost.workers.orders import Enforced, Start
 
 START = Start("1", {}, {}, {}, b"", b"")
 BUNDLE = StoredBundle((), b"1", b"", b"")
@@ -85,7 +85,7 @@ async def until(what):
 
 async def test_a_worker_serves_only_once_it_has_what_is_enforced(fleet, world):
     assert not fleet.serves
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     assert fleet.problem() is None
     for worker in world.all:
@@ -94,7 +94,7 @@ async def test_a_worker_serves_only_once_it_has_what_is_enforced(fleet, world):
 
 
 async def test_a_change_is_done_when_every_worker_has_obeyed_or_is_dead(fleet, world):
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     deaf, other = world.all
     deaf.deaf.add("revoked")
@@ -110,7 +110,7 @@ async def test_a_change_is_done_when_every_worker_has_obeyed_or_is_dead(fleet, w
 
 async def test_a_change_while_a_worker_is_made_ready_reaches_it_before_it_serves(fleet, world):
     world.slow_with = "bundle"
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: len(world.all) == 2 and all(worker.told("bundle") for worker in world.all))
     await fleet.enforce(NEWER)  # nobody serves yet, so nobody is waited for
     world.go_on.set()
@@ -125,7 +125,7 @@ async def test_a_change_while_a_worker_is_made_ready_reaches_it_before_it_serves
 async def test_whom_one_worker_leaves_in_peace_all_are_told_of(fleet, world):
     ejected = ["p", None, 0, 1, 1e8, "failed", 5.0]
     world.known[0] = [ejected, ["too short"]]
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     await until(lambda: all(worker.told("pulse")[-1]["providers"] == [ejected] for worker in world.all))
     assert [one.subject for one in fleet.seen.providers()] == [("p", None)]
@@ -135,7 +135,7 @@ async def test_whom_one_worker_leaves_in_peace_all_are_told_of(fleet, world):
 
 async def test_who_cannot_be_started_is_tried_again(fleet, world):
     world.refused = 3
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     world.all[0].end()
     await until(lambda: len(world.all) == 3 and fleet.problem() is None)
@@ -143,23 +143,45 @@ async def test_who_cannot_be_started_is_tried_again(fleet, world):
 
 
 async def test_a_worker_is_replaced_by_one_that_serves_and_stays_if_there_is_none(fleet, world):
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     first = [*world.all]
     world.refused = 1
-    fleet.renew()
+    fleet.renew({}, grace_s=1.0, linger_s=1.0)
     await until(lambda: world.refused == 0 and len(world.all) == 3)
     await until(lambda: sum(worker.ended.done() for worker in first) == 1)
     assert fleet.problem() is None
-    fleet.renew()
+    fleet.renew({}, grace_s=1.0, linger_s=1.0)
     await until(lambda: all(worker.ended.done() for worker in first))
     assert fleet.problem() is None
     assert fleet.ends == 0
     assert all(worker.told("drain") for worker in first)
 
 
+async def test_those_that_replace_others_are_born_with_what_is_new(fleet, world):
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
+    await until(lambda: fleet.serves)
+    fleet.renew({"settings": {"x": 1}, "local_keys": {"p": "k"}}, grace_s=3.0, linger_s=0.5)
+    await until(lambda: len(world.all) == 4 and all(worker.ended.done() for worker in world.all[:2]))
+    born = [worker.told("start")[0] for worker in world.all]
+    assert [one["settings"] for one in born] == [{}, {}, {"x": 1}, {"x": 1}]
+    assert {one["redaction_key"] for one in born} == {""}
+    assert world.all[0].told("drain") == [{"grace_s": 3.0, "linger_s": 1.0}]
+
+
+async def test_before_another_program_takes_over_everybody_announces_it_and_then_waits_for_who_just_came(fleet, world):
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
+    await until(lambda: fleet.serves)
+    await fleet.announce(2.0)
+    assert not any(worker.ended.done() for worker in world.all)
+    assert await fleet.leave(0.5, Drain(0.0, 1.0)) == 0
+    for worker in world.all:
+        assert worker.told("announce") == [{"most_s": 2.0}]
+        assert worker.told("drain") == [{"grace_s": 1.0, "linger_s": 0.5}]
+
+
 async def test_draining_says_so_first_and_waits_for_everybody(fleet, world):
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     fleet.standing = lambda: {"draining": True}
     assert await fleet.drain(Drain(0.0, 1.0)) == 0
@@ -171,7 +193,7 @@ async def test_draining_says_so_first_and_waits_for_everybody(fleet, world):
 
 
 async def test_a_second_signal_hurries_them(fleet, world):
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     world.slow_with = "drain"
     how = Drain(0.0, 60.0)
@@ -183,29 +205,11 @@ async def test_a_second_signal_hurries_them(fleet, world):
     assert await draining == 0
 
 
-async def test_an_address_that_is_not_ours_is_one_clear_error(fleet):
-    with pytest.raises(Unavailable):
-        await fleet.open("192.0.2.1", 0)
-
-
-async def test_a_port_that_dying_workers_hold_is_waited_for(fleet, world, monkeypatch):
-    monkeypatch.setattr(module, "BIND_PATIENCE_S", 0.3)
-    holding = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = holding.sockets[0].getsockname()[1]
-    with pytest.raises(Unavailable):
-        await fleet.open("127.0.0.1", port)
-    opening = asyncio.ensure_future(fleet.open("127.0.0.1", port))
-    await asyncio.sleep(0.05)
-    holding.close()
-    await opening
-    assert fleet.addresses == [("127.0.0.1", port)]
-
-
 async def test_what_nobody_foresaw_ends_the_program(fleet, monkeypatch, world):
     async def broken(_index, _around):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Member, "spawn", broken)
-    await fleet.open("127.0.0.1", 0)
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
     with pytest.raises(RuntimeError, match="a bug"):
         await fleet.run(asyncio.Event())
