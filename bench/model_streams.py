@@ -1,9 +1,11 @@
 """What a rule about models costs an answer that streams: first text, last byte, processor time.
 
     python -m bench.model_streams [--words 400] [--pause-ms 20] [--repeats 5] [--json FILE]
+    python -m bench.model_streams --files docs/*.md
 
 Provider, outpost and client share one process and its loop, the pack that ships runs in an inference process. ``held``
-is what a rule does that cares for whole texts; ``patterns`` has no rule about models. Every answer is new.
+is what a rule does that cares for whole texts; ``patterns`` has no rule about models. Every answer is new. With
+``--files`` their beginnings are read as they grow and whole, without a proxy: how much waits, and whether both agree.
 """
 
 import argparse
@@ -23,11 +25,14 @@ from typing import Any, Final
 import httpx
 from prometheus_client import CollectorRegistry
 
-from outpost.models.options import Choice, WorkerSettings
+from outpost.models.growing import Growing
+from outpost.models.options import Choice, SessionOptions, WorkerSettings
 from outpost.models.pack import pack_folder
 from outpost.models.process import Pace
+from outpost.models.runners import Loaded
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.documents import PolicyDocument
+from outpost.protocol.findings import Finding, Tier
 from outpost.protocol.routing import Provider, RoutingDocument
 from tests.fakes.outpost import running_outpost
 
@@ -45,6 +50,7 @@ SENTENCES: Final = (
 )
 WAYS: Final = ("patterns", "windows", "held")
 _TICKS_PER_S: Final = 100
+_MOST_CHARS: Final = 6_000  # about a thousand tokens: a long answer
 
 
 class Held(ModelService):
@@ -167,6 +173,51 @@ async def measure(way: str, words: int, pause_ms: float, repeats: int) -> Figure
     return Figures(way, words, pause_ms, first, last, 1000 * proxy_s / repeats, 1000 * there_s / repeats)
 
 
+def grown(loaded: Loaded, text: str, wanted: frozenset[str]) -> tuple[list[Finding], list[int]]:
+    """Findings of a text that comes in pieces of up to 300 characters, and how many characters waited after each."""
+    growing, chance, at = Growing(loaded.inspector, wanted), random.Random(len(text)), 0
+    found: list[Finding] = []
+    waiting: list[int] = []
+    while at < len(text):
+        end = min(at + chance.randint(20, 300), len(text))
+        prepared = growing.add(text[at:end], final=end == len(text))
+        batches = [loaded.inspector.batch([(prepared, index)]) for index in range(len(prepared.runs))]
+        settled = growing.conclude([{n: a[0] for n, a in loaded.session.run(batch).items()} for batch in batches])
+        found += [item.finding for item in settled.findings]
+        waiting.append(end - settled.upto)
+        at = end
+    return found, waiting[:-1]
+
+
+def agree(files: list[Path]) -> None:
+    """Print how much waits of these files, under rules for all kinds and for entities only."""
+    loaded = Loaded(pack_folder(Path("default")), SessionOptions(threads=1))
+    texts = [path.read_text("utf-8")[:_MOST_CHARS] for path in files]
+    began_s = time.process_time()
+    wholes = [[item.finding for item in loaded.inspect(text).findings] for text in texts]
+    whole_s = time.process_time() - began_s
+    every = loaded.inspector.card.kinds
+    for name, wanted in (
+        ("all kinds", every),
+        ("entities", frozenset(k for k in every if not k.startswith("attack."))),
+    ):
+        began_s = time.process_time()
+        said = [grown(loaded, text, wanted) for text in texts]
+        spent = (time.process_time() - began_s) / whole_s
+        differ = sum(
+            [f for f in whole if f.tier is Tier.ENTITY_MODEL] != [f for f in found if f.tier is Tier.ENTITY_MODEL]
+            or not set(whole) <= set(found)
+            for whole, (found, _) in zip(wholes, said, strict=True)
+        )
+        waiting = sorted(chars for _, each in said for chars in each)
+        p50, p90 = (waiting[len(waiting) * part // 10] for part in (5, 9))
+        count_of = sum(f.tier is Tier.ENTITY_MODEL for whole in wholes for f in whole)
+        print(
+            f"{name:9} {len(texts)} texts, {count_of} entities, {differ} texts differ; "
+            f"processor {spent:.2f} of the whole's; characters that wait: p50 {p50}, p90 {p90}, most {waiting[-1]}"
+        )
+
+
 async def run(args: argparse.Namespace) -> list[Figures]:
     """All ways, one after another."""
     return [await measure(way, args.words, args.pause_ms, args.repeats) for way in WAYS]
@@ -179,7 +230,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pause-ms", type=float, default=20.0)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--files", type=Path, nargs="+")
     args = parser.parse_args(arguments)
+    if args.files:
+        agree(args.files)
+        return
     rows = asyncio.run(run(args))
     print(f"{args.words} words, {args.pause_ms} ms apart, median of {args.repeats}")
     for row in rows:

@@ -199,6 +199,8 @@ class StreamInspector:
         for channel in channels:
             if isinstance(channel.scanner, Watched) and not self.blocked:
                 released = channel.scanner.take()
+                self.findings += channel.scanner.late
+                channel.scanner.late.clear()
                 self._release(channel, released, final=channel.scanner.done)
         self._ending = [channel for channel in self._ending if not _is_done(channel.scanner)]
         for seam in [*([self._seam] if self._seam else []), *self._ending_seams]:
