@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 from outpost import collector
 from outpost.admin.freshness import CHECK_EVERY_S, FreshnessWatch
 from outpost.admin.health import OutpostHealth, Standing
+from outpost.admin.outside import watch_certificate
 from outpost.admin.server import make_admin_app
 from outpost.admin.status import sync_report
 from outpost.audit.event import AuditEvent
@@ -40,6 +41,7 @@ from outpost.local_keys import local_list_keys, local_provider_keys
 from outpost.models.service import ModelService
 from outpost.protocol.messages import MAX_REASON_CHARS
 from outpost.proxy.enforcement import Admission
+from outpost.proxy.health import HealthBoard
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import retrieve
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
@@ -287,6 +289,7 @@ async def _listening(
     forwarder = make_forwarder(config, outpost.in_force.provider_key)
     async with contextlib.aclosing(forwarder):
         if fleet is None:
+            board = HealthBoard(time.monotonic)
             parts = make_parts(
                 config,
                 admission=outpost.admission,
@@ -296,13 +299,18 @@ async def _listening(
                 clock=outpost.clock,
                 models=models,
                 database=outpost.database,
+                health=board,
             )
             server = make_connections(config, parts, health)
-            port: ProxyPort | Fleet = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
+            alone = ProxyPort(server, tls_files(config), handshake_timeout_s=config.header_timeout_s)
+            health.providers, health.listener = board.known, lambda: alone.validity
+            port: ProxyPort | Fleet = alone
         else:
             fleet.standing = standing_of(outpost.admission, outpost.audit, models, health)
             registry.register(fleet.gathered)
+            health.providers, health.listener = fleet.seen.providers, fleet.seen.validity
             port = fleet
+        watch_certificate(health.listener, registry)
         gather = None if fleet is None else fleet.scrape
         admin = web.AppRunner(make_admin_app(health, registry, gather), access_log=None)
         try:

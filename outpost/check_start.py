@@ -2,7 +2,7 @@
 
 Nothing is written, no port is opened, nobody is asked. It reads what a start reads: settings, identity, key and TLS
 files, and the cached policy, which it compiles; and it imports what a start imports. An upgrade begins with it
-(ADR 0012).
+(ADR 0013).
 """
 
 import importlib

@@ -121,6 +121,28 @@ class Config(ProgramSettings):
     provider_total_timeout_s: Seconds = Field(
         default=900, description="Wait for a provider's whole answer, in seconds."
     )
+    realtime_max_event_bytes: int = Field(
+        default=1_048_576,
+        ge=4_096,
+        le=16_777_216,
+        description="Largest event of a realtime connection, in either direction, in bytes.",
+    )
+    realtime_idle_timeout_s: Seconds = Field(
+        default=900, description="How long a realtime connection may stay open without an event, in seconds."
+    )
+    realtime_ping_s: float = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="How often either side of a realtime connection is asked for a sign of life, in seconds; "
+        "half of it later it is gone.",
+    )
+    realtime_stall_timeout_s: float = Field(
+        default=60,
+        ge=1,
+        le=3_600,
+        description="How long one side of a realtime connection may take nothing of what is sent to it, in seconds.",
+    )
     shutdown_delay_s: float = Field(
         default=0,
         ge=0,

@@ -105,6 +105,8 @@ def _standing(admission: Admission, audit: AuditLog, models: ModelService, healt
         "report": json.loads(json.dumps(health.report(), default=str)),
         "models": {
             "kinds": None if kinds is None else sorted(kinds),
+            "judged_whole": sorted(models.judged_whole),
             "problem": models.problem,
+            "pack": models.digest,
         },
     }

@@ -2,7 +2,7 @@
 
 What a supervisor opened (systemd: ``proxy``, ``admin``) counts as it is, whatever the settings say. What this program
 opened itself before an upgrade counts if it is still where the settings want it. So nobody who connects is refused
-while one program follows another (ADR 0012).
+while one program follows another (ADR 0013).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Fulfils what signals ask of an outpost that serves, until it is to end: renewed workers, or the next program.
 
 SIGHUP reads the settings anew and replaces the workers; with one process, where nobody is there to be replaced, it is
-an upgrade. Whatever cannot be done is logged and changes nothing: the outpost serves on as it was (ADR 0012).
+an upgrade. Whatever cannot be done is logged and changes nothing: the outpost serves on as it was (ADR 0013).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""From one program to the next in the same process: first rehearsed, then become (SIGUSR2, ADR 0012).
+"""From one program to the next in the same process: first rehearsed, then become (SIGUSR2, ADR 0013).
 
 The next program is what the command line of this one names now: another version in the same place, or the same with
 other settings. The rehearsal runs it with ``--check``; only if that ends well is anything of the running one given up.

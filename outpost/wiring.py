@@ -20,9 +20,11 @@ from outpost.models.service import ModelOptions, ModelService
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder, ForwardTimeouts
+from outpost.proxy.health import HealthBoard
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.parts import AuditSink, ProxyParts
+from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
 from outpost.proxy.uploads import Uploads
 from outpost.sync.version import outpost_version
 
@@ -37,6 +39,7 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
     clock: Callable[[], datetime],
     models: Models,
     database: Database,
+    health: HealthBoard,
     redaction_key: bytes | None = None,
 ) -> ProxyParts:
     """What serving a request needs; without a ``redaction_key`` one of its own. ``database`` remembers uploads."""
@@ -52,6 +55,8 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
         documents=documents,
         models=models,
         uploads=Uploads(UploadStore(database), forwarder, documents, outpost_version(), models),
+        health=health,
+        realtime=realtime_limits(config),
         redaction_key=redaction_key or secrets.token_bytes(32),
     )
 
@@ -64,6 +69,16 @@ def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) ->
         total_s=config.provider_total_timeout_s,
     )
     return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+
+
+def realtime_limits(config: Config) -> RealtimeLimits:
+    """The configured bounds of a realtime connection."""
+    return RealtimeLimits(
+        max_event_bytes=config.realtime_max_event_bytes,
+        ping_s=config.realtime_ping_s,
+        idle_s=config.realtime_idle_timeout_s,
+        stall_s=config.realtime_stall_timeout_s,
+    )
 
 
 def make_models(config: Config, choice: Choice | None, registry: CollectorRegistry) -> ModelService:

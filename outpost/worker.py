@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from outpost.models.frames import Message
 from outpost.protocol.logs import configure_logs
 from outpost.proxy.drain import Drain
 from outpost.proxy.enforcement import Admission
+from outpost.proxy.health import HealthBoard
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.port import ProxyPort, make_connections, tls_files
 from outpost.sync.version import outpost_version
@@ -37,6 +39,7 @@ from outpost.workers.metrics import snapshot
 from outpost.workers.model_relay import RelayedModels
 from outpost.workers.orders import Birth, OrderInvalid, Start, bundle_from_json, secrets_from_json
 from outpost.workers.piped_audit import PipedAudit
+from outpost.workers.seen import known_from_json, told_of
 from outpost.workers.slots import OwnSlot, Slots
 
 DYING_S: Final = 3.0  # without a parent: long enough to tell clients, too short to matter to a new parent
@@ -88,6 +91,7 @@ class _Parts:
     admission: Admission
     in_force: InForce
     health: WorkerHealth
+    providers: HealthBoard
     metrics: ProxyMetrics
     models: RelayedModels
     port: ProxyPort
@@ -165,7 +169,7 @@ class Worker:
             Anchor(start.tuf_root), admission, start.local_keys, utc_now, start.list_keys, offered=lambda: None
         )
         models = await RelayedModels.open(socket.socket(fileno=self._birth.models), timeout_s=config.models_timeout_s)
-        metrics, health = ProxyMetrics(), WorkerHealth(admission, utc_now)
+        metrics, health, providers = ProxyMetrics(), WorkerHealth(admission, utc_now), HealthBoard(time.monotonic)
         parts = make_parts(
             config,
             admission=admission,
@@ -176,6 +180,7 @@ class Worker:
             models=models,
             # Uploads only, from which any worker must know what another took; SQLite lets one write at a time.
             database=await asyncio.to_thread(open_database, config.data_dir / DATABASE_FILE),
+            health=providers,
             redaction_key=start.redaction_key,
         )
         slots = Slots(self._birth.memory, self._birth.slots)
@@ -183,7 +188,7 @@ class Worker:
         connections = make_connections(config, parts, health, crowd=slot, share=config.workers)
         port = ProxyPort(connections, tls_files(config), handshake_timeout_s=config.header_timeout_s)
         acceptor = Acceptor(connections, self._listeners, slot, config.header_timeout_s)
-        return _Parts(config, admission, in_force, health, metrics, models, port, slot, acceptor)
+        return _Parts(config, admission, in_force, health, providers, metrics, models, port, slot, acceptor)
 
     async def _secrets(self, parts: _Parts, message: Message) -> Message:
         await parts.in_force.change_secrets(secrets_from_json(message.get("secrets")))
@@ -209,7 +214,8 @@ class Worker:
         if self._audit is not None:
             self._audit.writer_is_healthy = message.get("audit_healthy") is True
         parts.models.told(message.get("models", {}))
-        return {"metrics": snapshot(parts.metrics.registry)}
+        parts.providers.heard(known_from_json(message.get("providers")))
+        return {"metrics": snapshot(parts.metrics.registry), **told_of(parts.providers.known(), parts.port.validity)}
 
     async def _serve(self, parts: _Parts, _message: Message) -> Message:
         collector.settle()

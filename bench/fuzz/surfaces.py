@@ -1,11 +1,11 @@
 # ruff: noqa: PLC0415 - atheris is loaded first, so that it can instrument, and only where it is
-"""Fuzzes the surfaces: parsers by coverage, then a running outpost by the published schema and by broken HTTP.
+"""Fuzzes the surfaces: parsers by coverage, then an outpost by the published schema, broken HTTP and honest bodies.
 
     make fuzz FUZZ=surfaces SECONDS=60
 
-A third of the time each (``tests/outpost/proxy/laws.py`` says what is promised). Without atheris parsers get random
-inputs; without the published schemas (``OUTPOST_SHARED_DATA``) the outpost is not asked. What broke a promise is named
-by its seed, or kept in ``build/fuzz/found``; it belongs into a test once it is understood.
+A quarter of the time each (``laws.py`` and ``honest.py`` of ``tests/outpost/proxy`` say what is promised). Without
+atheris parsers get random inputs; without the published schemas (``OUTPOST_SHARED_DATA``) the outpost is not asked.
+What broke a promise is named by its seed, or kept in ``build/fuzz/found``; it belongs into a test once understood.
 """
 
 import argparse
@@ -91,8 +91,30 @@ async def _outpost(seconds: float, seed: int) -> None:
     more_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - warm_kib
     if more_kib > MOST_MORE_KIB:
         sys.exit(f"memory grew by {more_kib} KiB")
+    await _honest(seconds, seed)
     did = f"{counts}, {site.served} served, {site.refused} refused, +{more_kib} KiB"
     print(f"outpost: {did}, seed {seed}: every promise kept")
+
+
+async def _honest(seconds: float, seed: int) -> None:
+    from tests.fakes.outpost import running_outpost
+    from tests.fakes.upstream import running_upstream
+    from tests.outpost.proxy.honest import BLOCKING, RESTORING, Unnoticed
+    from tests.outpost.proxy.setup import routing
+
+    rng = random.Random(seed)
+    for chosen in (BLOCKING, RESTORING):
+        async with (
+            running_upstream() as upstream,
+            running_outpost(policy=chosen, routing=routing(upstream.openai_url)) as outpost,
+        ):
+            site = Unnoticed(outpost, upstream)
+            end = time.monotonic() + seconds / 2
+            while time.monotonic() < end:
+                await (site.honest if chosen is BLOCKING else site.redacted)(rng.getrandbits(32))
+            await site.close()
+            did = f"{site.served} served unnoticed, {site.refusals.total()} refused"
+            print(f"honest bodies: {did}, seed {seed}: every promise kept")
 
 
 def main() -> None:
@@ -102,12 +124,12 @@ def main() -> None:
     parser.add_argument("--random", action="store_true", help="random inputs even where atheris is installed")
     parser.add_argument("--guided-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    third = arguments.seconds / 3
+    share = arguments.seconds / 4
     if arguments.guided_only:
-        _guided(third)
+        _guided(share)
         return
     if arguments.random or importlib.util.find_spec("atheris") is None:
-        _parsers(third, arguments.seed)
+        _parsers(share, arguments.seed)
     else:
         again = [sys.executable, "-m", "bench.fuzz.surfaces", "--guided-only", "--seconds", str(arguments.seconds)]
         subprocess.run(again, check=True)
@@ -115,7 +137,7 @@ def main() -> None:
         import structlog
 
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-        asyncio.run(_outpost(third, arguments.seed))
+        asyncio.run(_outpost(share, arguments.seed))
     else:
         print("OUTPOST_SHARED_DATA is not set: no running outpost was asked")
 

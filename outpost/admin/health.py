@@ -1,16 +1,20 @@
 """What the probes say about this outpost: may it serve, how fresh is what it enforces, what expires when."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from outpost.admin.freshness import freshness_fields, offline_percent
+from outpost.admin.outside import certificate_report, certificate_warning, provider_report, provider_warnings
 from outpost.audit.log import AuditLog
 from outpost.errors import Rejected
 from outpost.models.service import ModelService
 from outpost.protocol.codes import ErrorCode
+from outpost.proxy.client_tls import Validity
 from outpost.proxy.enforcement import Admission
+from outpost.proxy.health import Known
 from outpost.sync.clock import ClockWatch
 from outpost.sync.keeper import IdentityKeeper
 from outpost.sync.revocation_watch import RevocationWatch
@@ -58,6 +62,7 @@ class OutpostHealth:
         models: ModelService | None = None,
         pack_report: Callable[[], dict[str, Any] | None] = lambda: None,
         workers: Workers | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._standing = standing
         self._admission = admission
@@ -67,6 +72,11 @@ class OutpostHealth:
         self._models = models
         self._pack_report = pack_report
         self._workers = workers
+        self._clock_s = clock_s
+        self.providers: Callable[[], Sequence[Known]] = list
+        """What is known of providers, on the clock ``clock_s``; set before anybody asks."""
+        self.listener: Callable[[], Validity | None] = lambda: None
+        """Of the certificate of the proxy port; likewise."""
 
     def ready_problems(self) -> list[str]:
         """Why requests cannot be served now; empty if they can."""
@@ -91,6 +101,8 @@ class OutpostHealth:
             found.append(problem)
         if self._models is not None and self._models.warning is not None:
             found.append(self._models.warning)
+        expiry = certificate_warning(self.listener(), at)
+        found += [*provider_warnings(self._provider_report(at)), *([] if expiry is None else [expiry])]
         enforcement = self._admission.enforcement
         if enforcement is not None:
             bundle = enforcement.bundle
@@ -118,6 +130,11 @@ class OutpostHealth:
         if not standing.revocations.is_list_current:
             found.append("the revocation list is past its next update")
         return found
+
+    def _provider_report(self, at: datetime) -> list[dict[str, Any]]:
+        enforcement = self._admission.enforcement
+        providers = [] if enforcement is None else enforcement.bundle.routing.providers
+        return provider_report((provider.id for provider in providers), self.providers(), at, self._clock_s())
 
     def state(self) -> str:
         """``green``; ``yellow`` for what works and soon will not; ``red`` if requests or the identity are refused.
@@ -165,6 +182,8 @@ class OutpostHealth:
                 "delivered": self._audit.delivered,
                 "waiting": self._audit.size - self._audit.delivered,
             },
+            "providers": self._provider_report(at),
+            "tls": certificate_report(self.listener(), at),
             "models": None if self._models is None else self._models.report() | {"bundle_pack": self._pack_report()},
             "workers": None if self._workers is None else self._workers.report(),
             "sync": self._sync_report(),

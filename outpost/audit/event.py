@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from operator import attrgetter
 from typing import Final
 
 from outpost.errors import AuditCorrupt
@@ -120,10 +122,9 @@ class AuditEvent:
         if self.at.tzinfo is not UTC:
             _set(self, "at", self.at.astimezone(UTC))
         _bound_texts(self)
-        for name in _COUNT_FIELDS:
-            value = getattr(self, name)
-            if value is not None:
-                _require_count(name, value)
+        for value in _counts_of(self):
+            if value is not None and (type(value) is not int or not 0 <= value <= MAX_INTEGER):
+                _require_counts(self)
         if self.attempts:
             _set(self, "attempts", tuple(_bounded(text, MAX_NAME_CHARS) for text in self.attempts[:MAX_ATTEMPTS]))
         if self.latency_ms is not None:
@@ -144,22 +145,43 @@ _TEXT_LIMITS: Final = tuple(
     if f.type in {str, str | None} and f.name != "kind"
 )
 
+_counts_of: Final = attrgetter(*_COUNT_FIELDS)
+_texts_of: Final = attrgetter(*(name for name, _ in _TEXT_LIMITS))
+_LIMITS: Final = tuple(limit for _, limit in _TEXT_LIMITS)
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# Two events for every request: their plain members are written here, in a quarter of the time that the encoder takes.
+_SORTED: Final = tuple(sorted((*_FIELDS, "v")))
+_members_of: Final = attrgetter(*(name for name in _SORTED if name != "v"))
+_NAMED: Final = tuple(f'"{name}":' for name in _SORTED if name != "v")
+_VERSION: Final = f',"v":{EVENT_VERSION}}}'
 
 
 def encode(event: AuditEvent) -> bytes:
     """The event's canonical bytes: one line of JSON without the line end, at most ``MAX_EVENT_BYTES``."""
-    document: dict[str, object] = {"v": EVENT_VERSION}
-    for name in _FIELDS:
-        value = getattr(event, name)
-        if value is not None and value != ():
-            document[name] = value
-    document["at"] = _format_at(event.at)
-    if event.findings:
-        document["findings"] = [{name: getattr(f, name) for name in _FINDING_FIELDS} for f in event.findings]
-    if event.more_findings:
-        document["more_findings"] = dict(event.more_findings)
-    return _ENCODER.encode(document).encode()
+    members = []
+    for name, value in zip(_NAMED, _members_of(event), strict=True):
+        if value is None:
+            continue
+        if isinstance(value, str):
+            members.append(name + encode_basestring(value))
+        elif type(value) is int:
+            members.append(f"{name}{value}")
+        elif value != ():
+            members.append(name + _encode_other(value))
+    return ("{" + ",".join(members) + _VERSION).encode()
+
+
+def _encode_other(value: object) -> str:
+    """What is neither a text nor a count."""
+    if isinstance(value, datetime):
+        return f'"{_format_at(value)}"'
+    if isinstance(value, float):
+        return float.__repr__(value)  # as the encoder writes it; it is finite
+    if not isinstance(value, tuple) or isinstance(value[0], str):  # attempts
+        return _ENCODER.encode(value)
+    if isinstance(value[0], AuditFinding):
+        return _ENCODER.encode([{name: getattr(found, name) for name in _FINDING_FIELDS} for found in value])
+    return _ENCODER.encode(dict(value))
 
 
 def decode(data: bytes) -> AuditEvent:
@@ -237,7 +259,7 @@ def _refuse_constant(name: str) -> object:
 
 def _format_at(at: datetime) -> str:
     # isoformat, not strftime: %Y does not pad years below 1000 on every platform
-    return at.isoformat(timespec="microseconds")[:-6] + "Z"  # without +00:00
+    return at.isoformat("T", "microseconds")[:-6] + "Z"  # without +00:00
 
 
 def _parse_at(text: object) -> datetime:
@@ -247,6 +269,11 @@ def _parse_at(text: object) -> datetime:
 
 
 def _bound_texts(event: AuditEvent) -> None:
+    for value, limit in zip(_texts_of(event), _LIMITS, strict=True):
+        if value is not None and not (isinstance(value, str) and len(value) <= limit and value.isascii()):
+            break
+    else:
+        return  # nearly always
     for name, limit in _TEXT_LIMITS:
         value = getattr(event, name)
         if value is not None and (bounded := _bounded(value, limit)) is not value:
@@ -260,6 +287,13 @@ def _bounded(text: object, limit: int) -> str:
         return text if len(text) <= limit else text[:limit]
     # Lone surrogates reach us in JSON strings such as a model name; they have no UTF-8 form.
     return text[:limit].encode("utf-8", "replace").decode()
+
+
+def _require_counts(event: AuditEvent) -> None:
+    for name in _COUNT_FIELDS:
+        value = getattr(event, name)
+        if value is not None:
+            _require_count(name, value)
 
 
 def _require_count(name: str, value: object) -> None:

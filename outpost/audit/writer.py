@@ -196,6 +196,8 @@ class Writer:
         jobs: list[Job] = []
         deadline = time.monotonic() + GATHER_S
         patient = True  # nobody waits for any of it yet
+        if self._busy and self._queue.qsize() < MAX_GROUP:
+            time.sleep(GATHER_S)  # in one piece: to be woken by every event takes the interpreter as often
         while True:
             if item is None:
                 return group, jobs, True  # nothing is accepted after the stop mark
@@ -207,7 +209,7 @@ class Writer:
                 patient = False
             if len(group) >= MAX_GROUP:
                 return group, jobs, False
-            wait_s = max(deadline - time.monotonic(), 0) if patient or self._busy else 0
+            wait_s = max(deadline - time.monotonic(), 0) if patient else 0
             try:
                 item = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
             except queue.Empty:

@@ -3,7 +3,6 @@
 The outpost knows of each key a lookup prefix and ``HMAC-SHA256(pepper, key)``; neither makes the key. Pure.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
@@ -66,7 +65,7 @@ class KeyIndex:
         match = _KEY.fullmatch(presented)
         entries = self._by_prefix.get(match.group(1), []) if match else []
         for entry in entries:
-            digest = hmac.new(entry.pepper, presented.encode(), hashlib.sha256).hexdigest()
+            digest = hmac.digest(entry.pepper, presented.encode(), "sha256").hex()
             if hmac.compare_digest(digest, entry.digest):
                 return _admit(entry, at, address)
         raise Rejected(ErrorCode.INVALID_API_KEY, "this API key is not known here; virtual keys begin with 'sk-op-'")

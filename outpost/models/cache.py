@@ -20,14 +20,12 @@ _DIGEST_BYTES: Final = 16  # collisions within 2**64 texts; the key keeps them f
 
 
 class SegmentCache:
-    """Results by digest. ``hits`` and ``misses`` count since the start."""
+    """Results by digest."""
 
     def __init__(self, max_entries: int) -> None:
         self._entries: OrderedDict[bytes, TextResult] = OrderedDict()
         self._max_entries = max_entries
         self._key = secrets.token_bytes(32)
-        self.hits = 0
-        self.misses = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -45,10 +43,7 @@ class SegmentCache:
     def get(self, key: bytes) -> TextResult | None:
         """What was said, if it is still known."""
         result = self._entries.get(key)
-        if result is None:
-            self.misses += 1
-        else:
-            self.hits += 1
+        if result is not None:
             self._entries.move_to_end(key)
         return result
 

@@ -7,7 +7,7 @@ cancelled with whoever asked.
 import asyncio
 import itertools
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +19,9 @@ from outpost.models.frames import (
     encode,
     finding_to_json,
     result_from_json,
+    settled_from_json,
 )
-from outpost.models.results import TextResult
+from outpost.models.results import Settled, TextResult
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -94,6 +95,56 @@ class Connection:
             raise ModelUnavailable("the inference process answers with what is no result") from err
         finally:
             self._waiting_chars -= len(text)
+
+    async def grow(  # noqa: PLR0913 - all of one question
+        self,
+        stream: int,
+        text: str,
+        weak: Sequence[Finding] = (),
+        *,
+        last: bool,
+        timeout_s: float,
+        pack: str | None,
+        judged_whole: Collection[str] = (),
+    ) -> Settled:
+        """What is settled now that ``text`` has come to the text ``stream``; ``last`` ends it.
+
+        ``judged_whole`` is for a relay (``ModelService.follow``); the process itself leaves out what it must.
+
+        Ask again when there is an answer; after an error, or one who was cancelled, ``forget`` is all that is left.
+
+        Raises:
+            ModelUnavailable, Stuck: As ``inspect``.
+        """
+        if self._waiting_chars and self._waiting_chars + len(text) > MAX_WAITING_CHARS:
+            raise ModelUnavailable("the models have too much to do")
+        question = {
+            "type": "grow",
+            "stream": stream,
+            "text": text,
+            "weak": [finding_to_json(finding) for finding in weak],
+            "last": last,
+            "timeout_s": timeout_s,
+            "pack": pack,
+            "judged_whole": sorted(judged_whole),
+        }
+        self._waiting_chars += len(text)
+        try:
+            answer = await self._ask(question, timeout_s)
+            return settled_from_json(answer.get("settled"))
+        except FrameInvalid as err:
+            raise ModelUnavailable("the inference process answers with what is no result") from err
+        finally:
+            self._waiting_chars -= len(text)
+
+    def new_stream(self) -> int:
+        """A number for a text that is going to grow."""
+        return next(self._numbers)
+
+    def forget(self, stream: int) -> None:
+        """Nothing more comes to a text."""
+        if not self._writer.is_closing():
+            self._writer.write(encode({"type": "forget", "stream": stream}))
 
     async def load(self, folder: str, *, timeout_s: float) -> Ready:
         """Load another pack beside those that are loaded.

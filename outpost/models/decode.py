@@ -83,96 +83,49 @@ def find_spans(
     """
     if not offsets:
         return []
-    firsts = _word_firsts(text, offsets)
-    counts = np.diff([*firsts, len(offsets)])[:, None]
-    named, begins, nothing = labels.summed(probabilities)
-    by_word = np.add.reduceat(named, firsts, axis=0) / counts
-    outside = np.add.reduceat(nothing, firsts) / counts[:, 0]
-    limits = [threshold(name) for name in labels.names]
-    # A name that is no finding competes at even odds.
-    reached = by_word >= np.array([0.5 if limit is None else limit for limit in limits], np.float32)
-    best = np.where(reached, by_word, -1.0).argmax(axis=1)
-    sure = reached[np.arange(len(best)), best]
-    going_on = 2 * begins[firsts] <= named[firsts]  # of each name: not likelier to begin here
-    floors = _WEAK * np.array([1.0 if limit is None else limit for limit in limits], np.float32)
-    best, active = _spread(best, sure, by_word, np.maximum(floors, outside[:, None]), going_on)
+    words = _Words.of(text, offsets, probabilities, labels, threshold)
     spans = []
-    for name, words in _runs(text, offsets, firsts, _Decided(best, active, begins, named)):
-        certain = [word for word in words if sure[word]]
-        if limits[name] is not None and certain:  # weak words that a gap parts from the sure one are nothing
-            mean = by_word[certain].mean(axis=0)
+    for name, run in _runs(text, offsets, words):
+        certain = [word for word in run if words.sure[word]]
+        if words.limits[name] is not None and certain:  # weak words that a gap parts from the sure one are nothing
+            mean = words.by_word[certain].mean(axis=0)
             others = {other: float(mean[i]) for i, other in enumerate(labels.names) if i != name}
-            others[OUTSIDE] = float(outside[certain].mean())
+            others[OUTSIDE] = float(words.outside[certain].mean())
             ranked = sorted(others.items(), key=lambda item: -item[1])[:_ALTERNATIVES]
-            start, end = _trimmed(text, offsets[firsts[words[0]]][0], _word_end(offsets, firsts, words[-1]))
+            first, end = words.firsts[run[0]], _word_end(offsets, words.firsts, run[-1])
+            start, end = _trimmed(text, offsets[first][0], end)
             if start == end:
                 continue
             spans.append(Span(labels.names[name], start, end, float(mean[name]), tuple(ranked)))
     return spans
 
 
-def _spread(best: Names, sure: Flags, by_word: Floats, floors: Floats, going_on: Flags) -> tuple[Names, Flags]:
-    """Names of words, and which words have one: those that are sure, and those beside them that weakly go on."""
-    best, active = best.copy(), sure.copy()
-    likeliest = by_word.argmax(axis=1)
-    words = np.arange(len(best))
-    weak = ~sure & (by_word[words, likeliest] >= floors[words, likeliest])
-    for word in np.flatnonzero(weak).tolist():
-        name = likeliest[word]
-        if word and active[word - 1] and best[word - 1] == name and going_on[word, name]:
-            best[word], active[word] = name, True
-    for word in np.flatnonzero(weak & ~active).tolist()[::-1]:
-        name = likeliest[word]
-        if word + 1 < len(best) and active[word + 1] and best[word + 1] == name and going_on[word + 1, name]:
-            best[word], active[word] = name, True
-    return best, active
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    best: Names
-    active: Flags
-    begins: Floats
-    named: Floats
-
-
-def _runs(
-    text: str, offsets: Sequence[tuple[int, int]], firsts: Sequence[int], decided: _Decided
-) -> Iterator[tuple[int, list[int]]]:
-    """Names with the words of one span each."""
-    run: list[int] = []
-    for word in np.flatnonzero(decided.active).tolist():
-        if run and not _continues(text, offsets, firsts, decided, (run[-1], word)):
-            yield int(decided.best[run[-1]]), run
-            run = []
-        run.append(word)
-    if run:
-        yield int(decided.best[run[-1]]), run
-
-
-def _continues(
+def seams(
     text: str,
     offsets: Sequence[tuple[int, int]],
-    firsts: Sequence[int],
-    decided: _Decided,
-    words: tuple[int, int],
-) -> bool:
-    before, word = words
-    name = decided.best[word]
-    if decided.best[before] != name:
-        return False
-    token = firsts[word]
-    begins = decided.begins[token, name]
-    if 2 * begins > decided.named[token, name]:  # likelier a beginning than not
-        return False
-    gap = text[_word_end(offsets, firsts, before) : offsets[token][0]]
-    if word == before + 1:
-        return "\n\n" not in gap
-    return len(gap) <= MAX_BRIDGE_CHARS and "\n" not in gap and not any(map(str.isalnum, gap))
+    probabilities: Floats,
+    labels: Labels,
+    threshold: Callable[[str], float | None],
+) -> set[int]:
+    """Tokens before which a text may be parted: spans on either side are the same whatever is on the other.
+
+    Each begins a word of letters or digits that is either neither sure nor weak, so that no span reaches it, or a sure
+    beginning, so that none comes over from its left. The last word is none of them: more text could go on with it.
+    Arguments as for ``find_spans``.
+    """
+    if not offsets:
+        return set()
+    words = _Words.of(text, offsets, probabilities, labels, threshold)
+    best = words.best[:, None]
+    begins = words.sure & ~np.take_along_axis(words.going_on, best, axis=1)[:, 0]
+    free = np.flatnonzero((~words.sure & ~words.weak) | begins).tolist()
+    last = len(words.firsts) - 1
+    tokens = (words.firsts[word] for word in free if word < last)
+    return {token for token in tokens if text[offsets[token][0] : offsets[token][0] + 1].isalnum()}
 
 
-def _word_firsts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """The index of each word's first token."""
+def word_firsts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """The index of each word's first token; there are offsets."""
     firsts = [0]
     for index in range(1, len(offsets)):
         (start, end), (_, before) = offsets[index], offsets[index - 1]
@@ -181,6 +134,92 @@ def _word_firsts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
             continue  # two tokens of one character, a token of none, or the middle of a word
         firsts.append(index)
     return firsts
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a text: first tokens, probabilities of names, and which name each has."""
+
+    firsts: list[int]
+    limits: list[float | None]
+    by_word: Floats
+    outside: Floats
+    going_on: Flags
+    """Of each name: not likelier to begin here."""
+    best: Names
+    sure: Flags
+    weak: Flags
+    """May go on with the span beside it."""
+
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        offsets: Sequence[tuple[int, int]],
+        probabilities: Floats,
+        labels: Labels,
+        threshold: Callable[[str], float | None],
+    ) -> "_Words":
+        """Weigh each word by itself."""
+        firsts = word_firsts(text, offsets)
+        counts = np.diff([*firsts, len(offsets)])[:, None]
+        named, begins, nothing = labels.summed(probabilities)
+        by_word = np.add.reduceat(named, firsts, axis=0) / counts
+        outside = np.add.reduceat(nothing, firsts) / counts[:, 0]
+        limits = [threshold(name) for name in labels.names]
+        # A name that is no finding competes at even odds.
+        reached = by_word >= np.array([0.5 if limit is None else limit for limit in limits], np.float32)
+        best = np.where(reached, by_word, -1.0).argmax(axis=1)
+        sure = reached[np.arange(len(best)), best]
+        floors = _WEAK * np.array([1.0 if limit is None else limit for limit in limits], np.float32)
+        likeliest = by_word.argmax(axis=1)
+        words = np.arange(len(best))
+        weak = ~sure & (by_word >= np.maximum(floors, outside[:, None]))[words, likeliest]
+        going_on = 2 * begins[firsts] <= named[firsts]
+        return cls(firsts, limits, by_word, outside, going_on, best, sure, weak)
+
+
+def _spread(words: _Words) -> tuple[Names, Flags]:
+    """Names of words, and which words have one: those that are sure, and those beside them that weakly go on."""
+    best, active = words.best.copy(), words.sure.copy()
+    likeliest = words.by_word.argmax(axis=1)
+    for word in np.flatnonzero(words.weak).tolist():
+        name = likeliest[word]
+        if word and active[word - 1] and best[word - 1] == name and words.going_on[word, name]:
+            best[word], active[word] = name, True
+    for word in np.flatnonzero(words.weak & ~active).tolist()[::-1]:
+        name = likeliest[word]
+        if word + 1 < len(best) and active[word + 1] and best[word + 1] == name and words.going_on[word + 1, name]:
+            best[word], active[word] = name, True
+    return best, active
+
+
+def _runs(text: str, offsets: Sequence[tuple[int, int]], words: _Words) -> Iterator[tuple[int, list[int]]]:
+    """Names with the words of one span each."""
+    best, active = _spread(words)
+    run: list[int] = []
+    for word in np.flatnonzero(active).tolist():
+        if run and not _continues(text, offsets, words, best, (run[-1], word)):
+            yield int(best[run[-1]]), run
+            run = []
+        run.append(word)
+    if run:
+        yield int(best[run[-1]]), run
+
+
+def _continues(
+    text: str, offsets: Sequence[tuple[int, int]], words: _Words, best: Names, pair: tuple[int, int]
+) -> bool:
+    before, word = pair
+    name = best[word]
+    if best[before] != name:
+        return False
+    if not words.going_on[word, name]:  # likelier a beginning than not
+        return False
+    gap = text[_word_end(offsets, words.firsts, before) : offsets[words.firsts[word]][0]]
+    if word == before + 1:
+        return "\n\n" not in gap
+    return len(gap) <= MAX_BRIDGE_CHARS and "\n" not in gap and not any(map(str.isalnum, gap))
 
 
 def _word_end(offsets: Sequence[tuple[int, int]], firsts: Sequence[int], word: int) -> int:

@@ -6,12 +6,12 @@ breaks: any bytes give messages or ``FrameInvalid``, after which the connection 
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Final
 
-from outpost.models.results import ModelFinding, TextResult
+from outpost.models.results import ModelFinding, Settled, TextResult
 from outpost.protocol.findings import Finding, Tier
 
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024  # the longest text that the engine takes, escaped
@@ -81,7 +81,7 @@ def finding_from_json(value: Any) -> Finding:
 def result_to_json(result: TextResult) -> Message:
     """A result in a message; vectors stay where they were made, for nobody else compares them."""
     return {
-        "findings": [{**asdict(item), "finding": finding_to_json(item.finding)} for item in result.findings],
+        "findings": _findings_to_json(result.findings),
         "labels": dict(result.labels),
         "doubted": result.doubted,
         "tokens": result.tokens,
@@ -106,6 +106,37 @@ def result_from_json(value: Any) -> TextResult:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
         raise FrameInvalid("a result is malformed") from err
+
+
+def settled_to_json(settled: Settled) -> Message:
+    """What is settled of a text that grows, in a message."""
+    return {**asdict(settled), "findings": _findings_to_json(settled.findings)}
+
+
+def settled_from_json(value: Any) -> Settled:
+    """What ``settled_to_json`` wrote.
+
+    Raises:
+        FrameInvalid: It is nothing of that sort.
+    """
+    try:
+        settled = Settled(
+            int(value["upto"]),
+            tuple(_model_finding(item) for item in value["findings"]),
+            tuple(int(index) for index in value["doubted"]),
+            int(value["lacking"]),
+            int(value["tokens"]),
+            int(value["windows"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
+        raise FrameInvalid("a result is malformed") from err
+    if settled.upto < 0 or any(item.finding.end > settled.upto for item in settled.findings):
+        raise FrameInvalid("a finding lies where nothing is settled yet")
+    return settled
+
+
+def _findings_to_json(findings: Iterable[ModelFinding]) -> list[Message]:
+    return [{**asdict(item), "finding": finding_to_json(item.finding)} for item in findings]
 
 
 def _model_finding(value: Any) -> ModelFinding:

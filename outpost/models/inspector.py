@@ -6,7 +6,7 @@ run in any order and company. Neither does I/O, and both are the same wherever t
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -66,15 +66,15 @@ class Inspector:
             PackInvalid: It is none, or leaves no room in the window.
         """
         self.card = pack.card
-        self._tokenizer = TextTokenizer(pack.read(TOKENIZER_FILE))
-        special = len(self._tokenizer.before) + len(self._tokenizer.after)
-        self._room = self.card.window.max_tokens - special
-        if self._room <= 2 * self.card.window.overlap_tokens:
+        self.tokenizer = TextTokenizer(pack.read(TOKENIZER_FILE))
+        special = len(self.tokenizer.before) + len(self.tokenizer.after)
+        self.room = self.card.window.max_tokens - special
+        if self.room <= 2 * self.card.window.overlap_tokens:
             raise PackInvalid(f"{pack.folder}: with {special} special tokens the windows leave no room")
-        self._labels = {
+        self.labels = {
             head.name: Labels(head) for head in self.card.heads if head.kind is HeadKind.TOKEN_CLASSIFICATION
         }
-        self.vocabulary_size = self._tokenizer.vocabulary_size
+        self.vocabulary_size = self.tokenizer.vocabulary_size
 
     def prepare(self, text: str, weak: Sequence[Finding] = (), topics: TopicIndex | None = None) -> Prepared:
         """Tokenise and cut; ``weak`` are findings of other tiers that a head may hold for false, ``topics`` an org's.
@@ -83,13 +83,13 @@ class Inspector:
             ModelUnavailable: The text has a lone surrogate, or the tokeniser fails.
         """
         try:
-            tokens = self._tokenizer.encode(text)
+            tokens = self.tokenizer.encode(text)
         except Exception as err:  # the library raises nothing narrower
             raise ModelUnavailable("the text could not be tokenised") from err
         has_shapes = Input.SHAPE_IDS in self.card.inputs
         shape_ids = shapes(text, tokens.offsets) if has_shapes else []
-        windows = tuple(cut(len(tokens.ids), self._room, self.card.window.overlap_tokens))
-        special = self.card.window.max_tokens - self._room
+        windows = tuple(cut(len(tokens.ids), self.room, self.card.window.overlap_tokens))
+        special = self.card.window.max_tokens - self.room
         apart = () if topics is None else self._sentences(text, tokens)
         sizes = tuple(window.end - window.start + special for window in windows + apart)
         return Prepared(text, tokens, shape_ids, windows, tuple(weak), sizes, topics, apart)
@@ -101,7 +101,7 @@ class Inspector:
         found = []
         for start, end in places if len(places) > 1 else ():
             first, last = bisect_left(starts, start), bisect_left(starts, end)
-            last = min(last, first + self._room)
+            last = min(last, first + self.room)
             if first < last:
                 found.append(Window(first, last, first, last))
         return tuple(found)
@@ -111,12 +111,12 @@ class Inspector:
         width = max(prepared.sizes[index] for prepared, index in members)
         shape = (len(members), width)
         feeds: Batch = {item.value: np.zeros(shape, np.int64) for item in self.card.inputs}
-        feeds[Input.INPUT_IDS][:] = self._tokenizer.pad_id
-        lead = len(self._tokenizer.before)
+        feeds[Input.INPUT_IDS][:] = self.tokenizer.pad_id
+        lead = len(self.tokenizer.before)
         for row, (prepared, index) in enumerate(members):
             window = prepared.runs[index]
             inside = prepared.tokens.ids[window.start : window.end]
-            ids = [*self._tokenizer.before, *inside, *self._tokenizer.after]
+            ids = [*self.tokenizer.before, *inside, *self.tokenizer.after]
             feeds[Input.INPUT_IDS][row, : len(ids)] = ids
             feeds[Input.ATTENTION_MASK][row, : len(ids)] = 1
             if Input.SHAPE_IDS in feeds:
@@ -153,7 +153,7 @@ class Inspector:
         embeddings: dict[str, tuple[float, ...]] = {}
         doubted: list[int] = []
         for head in self.card.heads:
-            everything = [_shaped(answer[head.output], head) for answer in answers]
+            everything = [shaped(answer[head.output], head) for answer in answers]
             outputs = everything[: len(prepared.windows)]
             if head.kind is HeadKind.TOKEN_CLASSIFICATION:
                 findings += self._spans(head, prepared, self._stitched(prepared, outputs, head))
@@ -179,7 +179,7 @@ class Inspector:
 
     def _stitched(self, prepared: Prepared, outputs: Sequence[Floats], head: Head) -> Floats:
         """Probabilities ``[tokens, labels]`` of the whole text, each token's from the window in which it counts."""
-        lead = len(self._tokenizer.before)
+        lead = len(self.tokenizer.before)
         parts = []
         for window, output in zip(prepared.windows, outputs, strict=True):
             if len(output) < lead + window.end - window.start:
@@ -189,20 +189,35 @@ class Inspector:
         return softmax(np.concatenate(parts), head.temperature)
 
     def _spans(self, head: Head, prepared: Prepared, probabilities: Floats) -> list[ModelFinding]:
-        count = len(prepared.tokens.ids)
-        limits = {name: head.threshold(name, count) if kind is not None else None for name, kind in head.kinds.items()}
-        found = []
         offsets = prepared.tokens.offsets
-        for span in find_spans(prepared.text, offsets, probabilities, self._labels[head.name], limits.__getitem__):
+        found = self.spans(head, prepared.text, offsets, probabilities, len(prepared.tokens.ids))
+        for index, item in enumerate(found):
+            window = next(w for w in prepared.windows if item.finding.start < offsets[w.keep_end - 1][1])
+            found[index] = replace(item, window=(offsets[window.start][0], offsets[window.end - 1][1]))
+        return found
+
+    def spans(
+        self, head: Head, text: str, offsets: Sequence[tuple[int, int]], probabilities: Floats, count: int
+    ) -> list[ModelFinding]:
+        """What a head that marks tokens finds in ``text``, or a part of it, if the whole text has ``count`` tokens.
+
+        The window of each is left to whoever knows it.
+        """
+        limits = self.limits(head, count)
+        found = []
+        for span in find_spans(text, offsets, probabilities, self.labels[head.name], limits.__getitem__):
             limit, kind = limits[span.name], head.kinds[span.name]
             if limit is None or kind is None:
                 continue
             score = score_of(span.probability, limit)
-            finding = Finding(kind, span.start, span.end, score, self._detector(head), Tier.ENTITY_MODEL)
-            window = next(w for w in prepared.windows if span.start < offsets[w.keep_end - 1][1])
-            extent = (offsets[window.start][0], offsets[window.end - 1][1])
+            finding = Finding(kind, span.start, span.end, score, self.detector(head), Tier.ENTITY_MODEL)
+            extent = (span.start, span.end)
             found.append(ModelFinding(finding, span.name, span.probability, limit, extent, span.alternatives))
         return found
+
+    def limits(self, head: Head, count: int) -> dict[str, float | None]:
+        """From which probability each name counts in a text of ``count`` tokens; None for those that never do."""
+        return {name: head.threshold(name, count) if kind is not None else None for name, kind in head.kinds.items()}
 
     def _judged(
         self, head: Head, prepared: Prepared, outputs: Sequence[Floats], labels: dict[str, float]
@@ -222,15 +237,21 @@ class Inspector:
                 continue
             start, end = _extent(prepared, prepared.windows[int(by_window[:, index].argmax())])
             others = sorted(((n, p) for n, p in scores.items() if n != name), key=lambda item: -item[1])
-            finding = Finding(kind, start, end, score_of(probability, limit), self._detector(head), Tier.CONTEXT_MODEL)
+            finding = Finding(kind, start, end, score_of(probability, limit), self.detector(head), Tier.CONTEXT_MODEL)
             found.append(ModelFinding(finding, name, probability, limit, (start, end), tuple(others[:_ALTERNATIVES])))
         return found
 
-    def _detector(self, head: Head) -> str:
+    def detector(self, head: Head) -> str:
+        """What findings of a head are said to come from."""
         return f"{self.card.name}/{head.name}"
 
 
-def _shaped(output: Floats, head: Head) -> Floats:
+def shaped(output: Floats, head: Head) -> Floats:
+    """An output of one window that has the form which the card says.
+
+    Raises:
+        ModelUnavailable: It has another.
+    """
     axes = 2 if head.kind in (HeadKind.TOKEN_CLASSIFICATION, HeadKind.SPAN_CHECK) else 1
     width = head.width or len(head.labels)
     if output.ndim != axes or output.shape[-1] != width:

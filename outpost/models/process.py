@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.connection import Connection, Stuck
 from outpost.models.options import Choice, WorkerSettings
 from outpost.models.pack import Pack, open_pack
-from outpost.models.results import TextResult
+from outpost.models.results import Settled, TextResult
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -62,6 +62,15 @@ class Backing:
 
     pack: Pack
     provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A text that grows, as one process knows it."""
+
+    connection: Connection
+    stream: int
+    pack: str
 
 
 class ModelProcess:
@@ -123,12 +132,39 @@ class ModelProcess:
         digest = pack or (self.backing.pack.digest if self.backing else None)
         asked = None if topics is None else topics.digest
         timeout_s = self._pace.timeout_s
-        try:
+        with self._noticed():
             if topics is not None and digest is not None:  # a process that was started again does not know them yet
                 await connection.tell(digest, topics, timeout_s=self._pace.start_s)
             return await connection.inspect(
                 text, weak, priority=priority, timeout_s=timeout_s, pack=digest, topics=asked
             )
+
+    def follow(self, pack: str) -> Growth:
+        """A text that is going to grow, for the loaded ``pack`` of this digest.
+
+        Raises:
+            ModelUnavailable: There is no process.
+        """
+        connection = self._connection
+        if connection is None:
+            raise ModelUnavailable(self.problem or "the models are not there")
+        return Growth(connection, connection.new_stream(), pack)
+
+    async def grow(self, growth: Growth, text: str, weak: Sequence[Finding] = (), *, last: bool) -> Settled:
+        """What is settled of a text now that ``text`` has come; by the process that it was begun with, or none.
+
+        Raises:
+            ModelUnavailable: Nothing, for whatever reason.
+        """
+        with self._noticed():
+            return await growth.connection.grow(
+                growth.stream, text, weak, last=last, timeout_s=self._pace.timeout_s, pack=growth.pack
+            )
+
+    @contextlib.contextmanager
+    def _noticed(self) -> Iterator[None]:
+        try:
+            yield
         except Stuck:
             self._kill("it did not answer")
             raise

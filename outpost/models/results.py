@@ -1,10 +1,10 @@
 """What models say about one text: findings with what led to them, and labels; never the text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from outpost.protocol.findings import Finding
+from outpost.protocol.findings import Finding, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,47 @@ class TextResult:
     embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
     tokens: int = 0
     windows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What models say of a text that is still growing.
+
+    Attributes:
+        upto: Code points of the text, from its beginning, in which nothing else will be found, whatever follows.
+        findings: What was found since the last time; all of it ends before ``upto``.
+        doubted: Indices of weak findings, in the order in which they were given, that the model holds for false.
+        lacking: How many tokens, at least, until there is more to be said.
+        tokens: How many there are, as far as more text does not change them.
+        windows: How many were read.
+    """
+
+    upto: int
+    findings: tuple[ModelFinding, ...] = ()
+    doubted: tuple[int, ...] = ()
+    lacking: int = 1
+    tokens: int = 0
+    windows: int = 0
+
+
+def of_growing(said: Sequence[Settled]) -> TextResult:
+    """What would have been said about the whole of a text that grew, but for labels that are no findings.
+
+    ``said`` is all of it. Of the windows that a head judges the likeliest counts, as in a text that comes whole.
+    """
+    best: dict[tuple[str, str], ModelFinding] = {}
+    findings = []
+    for item in (item for settled in said for item in settled.findings):
+        if item.finding.tier is Tier.ENTITY_MODEL:
+            findings.append(item)
+            continue
+        name = (item.finding.detector, item.label)
+        if name not in best or item.probability > best[name].probability:
+            best[name] = item
+    findings = sorted([*findings, *best.values()], key=lambda i: (i.finding.start, -i.finding.end, i.finding.kind))
+    doubted = tuple(sorted(index for settled in said for index in settled.doubted))
+    last = said[-1]
+    return TextResult(tuple(findings), doubted=doubted, tokens=last.tokens, windows=last.windows)
 
 
 def score_of(probability: float, threshold: float) -> float:

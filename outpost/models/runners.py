@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from outpost.errors import ModelUnavailable
+from outpost.models.growing import Growing
 from outpost.models.inspector import Inspector, Prepared
 from outpost.models.options import SessionOptions
 from outpost.models.pack import open_pack
 from outpost.models.queue import Limits, QueueFull, WindowQueue
-from outpost.models.results import TextResult
+from outpost.models.results import Settled, TextResult
 from outpost.models.scores import Floats
 from outpost.models.session import Session, Stopper
 from outpost.models.topics import TopicIndex
@@ -27,7 +28,7 @@ from outpost.protocol.topics import TopicSet
 WARM_UP: Final = "Warm-up: the first run of each length is slower. " * 12
 NO_MEMORY: Final = "the model ran out of memory"
 
-Outcome = TextResult | ModelUnavailable
+Outcome = TextResult | Settled | ModelUnavailable
 
 
 class Loaded:
@@ -95,7 +96,7 @@ def looker(folder: Path, options: SessionOptions, topics: TopicSet | None) -> "L
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One text of one client. ``done`` is called once, in any thread."""
+    """One text of one client, or what came of one that ``grows``. ``done`` is called once, in any thread."""
 
     loaded: Loaded
     prepared: Prepared
@@ -103,6 +104,18 @@ class Job:
     done: Callable[[Outcome], None]
     answers: dict[int, dict[str, Floats]] = field(default_factory=dict)
     failed: bool = False
+    grows: Growing | None = None
+
+    def concluded(self) -> TextResult | Settled:
+        """What follows from the answers, which are all there.
+
+        Raises:
+            ModelUnavailable: Nothing.
+        """
+        answers = [self.answers[index] for index in range(len(self.prepared.runs))]
+        if self.grows is not None:
+            return self.grows.conclude(answers)
+        return self.loaded.inspector.conclude(self.prepared, answers)
 
 
 class Runners:
@@ -189,9 +202,8 @@ class Runners:
                 self._conclude(job)
 
     def _conclude(self, job: Job) -> None:
-        answers = [job.answers[index] for index in range(len(job.prepared.runs))]
         try:
-            job.done(job.loaded.inspector.conclude(job.prepared, answers))
+            job.done(job.concluded())
         except (ModelUnavailable, MemoryError) as err:
             self._fail(job, ModelUnavailable(str(err) or NO_MEMORY))
 

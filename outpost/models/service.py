@@ -5,7 +5,7 @@ Nothing is answered that the models did not say about this very text; who is ref
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from outpost.errors import ModelUnavailable
 from outpost.models.cache import SegmentCache
 from outpost.models.options import Choice, WorkerSettings
-from outpost.models.process import ModelProcess, Pace
-from outpost.models.results import TextResult
+from outpost.models.process import Backing, Growth, ModelProcess, Pace
+from outpost.models.results import Settled, TextResult, of_growing
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -43,6 +43,7 @@ class ModelMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.remembered = self.texts.labels("remembered")
         self.seconds = Histogram(
             "outpost_models_text_duration_seconds",
             "From a question to its answer, of texts that were not remembered",
@@ -104,6 +105,32 @@ class ModelService:
         backing = self._process.backing
         return None if backing is None else backing.pack.card.offered
 
+    @property
+    def judged_whole(self) -> frozenset[str]:
+        """Those of ``kinds`` for which a text must have ended."""
+        backing = self._process.backing
+        return frozenset() if self._in_use is None or backing is None else backing.pack.card.judged_whole
+
+    def remembered(
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
+    ) -> TextResult | None:
+        """What ``look`` would say without asking anybody; None if that is not known.
+
+        Raises:
+            ModelUnavailable: The models would say nothing.
+        """
+        _, _, key = self._question(text, weak, pack, topics)
+        known = self._cache.get(key)
+        if known is not None:
+            self._metrics.remembered.inc()
+        return known
+
+    @property
+    def digest(self) -> str | None:
+        """Of the pack that answers where none is named; None while none has ever answered."""
+        backing = self._process.backing
+        return None if backing is None else backing.pack.digest
+
     async def look(
         self,
         text: str,
@@ -118,19 +145,10 @@ class ModelService:
         Raises:
             ModelUnavailable: They say nothing.
         """
-        backing = self._process.backing if pack is None else self._process.loaded(pack)
-        if backing is None or self.problem is not None:
-            # What was said before still holds, but nobody could say that the models are well.
-            self._metrics.texts.labels("refused").inc()
-            raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
-        if backing.pack.card.sentence_head is None:
-            topics = None
-        judge = backing.pack.digest + ("" if topics is None else topics.digest)
-        key = self._cache.key(judge, text, weak)
-        known = self._cache.get(key)
+        known = self.remembered(text, weak, pack=pack, topics=topics)
         if known is not None:
-            self._metrics.texts.labels("remembered").inc()
             return known
+        backing, topics, key = self._question(text, weak, pack, topics)
         began_s = time.perf_counter()
         try:
             result = await self._process.inspect(text, weak, priority=priority, pack=backing.pack.digest, topics=topics)
@@ -143,6 +161,38 @@ class ModelService:
         self._cache.put(key, result)
         return result
 
+    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> "Following":
+        """Read a text as it grows, by the pack of this digest, or the one in use.
+
+        ``judged_whole`` is what the asker knows about which nothing will be said, as ``ModelCard`` has it.
+
+        Raises:
+            ModelUnavailable: They say nothing, or leave out something else.
+        """
+        backing = self._backing(pack)
+        if backing.pack.card.judged_whole != judged_whole:
+            raise ModelUnavailable("the models have just changed")
+        growth = self._process.follow(backing.pack.digest)
+        return Following(self._process, growth, self._cache, self._metrics)
+
+    def _question(
+        self, text: str, weak: Sequence[Finding], pack: str | None, topics: TopicSet | None
+    ) -> tuple[Backing, TopicSet | None, bytes]:
+        """Who is asked, about which topics, and what the answer is remembered by."""
+        backing = self._backing(pack)
+        if backing.pack.card.sentence_head is None:
+            topics = None
+        judge = backing.pack.digest + ("" if topics is None else topics.digest)
+        return backing, topics, self._cache.key(judge, text, weak)
+
+    def _backing(self, pack: str | None) -> Backing:
+        backing = self._process.backing if pack is None else self._process.loaded(pack)
+        if backing is None or self.problem is not None:
+            # What was said before still holds, but nobody could say that the models are well.
+            self._metrics.texts.labels("refused").inc()
+            raise ModelUnavailable(self.problem or "the pack that was asked is not loaded")
+        return backing
+
     def report(self) -> dict[str, Any]:
         """For ``/health``."""
         backing = self._process.backing
@@ -150,8 +200,53 @@ class ModelService:
         return {
             "problem": self.problem,
             "pack": None if card is None else f"{card.name} {card.version}",
-            "digest": None if backing is None else backing.pack.digest,
+            "digest": self.digest,
             "provider": None if backing is None else backing.provider,
             "remembered": len(self._cache),
             "starts": self._process.starts,
         }
+
+
+class Following:
+    """One text that grows. Close it; after an error it says nothing more."""
+
+    def __init__(self, process: ModelProcess, growth: Growth, cache: SegmentCache, metrics: ModelMetrics) -> None:
+        self._process = process
+        self._growth = growth
+        self._cache = cache
+        self._metrics = metrics
+        self._texts: list[str] = []
+        self._weak: list[Finding] = []
+        self._said: list[Settled] = []
+        self._seconds = 0.0
+
+    async def add(self, text: str, weak: Sequence[Finding] = (), *, last: bool) -> Settled:
+        """What is settled now that ``text`` has come, with the ``weak`` findings in it; offsets are those of the whole.
+
+        What was said about the whole is remembered, as after ``ModelService.look``.
+
+        Raises:
+            ModelUnavailable: They say nothing.
+        """
+        self._texts.append(text)
+        self._weak += weak
+        began_s = time.perf_counter()
+        try:
+            settled = await self._process.grow(self._growth, text, weak, last=last)
+        except ModelUnavailable:
+            self._metrics.texts.labels("refused").inc()
+            raise
+        self._said.append(settled)
+        self._seconds += time.perf_counter() - began_s
+        if last:
+            self._metrics.texts.labels("answered").inc()
+            self._metrics.tokens.inc(settled.tokens)
+            self._metrics.seconds.observe(self._seconds)
+            self._cache.put(
+                self._cache.key(self._growth.pack, "".join(self._texts), self._weak), of_growing(self._said)
+            )
+        return settled
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._growth.connection.forget(self._growth.stream)

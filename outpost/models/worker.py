@@ -20,11 +20,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from outpost.errors import ModelUnavailable, PackInvalid
-from outpost.models.frames import FrameInvalid, FrameReader, Message, encode, finding_from_json, result_to_json
+from outpost.models.frames import (
+    FrameInvalid,
+    FrameReader,
+    Message,
+    encode,
+    finding_from_json,
+    result_to_json,
+    settled_to_json,
+)
+from outpost.models.growing import Growing
 from outpost.models.inspector import NOTHING
 from outpost.models.options import SessionOptions, WorkerSettings
 from outpost.models.pack import open_pack
 from outpost.models.queue import Limits
+from outpost.models.results import Settled
 from outpost.models.runners import NO_MEMORY, Job, Loaded, Outcome, Runners
 from outpost.models.session import available
 from outpost.models.topics import TopicIndex
@@ -37,6 +47,7 @@ _INLINE_CHARS: Final = 8192  # tokenised on the event loop: about a millisecond
 _GPU_WINDOWS: Final = 32
 _GPU_WAIT_S: Final = 0.002  # about what one batch takes
 _TOPIC_SETS: Final = 8  # of one or two packs and the bundles of the last minutes
+_MAX_GROWING: Final = 4096  # texts that grow, of one proxy: more than it serves streams at once
 NOT_LOADED: Final = "the pack that was asked is not loaded"
 _EXIT_PACK: Final = 3
 _EXIT_BROKEN: Final = 4
@@ -119,6 +130,7 @@ class _Client:
         self.packs = {loaded.digest: loaded}
         """Those that it may ask."""
         self._jobs: dict[Any, Job] = {}
+        self._growing: dict[Any, Growing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: asyncio.StreamWriter | None = None
 
@@ -137,6 +149,7 @@ class _Client:
         for job in self._jobs.values():
             self._runners.cancel(job)
         self._jobs.clear()
+        self._growing.clear()
         self.packs.clear()
         self._worker.free()
         self._writer.close()
@@ -146,6 +159,10 @@ class _Client:
         match message.get("type"):
             case "inspect":
                 await self._inspect(number, message)
+            case "grow":
+                await self._grow(number, message)
+            case "forget":
+                self._growing.pop(message.get("stream"), None)
             case "cancel":
                 job = self._jobs.pop(number, None)
                 if job is not None:
@@ -187,6 +204,35 @@ class _Client:
         if not job.failed:  # cancelled meanwhile
             self._runners.add(job, int(message.get("priority", 0)))
 
+    async def _grow(self, number: Any, message: Message) -> None:
+        digest, stream = message.get("pack"), message.get("stream")
+        loaded = self._last if digest is None else self.packs.get(str(digest))
+        if loaded is None:
+            self._send({"id": number, "error": NOT_LOADED})
+            return
+        if stream not in self._growing and len(self._growing) >= _MAX_GROWING:
+            self._send({"id": number, "error": "too many texts grow at once"})
+            return
+        growing = self._growing.setdefault(stream, Growing(loaded.inspector))
+        if growing.inspector is not loaded.inspector:
+            self._send({"id": number, "error": "another pack has read the beginning"})
+            return
+        weak = [finding_from_json(value) for value in message.get("weak", ())]
+        text, is_last = str(message["text"]), bool(message.get("last"))
+        deadline_s = time.monotonic() + float(message["timeout_s"])
+        job = Job(loaded, NOTHING, deadline_s, self._done(number), grows=growing)
+        self._jobs[number] = job
+        try:
+            if len(text) <= _INLINE_CHARS:
+                job.prepared = growing.add(text, weak, final=is_last)
+            else:
+                job.prepared = await asyncio.to_thread(growing.add, text, weak, final=is_last)
+        except (ModelUnavailable, MemoryError) as err:
+            job.done(ModelUnavailable(str(err) or NO_MEMORY))
+            return
+        if not job.failed:  # cancelled meanwhile
+            self._runners.add(job, 0)  # somebody reads along
+
     async def _load(self, folder: str) -> Message:
         try:
             loaded = await self._worker.load(folder)
@@ -217,6 +263,8 @@ class _Client:
         def done(outcome: Outcome) -> None:
             if isinstance(outcome, ModelUnavailable):
                 loop.call_soon_threadsafe(send, {"error": str(outcome)})
+            elif isinstance(outcome, Settled):
+                loop.call_soon_threadsafe(send, {"settled": settled_to_json(outcome)})
             else:
                 loop.call_soon_threadsafe(send, {"result": result_to_json(outcome)})
 

@@ -8,7 +8,7 @@ it does not keep a default ``BLOCK`` away. ``deny_overrides`` packs look for a m
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from outpost.protocol.decisions import Action, Decision, Destination, Direction, Redaction
@@ -85,13 +85,14 @@ class CompiledPack:
     default: Action
     rules: tuple[CompiledRule, ...]
     message: str = ""
+    asked: tuple[CompiledRule, ...] = field(init=False, repr=False, compare=False)
+    """The rules in the order in which they are asked."""
 
-    @property
-    def asked(self) -> tuple[CompiledRule, ...]:
-        """The rules in the order in which they are asked."""
-        if self.combining is CombiningAlgorithm.FIRST_APPLICABLE:
-            return self.rules
-        return tuple(sorted(self.rules, key=lambda rule: DENY_RANK[rule.action]))
+    def __post_init__(self) -> None:
+        asked = self.rules
+        if self.combining is not CombiningAlgorithm.FIRST_APPLICABLE:
+            asked = tuple(sorted(self.rules, key=lambda rule: DENY_RANK[rule.action]))
+        object.__setattr__(self, "asked", asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,10 @@ def evaluate(policy: CompiledPolicy, facts: Facts, findings: Sequence[Finding]) 
 
 def _match(rule: CompiledRule, facts: Facts, findings: Sequence[Finding]) -> tuple[int, ...] | None:
     """Indices of the findings that made ``rule`` match; empty if it asks for none; ``None`` if it does not match."""
-    if not rule.applies_to(facts):
-        return None
     if rule.kinds is None:
-        return ()
+        return () if rule.applies_to(facts) else None
+    if not findings or not rule.applies_to(facts):  # most texts hold nothing, and most rules ask for something
+        return None
     return rule.matching(findings) or None
 
 

@@ -97,13 +97,15 @@ def require_offered(policy: CompiledPolicy, offered: Collection[str]) -> None:
 
 def models_wanted(policy: CompiledPolicy, facts: Facts, offered: Collection[str]) -> bool:
     """Whether any finding of ``offered`` kinds could change what is decided about an exchange with ``facts``."""
+    if not offered:
+        return False
     rules = [rule for pack in policy.packs for rule in pack.rules if rule.applies_to(facts)]
     return any(rule.names(kind) for rule in rules for kind in offered)
 
 
 def missing_for(policy: CompiledPolicy, facts: Facts, offered: Collection[str]) -> Sequence[str]:
     """What rules that apply to ``facts`` demand and no model finds."""
-    rules = [rule for pack in policy.packs for rule in pack.rules if rule.applies_to(facts)]
+    rules = [rule for pack in policy.packs for rule in pack.rules if _demanded_by(rule) and rule.applies_to(facts)]
     return _missing({kind for rule in rules for kind in _demanded_by(rule)}, offered)
 
 
@@ -111,11 +113,16 @@ def _missing(wanted: Iterable[str], offered: Collection[str]) -> list[str]:
     return sorted(pattern for pattern in wanted if not any(kind_matches(pattern, kind) for kind in offered))
 
 
-def _demanded_by(rule: CompiledRule) -> list[str]:
-    return [kind for kind in rule.kinds or () if only_models_find(kind)]
+def _demanded_by(rule: CompiledRule) -> tuple[str, ...]:
+    return () if rule.kinds is None else _demanded_of(rule.kinds)
 
 
 @lru_cache(maxsize=4_096)  # asked of every rule for every request; more than this only forgets
+def _demanded_of(kinds: frozenset[str]) -> tuple[str, ...]:
+    return tuple(kind for kind in kinds if only_models_find(kind))
+
+
+@lru_cache(maxsize=4_096)
 def only_models_find(pattern: str) -> bool:
     """Whether nothing but a model can report ``pattern``, a kind or a family."""
     if pattern.endswith("*"):

@@ -236,6 +236,13 @@ class ModelCard(Document):
         return frozenset(kind for head in self.heads for kind in head.kinds.values() if kind is not None)
 
     @property
+    def judged_whole(self) -> frozenset[str]:
+        """Those of ``offered`` about which nothing can be said before a text has ended: means over it, and topics."""
+        means = [h for h in self.heads if h.kind is HeadKind.SEQUENCE_CLASSIFICATION and h.aggregate is Aggregate.MEAN]
+        kinds = frozenset(kind for head in means for kind in head.kinds.values() if kind is not None)
+        return kinds if self.sentence_head is None else kinds | {ANY_TOPIC}
+
+    @property
     def sentence_head(self) -> Head | None:
         """The embedding by which topics are told; None if there is none."""
         return next((head for head in self.heads if head.kind is HeadKind.EMBEDDING), None)

@@ -43,7 +43,7 @@ class Outcome(StrEnum):
     UNTRANSLATABLE = "untranslatable"
     """It speaks another API, in which the request cannot be said; nothing was sent."""
     STALE = "stale"
-    """A connection that had been kept was closed by the other end, which has not answered."""
+    """A connection that had been kept was closed by the other end, of whose answer there is not a byte."""
     REFUSED = "refused"
     """The request itself was refused."""
     INVALID = "invalid"
@@ -98,10 +98,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What follows a failure: ``hop``, after ``wait_s``."""
+    """What follows a failure: ``hop``, after ``wait_s``; ``fresh``: over no connection that had been kept."""
 
     hop: Hop
     wait_s: float = 0.0
+    fresh: bool = False
 
 
 def in_order(
@@ -149,9 +150,10 @@ def following(  # noqa: PLR0913 - everything it depends on is passed in
     last = failures[-1]
     if last.outcome not in (_REPEATABLE if repeatable else _HARMLESS):
         return None
-    # Nobody was asked over a connection that was closed already: it is made anew, once.
+    # Most likely nobody was asked: a server closes an idle connection when it likes (RFC 9112 §9.5). That is no proof,
+    # so only what is repeatable comes here; and over a new connection it cannot happen to the same request again.
     if last.outcome is Outcome.STALE and failures.count(last) == 1:
-        return Following(last.hop)
+        return Following(last.hop, fresh=True)
     if _counted(failures) >= retry.max_attempts or elapsed_s >= retry.deadline_s:
         return None
     tried = {attempt.hop for attempt in failures}

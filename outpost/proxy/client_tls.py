@@ -7,18 +7,23 @@ it anew, so none is resumed. Files that cannot be used stop the start; later the
 import asyncio
 import contextlib
 import hashlib
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from outpost.errors import ConfigError
+from pki.errors import PkiError
+from pki.pem import parse_certificate
 
 log = structlog.get_logger(__name__)
 
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 LOOK_EVERY_S: Final = 10.0  # certificates change hours before the old ones end; three small files are read
 
 
@@ -57,6 +62,26 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
     return context
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when to when a certificate may be used."""
+
+    not_before_at: datetime
+    not_after_at: datetime
+
+
+def validity_of(files: TlsFiles) -> Validity | None:
+    """Of the server's own certificate, which comes first in its file; None if that cannot be read here."""
+    try:
+        block = _CERTIFICATE.search(files.certificate.read_bytes())
+        certificate = parse_certificate(block[0]) if block else None
+    except (OSError, PkiError):
+        return None
+    if certificate is None:
+        return None
+    return Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def _no_password() -> str:

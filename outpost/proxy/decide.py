@@ -6,7 +6,7 @@ is inspected again before it may leave, because a label can set free a text that
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.policy.evaluate import CompiledPolicy, Facts, evaluate
@@ -15,7 +15,7 @@ from outpost.protocol.decisions import Action, Decision, Redaction
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import JsonDocument
 from outpost.proxy.redaction import Redactor
-from outpost.proxy.segments import Located, Scanner, Segment, inspect, redact_document, text_of
+from outpost.proxy.segments import EachScanner, Located, Segment, inspect, redact_document, text_of
 
 MAX_ROUNDS: Final = 8  # each removes what the one before set free; two were the most seen in fuzzing
 
@@ -51,8 +51,7 @@ class Verdict:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A text for models, what patterns found in it, and whether it is what nobody at this end has said."""
 
     text: str
@@ -67,7 +66,7 @@ Judging = Generator[list[Question], Answers, Verdict]
 
 
 def judge(
-    scanner: Scanner,
+    scanner: EachScanner,
     policy: CompiledPolicy,
     facts: Facts,
     parsed: Inspectable,
@@ -102,7 +101,7 @@ def advance(judging: Judging, answers: Answers = None) -> list[Question] | Verdi
 
 
 def judge_with_models(
-    scanner: Scanner,
+    scanner: EachScanner,
     policy: CompiledPolicy,
     facts: Facts,
     parsed: Inspectable,
@@ -136,7 +135,7 @@ def judge_with_models(
     raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"not clean after {MAX_ROUNDS} rounds of redaction")
 
 
-def _find(scanner: Scanner, parsed: Inspectable) -> Generator[list[Question], Answers, list[Located]]:
+def _find(scanner: EachScanner, parsed: Inspectable) -> Generator[list[Question], Answers, list[Located]]:
     patterns: dict[int, list[Finding]] = {}
     for item in inspect(scanner, parsed.segments):
         patterns.setdefault(item.segment, []).append(item.finding)

@@ -7,7 +7,6 @@ Every attempt is counted, and told to ``health``.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +15,7 @@ from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.routing import Retry
 from outpost.proxy.attempts import Attempt, Hop, Outcome, following, in_order
-from outpost.proxy.forward import Forwarder, ProviderRefused
+from outpost.proxy.forward import Call, Forwarder, ProviderRefused
 from outpost.proxy.health import HealthBoard, Standing
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.surfaces.surface import Surface
@@ -80,6 +79,24 @@ class Answered:
     stream: AsyncIterator[bytes] | None = None
 
 
+@dataclass(slots=True)
+class _Held:
+    """What the answer in hand rests on."""
+
+    call: Call | None = None
+    rest: AsyncGenerator[bytes, None] | None = None
+
+    async def let_go(self) -> None:
+        rest, call = self.rest, self.call
+        self.rest = self.call = None
+        try:
+            if rest is not None:
+                await rest.aclose()
+        finally:
+            if call is not None:
+                call.close()
+
+
 class Dispatch:
     """Sends errands."""
 
@@ -89,36 +106,37 @@ class Dispatch:
         metrics: ProxyMetrics,
         clock_s: Callable[[], float],
         draw: Callable[[], float],
+        health: HealthBoard | None = None,
     ) -> None:
-        """``clock_s`` is monotonic; ``draw`` gives numbers in [0, 1)."""
+        """``clock_s`` is monotonic; ``draw`` gives numbers in [0, 1); ``health`` is for others to see too."""
         self._forwarder = forwarder
         self._metrics = metrics
         self._clock_s = clock_s
         self._draw = draw
-        self._health = HealthBoard(clock_s)
+        self._health = health or HealthBoard(clock_s)
 
     def plan(self, targets: Sequence[Target]) -> tuple[Hop, ...]:
         """Every way to ask ``targets``, in the order of asking."""
         return in_order(targets, self._health.standing, self._draw)
 
-    @asynccontextmanager
-    async def answer(self, errand: Errand) -> AsyncIterator[Answered]:
-        """The first answer that anybody gives; its connection is held until leaving.
+    def answer(self, errand: Errand) -> "Answering":
+        """A context: the first answer that anybody gives; its connection is held until leaving.
 
         Raises:
             Rejected: On entering: what the last one who was asked said.
         """
-        async with AsyncExitStack() as stack:
-            yield await self._first_answer(errand, stack)
+        return Answering(self, errand)
 
-    async def _first_answer(self, errand: Errand, stack: AsyncExitStack) -> Answered:
+    async def first_answer(self, errand: Errand, held: _Held) -> Answered:
+        """The first answer; ``held`` gets what it rests on. Raises as ``answer``."""
         began_s, waited_s = self._clock_s(), 0.0
         failures: list[Attempt] = []
         refusal: Rejected | None = None
-        hop = errand.hops[0]
+        # What must not be done twice never goes where it cannot be told whether it was done (RFC 9110 §9.2.2).
+        hop, fresh = errand.hops[0], not errand.repeatable
         while True:
             try:
-                return await self._attempt(errand, hop, stack)
+                return await self._attempt(errand, hop, held, fresh=fresh)
             except ProviderRefused as err:
                 failures.append(Attempt(hop, err.outcome, _seconds(err.retry_after_s)))
                 refusal = err.with_traceback(None)
@@ -136,13 +154,13 @@ class Dispatch:
             )
             if step is None:
                 raise refusal
-            hop = step.hop
+            hop, fresh = step.hop, step.fresh or not errand.repeatable
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
                 waited_s += step.wait_s
 
-    async def _attempt(self, errand: Errand, hop: Hop, stack: AsyncExitStack) -> Answered:
-        """One attempt; the connection of one that succeeds goes on to ``stack``.
+    async def _attempt(self, errand: Errand, hop: Hop, held: _Held, *, fresh: bool) -> Answered:
+        """One attempt; ``held`` has the connection of one that succeeds. ``fresh``: over one of its own.
 
         Raises:
             ProviderRefused: It failed, and nothing of it is held any more.
@@ -152,36 +170,34 @@ class Dispatch:
         for subject in hop.subjects:
             self._health.asked(subject)
         try:
-            async with AsyncExitStack() as held:
-                answered = await self._ask(errand, hop, held)
-                outcome = Outcome.OK
-                stack.push_async_exit(held.pop_all())
-                return answered
+            answered = await self._ask(errand, hop, held, fresh=fresh)
         except ProviderRefused as err:
             outcome, wait_s = err.outcome, _seconds(err.retry_after_s)
             raise
         except Untranslatable:
             outcome = Outcome.UNTRANSLATABLE
             raise
+        else:
+            outcome = Outcome.OK
+            return answered
         finally:
-            self._metrics.attempts.labels(hop.provider.id, hop.key_id, outcome).inc()
+            if answered is None:
+                await held.let_go()
+            self._metrics.attempt_of(hop.provider.id, hop.key_id, outcome).inc()
             if answered is None or answered.stream is None:
                 self._tell(hop, outcome, wait_s)
             errand.tried(hop, outcome)
 
-    async def _ask(self, errand: Errand, hop: Hop, held: AsyncExitStack) -> Answered:
+    async def _ask(self, errand: Errand, hop: Hop, held: _Held, *, fresh: bool) -> Answered:
         outgoing = await errand.prepare(hop)
         surface = outgoing.surface
         credentials = self._forwarder.credentials(hop.provider, surface.dialect.credentials, hop.key_id)
         headers = {**outgoing.headers, **credentials}
-        post = self._forwarder.post(hop.provider, surface.forward_path, outgoing.body, headers)
-        async with self._forwarder.in_time(hop.provider):
-            answer = await held.enter_async_context(post)
-            first = await self._forwarder.first(answer)
+        held.call = self._forwarder.post(hop.provider, surface.forward_path, outgoing.body, headers, fresh=fresh)
+        answer, first = await self._forwarder.begun(held.call)
         if errand.streams and answer.content_type == EVENT_STREAM:
-            rest = self._rest(hop, first, self._forwarder.stream(answer))
-            held.push_async_callback(rest.aclose)
-            return Answered(outgoing, answer.headers, b"", rest)
+            held.rest = self._rest(hop, first, self._forwarder.stream(answer))
+            return Answered(outgoing, answer.headers, b"", held.rest)
         return Answered(outgoing, answer.headers, await self._forwarder.read(answer, first))
 
     async def _rest(self, hop: Hop, first: bytes, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -210,18 +226,18 @@ class Dispatch:
                 health.succeeded(key)
             case Outcome.RATE_LIMITED:
                 health.succeeded(provider)
-                health.held(key, wait_s)
+                health.held(key, wait_s, outcome)
             case Outcome.KEY_REFUSED:
                 health.succeeded(provider)
-                health.dismissed(key)
+                health.dismissed(key, outcome)
             case Outcome.OVERLOADED:
-                health.held(provider, wait_s)
+                health.held(provider, wait_s, outcome)
                 health.forgotten(key)
             case Outcome.BUSY | Outcome.NO_KEY | Outcome.UNTRANSLATABLE | Outcome.STALE | Outcome.CANCELLED:
                 health.forgotten(provider)
                 health.forgotten(key)
             case _:
-                health.failed(provider)
+                health.failed(provider, outcome)
                 health.forgotten(key)
         if outcome is not Outcome.OK:
             for subject in hop.subjects:
@@ -232,6 +248,23 @@ class Dispatch:
         provider, key = subject
         gauge = self._metrics.ejected.labels(provider, key or "")
         gauge.set_function(lambda: float(self._health.standing(subject) is Standing.EJECTED))
+
+
+class Answering:
+    """An answer while it is in use (``Dispatch.answer``)."""
+
+    __slots__ = ("_dispatch", "_errand", "_held")
+
+    def __init__(self, dispatch: Dispatch, errand: Errand) -> None:
+        self._dispatch, self._errand, self._held = dispatch, errand, _Held()
+
+    async def __aenter__(self) -> Answered:
+        """Ask."""
+        return await self._dispatch.first_answer(self._errand, self._held)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of the connection."""
+        await self._held.let_go()
 
 
 def _seconds(wish: str | None) -> float | None:

@@ -20,6 +20,7 @@ from outpost.policy.evaluate import CompiledPolicy, compile_policy
 from outpost.policy.model_rules import ModelRules, require_offered
 from outpost.policy.routing import RoutingTable, routing_table
 from outpost.protocol.codes import ErrorCode
+from outpost.proxy.seen import SeenTexts
 
 # NTP steps a clock by less than this once it runs; a larger step back means that expiries cannot be judged.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -42,6 +43,11 @@ class Enforcement:
     """With which lists were made ready."""
     models: ModelRules = field(default_factory=ModelRules)
     """What of the models' findings counts."""
+    seen: SeenTexts = field(init=False, repr=False, compare=False)
+    """The engine, with what it found so far: nothing in any other enforcement, which may find other things."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seen", SeenTexts(self.engine))
 
 
 def compile_bundle(

@@ -110,7 +110,7 @@ class Exchange:
     @property
     def action(self) -> Action:
         """The strictest of what was decided about the prompt and the answer."""
-        actions = {decision.action for decision in (self.decision, self.output_decision) if decision}
+        actions = [decision.action for decision in (self.decision, self.output_decision) if decision]
         return next((action for action in _STRICTEST_FIRST if action in actions), Action.ALLOW)
 
     def elapsed_ms(self) -> float:

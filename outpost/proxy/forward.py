@@ -8,8 +8,9 @@ go to the providers of the signed bundle and nowhere else.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -20,7 +21,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.routing import Provider, Timeouts
 from outpost.proxy.attempts import Outcome
 from outpost.proxy.json_document import parse_json
-from outpost.proxy.pools import Connection, PoolBusy, Pools
+from outpost.proxy.pools import Connection, PoolBusy, Pools, noting
 
 HANDSHAKE_S: Final = 30.0  # for connection, TLS and the answer to an upgrade; a provider thinks about nothing yet
 SOCKET_CLOSE_S: Final = 1.0  # for a provider's own closing frame; nothing depends on it
@@ -113,31 +114,46 @@ class Forwarder:
         return {} if key is None else carry(key)
 
     def post(
-        self, provider: Provider, path: str, body: bytes, headers: Mapping[str, str] | None = None
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        self,
+        provider: Provider,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> "Call":
         """POST ``body``; the context is a successful answer whose body is still to be read.
 
-        ``headers`` include the credentials; without any, the provider's key goes as ``bearer`` does it.
+        ``headers`` include the credentials; without any, the provider's key goes as ``bearer`` does it. ``fresh``: over
+        a connection made for it alone.
 
         Raises:
             Rejected: On entering: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
         """
-        return self._exchange("POST", provider, path, body, self.credentials(provider) if headers is None else headers)
+        given = self.credentials(provider) if headers is None else headers
+        return self._exchange("POST", provider, path, body, given, fresh=fresh)
 
-    def get(
-        self, provider: Provider, path: str, headers: Mapping[str, str] | None = None
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def get(self, provider: Provider, path: str, headers: Mapping[str, str] | None = None) -> "Call":
         """GET ``path``; as ``post``."""
         return self._exchange("GET", provider, path, None, self.credentials(provider) if headers is None else headers)
 
-    def delete(self, provider: Provider, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def delete(self, provider: Provider, path: str) -> "Call":
         """DELETE ``path``; as ``post``."""
         return self._exchange("DELETE", provider, path, None, self.credentials(provider))
 
-    def in_time(self, provider: Provider) -> AbstractAsyncContextManager[None]:
-        """Bound how long the first byte of an answer may take, if the provider has such a bound. Raises as ``post``."""
-        bound_s = provider.timeouts and provider.timeouts.first_byte_s
-        return _within(bound_s) if bound_s else nullcontext()
+    async def begun(self, call: "Call") -> tuple[aiohttp.ClientResponse, bytes]:
+        """``call`` opened, and ``first`` of its answer; both in time, if its provider has such a bound. Raises as they.
+
+        The call is to be closed whatever comes of it.
+        """
+        timeouts = call.provider.timeouts
+        if timeouts is None or not timeouts.first_byte_s:
+            answer = await call.open()
+            return answer, await self.first(answer)
+        with _typed_failures():
+            async with asyncio.timeout(timeouts.first_byte_s):
+                answer = await call.open()
+                return answer, await self.first(answer)
 
     async def read(self, answer: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
         """The whole body of an answer, of which ``begun`` has been read.
@@ -145,9 +161,11 @@ class Forwarder:
         Raises:
             Rejected: ``provider_invalid_response`` beyond the size limit; otherwise as ``post``.
         """
-        parts, size = [begun], len(begun)
+        parts, size, content = [begun], len(begun), answer.content
+        if content.at_eof() and content.exception() is None and size <= self._max_answer_bytes:
+            return begun  # it came at once, as most do
         with _typed_failures():
-            async for part in answer.content.iter_any():
+            async for part in content.iter_any():
                 size += len(part)
                 if size > self._max_answer_bytes:
                     break
@@ -176,7 +194,7 @@ class Forwarder:
         Raises:
             Rejected: On entering, as ``post``.
         """
-        with self._leased(provider) as pool:
+        with self._leased(provider, fresh=True) as pool:  # it keeps its connection for itself anyway
             async with aiohttp.ClientSession(
                 connector=pool.connector,
                 connector_owner=False,
@@ -198,57 +216,116 @@ class Forwarder:
                 finally:
                     await socket.close()
 
-    @asynccontextmanager
-    async def _exchange(
-        self, method: str, provider: Provider, path: str, body: bytes | None, more: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    def _exchange(
+        self,
+        method: str,
+        provider: Provider,
+        path: str,
+        body: bytes | None,
+        more: Mapping[str, str],
+        *,
+        fresh: bool = False,
+    ) -> "Call":
         headers = {"Accept-Encoding": "identity", "User-Agent": "hybrid-outpost", **more}
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        connection = Connection()
-        with self._leased(provider) as session:
-            request = session.request(
-                method,
-                provider.base_url + path,
-                data=body,
-                headers=headers,
-                timeout=self._timeout(provider),
-                allow_redirects=False,
-                trace_request_ctx=connection,
-            )
-            try:
-                with _typed_failures():
-                    answer = await request
-            except ProviderRefused as err:
-                if connection.kept and err.code is ErrorCode.PROVIDER_UNAVAILABLE and err.outcome is Outcome.BROKEN:
-                    err.outcome = Outcome.STALE
-                raise
-            try:
-                if answer.status != HTTPStatus.OK:
-                    raise await _refusal(answer)
-                if answer.headers.get("Content-Encoding", "identity") != "identity":
-                    raise _unusable("the provider compressed an answer that was asked for uncompressed")
-                yield answer
-            finally:
-                # A fully read answer has given its connection back already; an unread one must not be reused.
-                answer.close()
+        own, ours = provider.timeouts or _NO_TIMEOUTS, self._timeouts
+        timeout = _client_timeout(
+            own.total_s or ours.total_s, own.connect_s or ours.connect_s, own.read_s or ours.read_s
+        )
+        return Call(self._pools, method, provider, path, body, headers, timeout, fresh=fresh)
 
     @contextmanager
-    def _leased(self, provider: Provider) -> Iterator[aiohttp.ClientSession]:
+    def _leased(self, provider: Provider, *, fresh: bool) -> Iterator[aiohttp.ClientSession]:
+        session = _taken(self._pools, provider, fresh=fresh)
         try:
-            with self._pools.lease(provider) as session:
-                yield session
-        except PoolBusy:
-            message = "as many requests are with the provider as the policy bundle allows"
-            raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.BUSY) from None
+            yield session
+        finally:
+            self._pools.give_back(provider)
 
-    def _timeout(self, provider: Provider) -> aiohttp.ClientTimeout:
-        own, ours = provider.timeouts or _NO_TIMEOUTS, self._timeouts
-        return aiohttp.ClientTimeout(
-            total=own.total_s or ours.total_s,
-            sock_connect=own.connect_s or ours.connect_s,
-            sock_read=own.read_s or ours.read_s,
-        )
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request at a provider, from its place in the pool to the end of its answer.
+
+    A context manager, or opened and closed by hand where that is the cheaper way to hold it.
+    """
+
+    pools: Pools = field(repr=False)
+    method: str
+    provider: Provider
+    path: str
+    body: bytes | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    timeout: aiohttp.ClientTimeout
+    fresh: bool = field(default=False, kw_only=True)
+    """Over a connection made for it alone."""
+    _answer: aiohttp.ClientResponse | None = field(default=None, init=False)
+    _is_leased: bool = field(default=False, init=False)
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        """``open``."""
+        try:
+            return await self.open()
+        except BaseException:
+            self.close()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """``close``."""
+        self.close()
+
+    async def open(self) -> aiohttp.ClientResponse:
+        """Send it. A successful answer whose body is still to be read; ``close`` it, and also after a failure.
+
+        Raises:
+            Rejected: ``provider_unavailable``, ``provider_timeout`` or ``ProviderRefused``.
+        """
+        session = _taken(self.pools, self.provider, fresh=self.fresh)
+        self._is_leased = True
+        over = Connection()
+        try:
+            with _typed_failures(), noting(over):
+                answer = self._answer = await session.request(
+                    self.method,
+                    self.provider.base_url + self.path,
+                    data=self.body,
+                    headers=self.headers,
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                )
+        except ProviderRefused as err:
+            if over.kept and _said_nothing(err.__cause__):
+                err.outcome = Outcome.STALE
+            raise
+        _disarm(answer)
+        if answer.status != HTTPStatus.OK:
+            raise await _refusal(answer)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise _unusable("the provider compressed an answer that was asked for uncompressed")
+        return answer
+
+    def close(self) -> None:
+        """Let go of it. Harmless if repeated."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.close()  # one fully read has given its connection back already; an unread one must not be reused
+        if self._is_leased:
+            self._is_leased = False
+            self.pools.give_back(self.provider)
+
+
+def _taken(pools: Pools, provider: Provider, *, fresh: bool) -> aiohttp.ClientSession:
+    try:
+        return pools.take(provider, fresh=fresh)
+    except PoolBusy:
+        message = "as many requests are with the provider as the policy bundle allows"
+        raise ProviderRefused(ErrorCode.PROVIDER_UNAVAILABLE, message, Outcome.BUSY) from None
+
+
+@lru_cache(maxsize=256)  # a few settings and providers, asked of for every request
+def _client_timeout(total_s: float, connect_s: float, read_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, sock_connect=connect_s, sock_read=read_s)
 
 
 async def _only_upgrades(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -260,13 +337,6 @@ async def _only_upgrades(request: aiohttp.ClientRequest, handler: aiohttp.Client
         finally:
             answer.close()
     return answer
-
-
-@asynccontextmanager
-async def _within(bound_s: float) -> AsyncIterator[None]:
-    with _typed_failures():
-        async with asyncio.timeout(bound_s):
-            yield
 
 
 class _typed_failures:  # noqa: N801 - reads as a statement
@@ -290,6 +360,24 @@ class _typed_failures:  # noqa: N801 - reads as a statement
         if issubclass(kind, aiohttp.ClientError | ValueError):
             message = "the provider's answer is not valid HTTP or broke off"
             raise ProviderRefused(ErrorCode.PROVIDER_INVALID_RESPONSE, message, Outcome.BROKEN) from err
+
+
+def _disarm(answer: aiohttp.ClientResponse) -> None:
+    """Have the connection forget its read timeout once the answer has ended.
+
+    aiohttp 3.14 starts the timer again when whoever reads lets a paused connection go on to its end, and so after it
+    was given back; the timer then fails the request that comes next over it, whoever's that is, before anybody answers.
+    """
+    connection = answer.connection
+    if connection is not None and connection.protocol is not None:  # else it has ended, and nothing was paused
+        answer.content.on_eof(partial(setattr, connection.protocol, "read_timeout", None))
+
+
+def _said_nothing(err: BaseException | None) -> bool:
+    """Whether a connection ended without a byte of an answer; of one that was reset it is taken to be so."""
+    if isinstance(err, aiohttp.ServerDisconnectedError):
+        return isinstance(err.message, str)  # else what had come of the head
+    return isinstance(err, aiohttp.ClientOSError | aiohttp.ClientConnectionResetError)
 
 
 def _unusable(message: str) -> ProviderRefused:

@@ -19,8 +19,11 @@ _VALUE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")  # dates, numbers and nam
 
 def answer_headers(dialect: Dialect, exchange: Exchange, received: Mapping[str, str]) -> dict[str, str]:
     """Headers of an answer to the client."""
-    offered = {name: received.get(name, "") for name in dialect.answer_headers}
-    headers = {name: value for name, value in offered.items() if _VALUE.fullmatch(value)}
+    headers: dict[str, str] = {}
+    for name in dialect.answer_headers:
+        value = received.get(name)
+        if value is not None and _VALUE.fullmatch(value):
+            headers[name] = value
     headers["X-Request-Id"] = exchange.request_id
     if dialect.id_header:
         headers[dialect.id_header] = exchange.request_id

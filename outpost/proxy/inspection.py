@@ -6,14 +6,14 @@ they are put to the inference process, together with what patterns found, and th
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
-from outpost.models.results import TextResult
+from outpost.models.results import Settled, TextResult
 from outpost.models.tiers import combined
 from outpost.policy.evaluate import Facts
 from outpost.policy.model_rules import missing_for, models_wanted
@@ -34,12 +34,26 @@ MESSAGE_CHARS: Final = 16_384
 """Longer texts are documents: they wait behind messages, for whose answers people wait."""
 
 
+class Following(Protocol):
+    """One text that grows (``outpost.models.service.Following``)."""
+
+    async def add(self, text: str, weak: Sequence[Finding] = (), *, last: bool) -> Settled:
+        """What is settled now, or ``ModelUnavailable``."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class Models(Protocol):
     """Whom to ask (``outpost.models.service.ModelService``)."""
 
     @property
     def kinds(self) -> frozenset[str] | None:
         """What they offer (``ModelCard.offered``); None while they have never been there."""
+
+    @property
+    def judged_whole(self) -> frozenset[str]:
+        """Those of ``kinds`` for which a text must have ended (``ModelCard.judged_whole``)."""
 
     async def look(
         self,
@@ -52,6 +66,14 @@ class Models(Protocol):
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
 
+    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> Following:
+        """Read a text as it grows, or ``ModelUnavailable``; ``judged_whole`` is what is known of them."""
+
+    def remembered(
+        self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
+    ) -> TextResult | None:
+        """What ``look`` would say without asking, or ``ModelUnavailable``; None if that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -59,6 +81,10 @@ class Look:
 
     models: Models
     enforcement: Enforcement
+    judged_whole: frozenset[str] = frozenset()
+    """About which nothing can be said before a text has ended."""
+    waits: bool = False
+    """A rule could care for some of it."""
 
     async def answer(self, questions: Sequence[Question]) -> list[list[Finding]]:
         """All findings of each text: those of patterns that were given, and those of models that count.
@@ -66,24 +92,50 @@ class Look:
         Raises:
             CouldNotInspect: ``inspection_unavailable``: the models say nothing about one of them.
         """
-        tasks = [asyncio.ensure_future(self._one(question)) for question in questions]
+        tasks: list[asyncio.Future[TextResult]] = []
         try:
-            return list(await asyncio.gather(*tasks))
+            weak = [[finding for finding in question.patterns if is_weak(finding)] for question in questions]
+            # Most of a conversation was sent before; a task for each text of it would cost more than all the rest.
+            results = [self._remembered(question, of) for question, of in zip(questions, weak, strict=True)]
+            new = [at for at, result in enumerate(results) if result is None]
+            tasks += (asyncio.ensure_future(self._said(questions[at], weak[at])) for at in new)
+            said = dict(zip(new, await asyncio.gather(*tasks), strict=True))
         except ModelUnavailable as err:
             raise unavailable() from err
         finally:
             for task in tasks:
                 task.cancel()
+        return [
+            self._combined(question, weak[at], said[at] if result is None else result)
+            for at, (question, result) in enumerate(zip(questions, results, strict=True))
+        ]
 
-    async def _one(self, question: Question) -> list[Finding]:
-        weak = [finding for finding in question.patterns if is_weak(finding)]
-        priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
-        pack = self.enforcement.bundle.pack
-        digest = None if pack is None else pack.digest
+    def follow(self) -> Following:
+        """Put a text to the models as it grows.
+
+        Raises:
+            ModelUnavailable: They say nothing.
+        """
+        return self.models.follow(judged_whole=self.judged_whole, pack=self._pack)
+
+    def _remembered(self, question: Question, weak: Sequence[Finding]) -> TextResult | None:
         topics = self.enforcement.models.topics
-        result = await self.models.look(question.text, weak, priority=priority, pack=digest, topics=topics)
-        counting = self.enforcement.models.counting
-        findings = combined(question.text, question.patterns, weak, result, counting).findings
+        return self.models.remembered(question.text, weak, pack=self._pack, topics=topics)
+
+    async def _said(self, question: Question, weak: Sequence[Finding]) -> TextResult:
+        priority = 0 if len(question.text) <= MESSAGE_CHARS else 1
+        topics = self.enforcement.models.topics
+        return await self.models.look(question.text, weak, priority=priority, pack=self._pack, topics=topics)
+
+    @property
+    def _pack(self) -> str | None:
+        pack = self.enforcement.bundle.pack
+        return None if pack is None else pack.digest
+
+    def _combined(self, question: Question, weak: list[Finding], result: TextResult) -> list[Finding]:
+        if not question.patterns and not result.findings:
+            return []  # of what follows nothing would add anything
+        findings = combined(question.text, question.patterns, weak, result, self.enforcement.models.counting).findings
         return [*findings, *_indirect(findings)] if question.untrusted else findings
 
 
@@ -111,7 +163,11 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
         kinds = enforcement.models.offered(kinds if pack is None else pack.card.offered)
     if kinds is None or missing_for(enforcement.policy, facts, kinds):
         raise unavailable()
-    return Look(models, enforcement) if models_wanted(enforcement.policy, facts, kinds) else None
+    if not models_wanted(enforcement.policy, facts, kinds):
+        return None
+    whole = models.judged_whole if pack is None else pack.card.judged_whole
+    waits = models_wanted(enforcement.policy, facts, enforcement.models.offered(whole))
+    return Look(models, enforcement, whole, waits)
 
 
 def unavailable() -> CouldNotInspect:
@@ -136,9 +192,9 @@ async def inspected(
     size = max(len(parsed.document.raw), sum(len(segment.text) for segment in parsed.segments))
     look = look_for(models, enforcement, facts)
     if look is None:
-        run = partial(judge, enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+        run = partial(judge, enforcement.seen, enforcement.policy, facts, parsed, parse, redactor)
         return await off_loop(size, run)
-    judging = judge_with_models(enforcement.engine, enforcement.policy, facts, parsed, parse, redactor)
+    judging = judge_with_models(enforcement.seen, enforcement.policy, facts, parsed, parse, redactor)
     step = await off_loop(size, partial(advance, judging))
     while not isinstance(step, Verdict):
         step = await off_loop(size, partial(advance, judging, await look.answer(step)))

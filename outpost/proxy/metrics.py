@@ -1,7 +1,8 @@
 """Counters and histograms of the proxy, in Prometheus' names. Labels hold codes and kinds, never text of a request."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,6 +11,24 @@ from outpost.proxy.segments import Located
 
 # Seconds: our own share is around a millisecond, a model's answer takes up to minutes.
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+T = TypeVar("T")
+
+
+class Remembered(Generic[T]):
+    """What ``labels`` of a metric gives, which looks it up under a lock and by its texts; bounded as that is."""
+
+    def __init__(self, labels: Callable[..., T]) -> None:
+        self._labels = labels
+        self._known: dict[tuple[str, ...], T] = {}
+
+    def __call__(self, *values: str) -> T:
+        """The one with these values."""
+        known = self._known.get(values)
+        if known is None:
+            known = self._known[values] = self._labels(*values)
+        return known
 
 
 class ProxyMetrics:
@@ -45,10 +64,14 @@ class ProxyMetrics:
         )
         self.ejected = Gauge(
             "outpost_provider_ejected",
-            "1 while a provider (or one of its keys, by its id) is left in peace because it failed",
+            "Processes that leave a provider (or one of its keys, by its id) in peace because it failed",
             ["provider", "key"],
             registry=self.registry,
         )
+
+        self.request_of = Remembered(self.requests.labels)
+        self.latency_of = Remembered(self.latency.labels)
+        self.attempt_of = Remembered(self.attempts.labels)
 
     def count_findings(self, located: Iterable[Located], direction: Direction) -> None:
         """Count what was found in one body."""

@@ -15,6 +15,7 @@ from outpost.documents.reader import DocumentReader
 from outpost.proxy.body import BodyLimits
 from outpost.proxy.enforcement import Admission
 from outpost.proxy.forward import Forwarder
+from outpost.proxy.health import HealthBoard
 from outpost.proxy.inspection import Models
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.surfaces.openai_realtime import RealtimeLimits
@@ -54,6 +55,8 @@ class ProxyParts:
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
     clock_s: Callable[[], float] = time.monotonic
     """For what lasts; never goes back."""
+    health: HealthBoard | None = None
+    """Of providers, if somebody else looks at it too."""
     draw: Callable[[], float] = _RANDOM.random
     """Numbers in [0, 1): who of several providers is asked, and when again."""
     redaction_key: bytes = field(default_factory=partial(secrets.token_bytes, 32), repr=False)

@@ -6,7 +6,7 @@ released before it is durable; the audit of the answer is durable before the ans
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,7 +67,9 @@ class SurfaceServer:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
         self._release = Release(parts)
-        self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw)
+        self._keyed: tuple[Mapping[str, bytes], bytes] | None = None
+        """The peppers in use, and the key that comes of them."""
+        self._dispatch = Dispatch(parts.forwarder, parts.metrics, parts.clock_s, parts.draw, parts.health)
 
     async def serve(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
@@ -83,7 +85,7 @@ class SurfaceServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(presented_key, at=at, address=exchange.address)
         asked = await self._read(surface, request, exchange, enforcement)
-        key = redaction_key(enforcement.peppers, self._parts.redaction_key)
+        key = self._redaction_key(enforcement)
         redactor = Redactor(key, asked.parsed.document.raw)
         facts = asked.facts(Direction.INPUT)
         verdict = await inspected(self._parts.models, enforcement, facts, asked.parsed, asked.parse, redactor)
@@ -121,17 +123,27 @@ class SurfaceServer:
         parsed = await off_loop(len(raw), partial(parse, raw))
         if parsed.model and not caller.may_use(parsed.model):
             raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
-        targets = enforcement.routing.targets(parsed.model, dialects(surface))
+        targets: Sequence[Target] = enforcement.routing.targets(parsed.model, dialects(surface))
         if not targets:
             raise nobody(surface.dialect.name)
         headers = inspected_headers(surface, request.headers, enforcement.engine)
-        facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
-        asking = Asking(caller, enforcement, facts, self._parts.clock(), frozenset(one.provider.id for one in targets))
-        keep = partial(self._keeping, surface, parsed.attachments, asking)
-        parsed, parse, having = await self._with_files(parsed, parse, targets, asking)
-        if not having:
-            raise Rejected(ErrorCode.INVALID_REQUEST, "no one provider has all files that the body names")
-        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, having, keep)
+        keep: Callable[[Verdict], Keep | None] = _keeping_nothing
+        if parsed.attachments or parsed.references or surface.parse_form is not None:
+            facts = Facts(surface.name, parsed.model, caller.group, Direction.INPUT)
+            serving = frozenset(one.provider.id for one in targets)
+            asking = Asking(caller, enforcement, facts, self._parts.clock(), serving)
+            keep = partial(self._keeping, surface, parsed.attachments, asking)
+            parsed, parse, targets = await self._with_files(parsed, parse, targets, asking)
+            if not targets:
+                raise Rejected(ErrorCode.INVALID_REQUEST, "no one provider has all files that the body names")
+        return _Asked(request, exchange, surface, enforcement, parsed, parse, caller.group, headers, targets, keep)
+
+    def _redaction_key(self, enforcement: Enforcement) -> bytes:
+        keyed = self._keyed
+        if keyed is None or keyed[0] is not enforcement.peppers:
+            key = redaction_key(enforcement.peppers, self._parts.redaction_key)
+            keyed = self._keyed = (enforcement.peppers, key)
+        return keyed[1]
 
     async def _with_files(
         self, parsed: Request, parse: Callable[[bytes], Request], targets: Sequence[Target], asking: Asking
@@ -237,6 +249,10 @@ def _targets(asked: _Asked, decision: Decision) -> Sequence[Target]:
         return asked.targets
     routing = asked.enforcement.routing
     return routing.targets(asked.parsed.model, dialects(asked.surface), decision.destination)
+
+
+def _keeping_nothing(_verdict: Verdict) -> None:
+    """Of an answer that is not that of an upload."""
 
 
 def _parse_naming(parse: Callable[[bytes], Request], known: Known, body: bytes) -> Request:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from outpost.config import Config
-from outpost.proxy.client_tls import LOOK_EVERY_S, TlsFiles, keep_current, server_context
+from outpost.proxy.client_tls import LOOK_EVERY_S, TlsFiles, Validity, keep_current, server_context, validity_of
 from outpost.proxy.connection import ConnectionLimits, ProxyConnections
 from outpost.proxy.cors import Cors
 from outpost.proxy.crowd import Crowd
@@ -69,6 +69,8 @@ class ProxyPort:
         self._tls = tls
         self._handshake_timeout_s = handshake_timeout_s
         self._listener: Accepting | None = None
+        self.validity: Validity | None = None
+        """Of the certificate in use; None without TLS."""
 
     @property
     def scheme(self) -> str:
@@ -87,7 +89,7 @@ class ProxyPort:
             ConfigError: The TLS files cannot be used.
             Unavailable: An address cannot be had.
         """
-        context = None if self._tls is None else server_context(self._tls)
+        context = self._context()
         await self._accept_on(bind(host, port), context)
 
     async def open_on_sockets(self, sockets: Sequence[socket.socket]) -> None:
@@ -96,7 +98,7 @@ class ProxyPort:
         Raises:
             ConfigError: The TLS files cannot be used.
         """
-        await self._accept_on(sockets, None if self._tls is None else server_context(self._tls))
+        await self._accept_on(sockets, self._context())
 
     async def open_on(self, accepting: Accepting) -> None:
         """Take clients from there.
@@ -104,7 +106,7 @@ class ProxyPort:
         Raises:
             ConfigError: The TLS files cannot be used.
         """
-        context = None if self._tls is None else server_context(self._tls)
+        context = self._context()
         self._listener = accepting
         await accepting.accept(context)
 
@@ -145,6 +147,14 @@ class ProxyPort:
     async def _use(self, context: ssl.SSLContext) -> None:
         if self._listener is not None:
             await self._listener.accept(context)
+            self.validity = None if self._tls is None else validity_of(self._tls)
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._tls is None:
+            return None
+        context = server_context(self._tls)
+        self.validity = validity_of(self._tls)
+        return context
 
     async def _accept_on(self, sockets: Sequence[socket.socket], context: ssl.SSLContext | None) -> None:
         self._listener = Listener(self._connections, sockets, handshake_timeout_s=self._handshake_timeout_s)

@@ -183,6 +183,8 @@ class _Session:
         except asyncio.CancelledError:
             self._abandon()
             raise
+        finally:
+            self._answers.close()
 
     async def _first(self, *work: Coroutine[Any, Any, _End]) -> _End:
         """The end that came first; everything else is over then."""

@@ -1,11 +1,12 @@
 """What a provider says over a WebSocket, event by event: what may go to the client now, and what was found.
 
 One inspector reads on as long as a text is open; then the next one takes over if the policy or the names to restore
-have changed. Where models look, events wait until the texts they begin have ended. Texts that have ended stay so.
+have changed. Where models look, events wait until these have decided about the texts in them. Texts that have ended
+stay so.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from outpost.errors import CouldNotInspect
@@ -15,12 +16,12 @@ from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy import sse
 from outpost.proxy.enforcement import Enforcement
-from outpost.proxy.inspection import Look, Models, look_for, off_loop
+from outpost.proxy.inspection import Models, look_for, off_loop
 from outpost.proxy.redaction import Redactor, Restorer
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.openai_realtime import MAX_TEXTS, RealtimeStream
-from outpost.proxy.whole import Collected, Texts
+from outpost.proxy.watcher import Watcher, watcher_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,22 @@ class Answers:
         self.shape = RealtimeStream()
         self.refused: Decision | None = None
         """Why nothing more goes out."""
-        self._listening_shape = RealtimeStream()
         self._models = models
         self._model = model
         self._redactor = redactor
         self._asked = asked
         self._finished: set[str | int] = set()
-        self._heard: set[str | int] = set()
         self._noted = 0
         self._enforcement: Enforcement | None = None
         self._inspector: StreamInspector | None = None
         self._stale = False
-        self._waiting: _Waiting | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def busy(self) -> bool:
         """A response is on its way to the client."""
         held = self._inspector is not None and not self._inspector.idle
-        return self.shape.answering or held or self._waiting is not None
+        return self.shape.answering or held
 
     def names_may_have_changed(self) -> None:
         """A client's event was redacted since."""
@@ -79,8 +78,6 @@ class Answers:
         if self._inspector is not None and self._inspector.blocked:  # whatever is said
             self.refused = self._inspector.blocked
             return []
-        if self._waiting is not None:
-            return await self._wait(self._waiting, event)
         return await self._read(event)
 
     def take(self) -> Noted | None:
@@ -98,16 +95,14 @@ class Answers:
 
     def _renew(self, enforcement: Enforcement, facts: Facts) -> None:
         """Change over to what is in force now, if no text is open under what was before."""
-        if self._waiting is not None or (self._inspector is not None and not self._inspector.idle):
+        if self._inspector is not None and not self._inspector.idle:
             return
         look = look_for(self._models, enforcement, facts)
-        if look is not None:
-            texts = Texts(enforcement.engine.scan)
-            listening = StreamInspector(enforcement.engine, _listen, self._listening_shape, texts=texts)
-            listening.finished = self._heard
-            self._waiting = _Waiting(look, texts, listening)
-        elif not self._stale and enforcement is self._enforcement and self._inspector is not None:
+        is_same = enforcement is self._enforcement and (look is None) == (self._watcher is None)
+        if is_same and not self._stale and self._inspector is not None:
             return
+        self.close()
+        self._watcher = watcher_for(look)
         self._stale = False
         self._enforcement = enforcement
         self._inspector = StreamInspector(
@@ -116,43 +111,27 @@ class Answers:
             self.shape,
             self._redactor,
             Restorer(dict(self._asked.names)),
-            None if self._waiting is None else self._waiting.texts,
+            None if self._watcher is None else self._watcher.watch,
         )
         self._inspector.frame = _plain
         self._inspector.finished = self._finished
 
-    async def _wait(self, waiting: "_Waiting", event: sse.Event) -> list[bytes]:
-        waiting.collected.add(event)
-        await off_loop(len(event.raw), partial(waiting.listening.feed, event))
-        if not waiting.listening.idle:
-            return []
-        self._waiting = None
-        waiting.texts.answered(await waiting.look.answer([*waiting.texts.questions.values()]))
-        return [out for one in waiting.collected.events for out in await self._read(one)]
+    def close(self) -> None:
+        """Nothing more comes."""
+        if self._watcher is not None:
+            self._watcher.close()
 
     async def _read(self, event: sse.Event) -> list[bytes]:
         inspector = self._inspector
         if inspector is None:
             return []
         out = await off_loop(len(event.raw), partial(inspector.feed, event))
+        if self._watcher is not None and await self._watcher.answer():
+            out += inspector.settle()
         self.refused = inspector.blocked
         if len(self._finished) > MAX_TEXTS:
             raise CouldNotInspect(ErrorCode.INSPECTION_UNAVAILABLE, f"more than {MAX_TEXTS} texts in one connection")
         return out
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Events that wait for what models say about their texts."""
-
-    look: Look
-    texts: Texts
-    listening: StreamInspector
-    collected: Collected = field(default_factory=Collected)
-
-
-def _listen(_: Sequence[Finding]) -> Decision:
-    return Decision(Action.ALLOW, "", "")
 
 
 def _plain(data: bytes, _name: bytes | None) -> bytes:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 
 from outpost.errors import CouldNotInspect, OutpostError, Rejected
 from outpost.policy.evaluate import Facts, evaluate
@@ -25,12 +26,12 @@ from outpost.proxy.enforcement import Enforcement
 from outpost.proxy.errors import STATUS, Blocked, blocked_code
 from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.headers import answer_headers
-from outpost.proxy.inspection import Look, inspected, look_for, off_loop
+from outpost.proxy.inspection import inspected, look_for, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.redaction import Redactor, Restorer
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
-from outpost.proxy.whole import Collected, Texts
+from outpost.proxy.watcher import Watcher, watcher_for
 
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
@@ -94,9 +95,10 @@ class Release:
         await durable  # often the same commit makes both durable
         await completion
         headers = answer_headers(call.surface.dialect, exchange, answer.headers)
-        response = web.Response(body=body, content_type="application/json", headers=headers)
+        headers["Content-Type"] = "application/json"
+        response = web.Response(body=body, headers=headers)
         exchange.answering = True
-        async with _patience(call.request):
+        with _patience(call.request):
             await response.prepare(call.request)
             await response.write_eof()
         return response
@@ -113,19 +115,16 @@ class Release:
             return evaluate(call.enforcement.policy, call.output, findings)
 
         events = _events(answer)
-        texts = None
-        look = look_for(self._parts.models, call.enforcement, call.output)
-        if look is not None:
-            events, texts = await _looked_at(look, call, shape, events)
-            shape = call.surface.stream() if call.surface.stream else shape
-        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, texts)
+        watcher = watcher_for(look_for(self._parts.models, call.enforcement, call.output))
+        watch = None if watcher is None else watcher.watch
+        inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, watch)
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, inspector, events)
+                tail = await self._pump(call, response, (inspector, watcher), events)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -136,6 +135,9 @@ class Release:
                 raise
             outcome, code = outcome_of(err.code), err.code
             tail = [call.surface.dialect.error_event(err.code, err.message, STATUS[err.code])]
+        finally:
+            if watcher is not None:
+                watcher.close()
         if inspector.blocked:
             if not response.prepared:
                 self._note_output(exchange, inspector)
@@ -149,20 +151,26 @@ class Release:
         self,
         call: Call,
         response: web.StreamResponse,
-        inspector: StreamInspector,
+        reading: tuple[StreamInspector, Watcher | None],
         events: AsyncIterator[sse.Event],
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
-        held: list[bytes] = []
+        inspector, watcher = reading
+        out: list[bytes] = []
         async for event in events:
-            out = held + inspector.feed(event)
+            out += inspector.feed(event)
+            if watcher is not None and await watcher.answer():
+                out += inspector.settle()
             if inspector.ended or inspector.blocked:
                 return out
-            if inspector.decides_at_end:
-                held = out  # a refusal can still take the place of all of it
-            else:
+            # Before the first text, which models take a while to decide about, a refusal can still take its place.
+            if watcher is None or inspector.has_spoken:
                 await self._send(call, response, out)
-        return held + inspector.finish()
+                out = []
+        out += inspector.finish()
+        if watcher is not None and await watcher.answer():
+            out += inspector.settle()
+        return out
 
     async def _close_stream(
         self,
@@ -188,7 +196,7 @@ class Release:
         if outcome != CLIENT_GONE:
             with contextlib.suppress(ConnectionResetError):
                 await self._send(call, response, tail)
-                async with _patience(call.request):
+                with _patience(call.request):
                     await response.write_eof()
 
     def _note_output(self, exchange: Exchange, inspector: StreamInspector) -> None:
@@ -205,10 +213,15 @@ class Release:
         data = b"".join(out)
         call.exchange.output_bytes += len(data)
         call.exchange.answering = True
-        async with _patience(call.request):
-            if not response.prepared:
-                await response.prepare(call.request)
-            await response.write(data)  # waits while the client is slow, so nothing piles up here
+        if not response.prepared:
+            await response.prepare(call.request)  # its head goes out with what is written first
+        writer = call.request.writer
+        if not isinstance(writer, StreamWriter):
+            raise TypeError("answers are written in another way than this program knows")
+        await writer.write(data, drain=False)
+        if call.request.protocol.writing_paused:
+            with _patience(call.request):
+                await writer.drain()  # waits while the client is slow, so nothing piles up here
 
 
 def _events(answer: Answered) -> AsyncIterator[sse.Event]:
@@ -227,27 +240,6 @@ async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
     if reader.rest():
         message = "the provider's stream ended inside an event"
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
-
-
-async def _looked_at(
-    look: Look, call: Call, shape: Stream, events: AsyncIterator[sse.Event]
-) -> tuple[AsyncIterator[sse.Event], Texts]:
-    """The whole stream, and what was found in its texts by patterns and models."""
-    collected, texts = Collected(), Texts(call.enforcement.engine.scan)
-    listening = StreamInspector(call.enforcement.engine, lambda _: Decision(Action.ALLOW, "", ""), shape, texts=texts)
-    async for event in events:
-        collected.add(event)
-        listening.feed(event)
-        if listening.ended:
-            break
-    listening.finish()
-    texts.answered(await look.answer([*texts.questions.values()]))
-    return _replayed(collected.events), texts
-
-
-async def _replayed(events: Sequence[sse.Event]) -> AsyncIterator[sse.Event]:
-    for event in events:
-        yield event
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:
@@ -274,17 +266,28 @@ def _scrubbed(scrub: Callable[[bytes], bytes], body: bytes) -> bytes:
         raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, "the provider's answer has an impossible number") from err
 
 
-@contextlib.asynccontextmanager
-async def _patience(request: web.BaseRequest) -> AsyncIterator[None]:
+class _patience:  # noqa: N801 - reads as a statement
     """Bound how long writing to a client may take; one that reads nothing is cut off.
 
     Raises:
-        ConnectionResetError: The client took too long.
+        ConnectionResetError: On leaving: the client took too long.
     """
-    try:
-        async with asyncio.timeout(CLIENT_STALL_S):
-            yield
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the client stopped reading") from None
+
+    __slots__ = ("_is_over", "_request", "_timer")
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(CLIENT_STALL_S, self._cut)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if self._is_over and (kind is None or issubclass(kind, ConnectionError)):
+            raise ConnectionResetError("the client stopped reading")
+
+    def _cut(self) -> None:
+        self._is_over = True
+        if self._request.transport is not None:
+            self._request.transport.abort()  # which ends the wait

@@ -8,7 +8,7 @@ a value split over two parts is found. Every finding maps back to pieces of the 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from outpost.dlp.engine import MAX_FINDINGS
 from outpost.errors import CouldNotInspect
@@ -20,6 +20,9 @@ from outpost.proxy.spans import Span, label, replace_spans
 SEPARATOR: Final = "\n\x1e\n"  # ASCII record separator between line ends: no detector's separators include it
 
 
+_FIRST: Final = (0,)
+
+
 class Scanner(Protocol):
     """Whatever finds things in one text (``outpost.dlp.engine.Engine``)."""
 
@@ -27,9 +30,15 @@ class Scanner(Protocol):
         """Findings in ``text``, or ``CouldNotInspect``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Leaves inspected as one text.
+class EachScanner(Protocol):
+    """Whatever finds things in several (``seen.SeenTexts``)."""
+
+    def scan_each(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]]:
+        """Findings in each of ``texts`` by itself, or ``CouldNotInspect``."""
+
+
+class Segment(NamedTuple):
+    """Leaves inspected as one text. A tuple, because a long conversation makes hundreds of them.
 
     Attributes:
         name: Where it is, for people: ``messages[2]``.
@@ -72,6 +81,8 @@ class Located:
 
 def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams_only: bool = False) -> Segment:
     """Make one segment of ``leaves``."""
+    if len(leaves) == 1:
+        return Segment(name, tuple(leaves), leaves[0].text, _FIRST, seams_only)
     starts: list[int] = []
     offset = 0
     for leaf in leaves:
@@ -80,21 +91,16 @@ def join(name: str, leaves: Sequence[Leaf], separator: str = SEPARATOR, *, seams
     return Segment(name, tuple(leaves), separator.join(leaf.text for leaf in leaves), tuple(starts), seams_only)
 
 
-def inspect(scanner: Scanner, segments: Sequence[Segment]) -> list[Located]:
-    """Everything the scanner finds, in the order of the segments.
+def inspect(scanner: EachScanner, segments: Sequence[Segment]) -> list[Located]:
+    """Everything that is found, in the order of the segments.
 
     Raises:
         CouldNotInspect: A text is beyond the scanner's bounds, or all together hold too many findings.
     """
-    # Most bodies hold nothing. One look at everything together then replaces one for each segment; what a text holds
-    # by itself it also holds between separators.
-    together = [segment.text for segment in segments if not segment.seams_only]
-    is_clean = len(together) > 1 and not scanner.scan(SEPARATOR.join(together))
     located: list[Located] = []
-    for index, segment in enumerate(segments):
-        if is_clean and not segment.seams_only:
-            continue
-        for finding in scanner.scan(segment.text):
+    found = scanner.scan_each([segment.text for segment in segments])
+    for index, (segment, findings) in enumerate(zip(segments, found, strict=True)):
+        for finding in findings:
             if segment.seams_only and sum(1 for _ in segment.pieces(finding)) < 2:  # noqa: PLR2004 - a seam has two sides
                 continue
             located.append(Located(index, finding))

@@ -92,6 +92,7 @@ class ProxyServer:
         self._health = health
         self._max_concurrent = max_concurrent
         self._in_flight = 0
+        parts.metrics.in_flight.set_function(lambda: self._in_flight)
         self._surfaces = SurfaceServer(parts)
         self._realtime = RealtimeServer(parts)
         self._files = None if parts.uploads is None else FileServer(parts, parts.uploads)
@@ -114,14 +115,13 @@ class ProxyServer:
             return response
         if path in {routes.HEALTHZ, routes.READYZ, routes.HEALTH} and request.method in {"GET", "HEAD"}:
             return probe(path, self._health)
-        granted = self.cors.preflight(request.method, request.headers, _methods(path))
-        if granted is not None:
-            return web.Response(status=HTTPStatus.NO_CONTENT, headers=granted)
+        if request.method == "OPTIONS":
+            granted = self.cors.preflight(request.method, request.headers, _methods(path))
+            if granted is not None:
+                return web.Response(status=HTTPStatus.NO_CONTENT, headers=granted)
         exchange = Exchange(RequestId(str(uuid7())), _surface(path), request.remote)
-        metrics = self._parts.metrics
         self._in_flight += 1
         everywhere = self.crowd.enter()
-        metrics.in_flight.set(self._in_flight)
         try:
             if everywhere > self._max_concurrent:
                 refusal = Rejected(ErrorCode.OVERLOADED, "too many requests are being served")
@@ -134,8 +134,7 @@ class ProxyServer:
         finally:
             self._in_flight -= 1
             self.crowd.leave()
-            metrics.in_flight.set(self._in_flight)
-            metrics.latency.labels(exchange.surface).observe(exchange.elapsed_ms() / 1000)
+            self._parts.metrics.latency_of(exchange.surface).observe(exchange.elapsed_ms() / 1000)
             self._count(exchange)
 
     def malformed(self, refusal: Rejected, address: str | None) -> web.Response:
@@ -159,7 +158,7 @@ class ProxyServer:
     def _count(self, exchange: Exchange) -> None:
         refused = exchange.code and not exchange.answering
         action = Action.BLOCK if refused else exchange.action
-        self._parts.metrics.requests.labels(exchange.surface, action, exchange.code).inc()
+        self._parts.metrics.request_of(exchange.surface, action, exchange.code).inc()
 
     def _abandon(self, exchange: Exchange) -> None:
         """The client went away, or the outpost ends: close the record without anyone waiting for it."""

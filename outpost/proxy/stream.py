@@ -25,13 +25,17 @@ from outpost.proxy.redaction import NameFinder, Redactor, Restorer
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.surfaces.surface import Piece, Stream, StreamEvent
 from outpost.proxy.unescape import Unescaper
-from outpost.proxy.whole import MAX_BYTES, MAX_EVENTS, Texts
+from outpost.proxy.watched import Watch, Watched, about_something
 
 Decide = Callable[[Sequence[Finding]], Decision]
 
 # Above any hold the scanner allows: a text that never ends cannot fill the memory, nor can many, nor large events.
 MAX_HELD_EVENTS: Final = 4096
 MAX_HELD_BYTES: Final = 8 * sse.MAX_EVENT_BYTES
+# Where models look, a window and more waits, or the answer whole: more than any model writes in one; answers that do
+# not stream have the same bound by default.
+MAX_WATCHED_EVENTS: Final = 1 << 18
+MAX_WATCHED_BYTES: Final = 32 << 20
 MAX_CHANNELS: Final = 1024  # 128 choices with a few texts each
 # Every event repeats the answer's id and model: what was clean once is, for as many short texts as this.
 MAX_CLEAN: Final = 256
@@ -76,6 +80,7 @@ class _Channel:
     unescaper: Unescaper = field(default_factory=Unescaper)
     names: NameFinder = field(default_factory=NameFinder)
     run: str | None = None
+    restores: bool = True
     fed: int = 0
     released: int = 0
     edited: int = 0
@@ -104,20 +109,20 @@ class StreamInspector:
         stream: Stream,
         redactor: Redactor | None = None,
         restorer: Restorer | None = None,
-        texts: Texts | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """``stream`` reads the events of the surface; ``decide`` asks the policy.
 
-        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back. With
-        ``texts`` each text is read when it is whole, as these say, and nothing goes out before.
+        ``redactor`` says what takes a finding's place, by default its label; ``restorer`` what to put back. What
+        ``watch`` says of the texts, if it is given, comes later: ``settle`` takes it.
         """
         self.frame: Callable[[bytes, bytes | None], bytes] = sse.encode
         """Puts the data of an event in which something changed, and its name, into the form in which events go out."""
-        self._scan = engine.scan if texts is None else texts.scan_short
-        self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if texts is None else texts.scanner
-        self.decides_at_end = texts is not None
-        """Texts are read when they are whole, so little can be said before the stream has ended."""
-        self._most = (MAX_HELD_EVENTS, MAX_HELD_BYTES) if texts is None else (MAX_EVENTS, MAX_BYTES)
+        self._scan = engine.scan
+        self._watch = watch
+        self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if watch is None else watch.scanner
+        watched = (MAX_WATCHED_EVENTS, MAX_WATCHED_BYTES)
+        self._most = (MAX_HELD_EVENTS, MAX_HELD_BYTES) if watch is None else watched
         self._redactor = redactor
         self._restorer = Restorer({}) if restorer is None else restorer
         self._decide = decide
@@ -131,6 +136,11 @@ class StreamInspector:
         self._says_twice = False
         self._tail: _Channel | None = None  # the last text of a run, which has ended but may be joined by another
         self._seam: _Seam | None = None
+        # What has ended, while models are still to say something about it.
+        self._ending: list[_Channel] = []
+        self._ending_seams: list[_Seam] = []
+        self.has_spoken = False
+        """Some of a text is released."""
         self.ended = False
         """The last event of the stream has been read."""
         self.findings: list[Finding] = []
@@ -143,7 +153,7 @@ class StreamInspector:
     @property
     def idle(self) -> bool:
         """No text is open and nothing is held: another inspector may read on."""
-        return not (self._held or self._channels or self._tail or self._seam)
+        return not (self._held or self._channels or self._tail or self._seam or self._ending or self._ending_seams)
 
     def feed(self, event: sse.Event) -> list[bytes]:
         """Take one event; return what may go out now. Nothing goes out after a block.
@@ -185,6 +195,23 @@ class StreamInspector:
             self._finish_channels(None)
         return self._drain()
 
+    def settle(self) -> list[bytes]:
+        """What may go out now that ``watch`` has had answers."""
+        channels = [*self._channels.values(), *([self._tail] if self._tail else []), *self._ending]
+        for channel in channels:
+            if isinstance(channel.scanner, Watched) and not self.blocked:
+                released = channel.scanner.take()
+                self._release(channel, released, final=channel.scanner.done)
+        self._ending = [channel for channel in self._ending if not _is_done(channel.scanner)]
+        for seam in [*([self._seam] if self._seam else []), *self._ending_seams]:
+            if isinstance(seam.scanner, Watched) and not self.blocked:
+                self._release_seam(seam, seam.scanner.take())
+                if seam is self._seam and seam.released - seam.names.pending >= seam.bounds[-1]:
+                    self._drop_seam(seam)
+        for seam in [seam for seam in self._ending_seams if _is_done(seam.scanner)]:
+            self._drop_seam(seam)
+        return self._drain()
+
     def closing_events(self) -> list[bytes]:
         """A well-formed end for a stream that was cut."""
         return self._stream.closing_events(self.blocked)
@@ -217,6 +244,9 @@ class StreamInspector:
     def _judge_whole(self, held: _Held, leaf: Leaf) -> None:
         if leaf.text in self._clean:
             return
+        if self._watch is not None and about_something(leaf.text):
+            self._watch_whole(self._watch, held, leaf)
+            return
         unescaper = Unescaper()
         text = unescaper.feed(leaf.text) + unescaper.finish()
         findings = self._scan(text)
@@ -228,6 +258,13 @@ class StreamInspector:
         for start, end, instead in spans:
             span = Span(unescaper.received(start), unescaper.received(end), instead)
             held.edits.setdefault(leaf, []).append(span)
+
+    def _watch_whole(self, watch: Watch, held: _Held, leaf: Leaf) -> None:
+        channel = _Channel(watch.scanner(whole=True), restores=not leaf.is_name, fed=len(leaf.text))
+        channel.pieces.append((held, leaf, 0, channel.fed))
+        held.waiting += 1
+        channel.scanner.feed(channel.unescaper.feed(leaf.text))
+        self._finish(channel)
 
     def _restored(self, names: Sequence[tuple[int, int, str]], unescaper: Unescaper) -> list[tuple[int, int, str]]:
         """Where a value takes the place of a name."""
@@ -309,15 +346,22 @@ class StreamInspector:
             return  # what waits for it must not go out
         for held, _, _, _ in seam.pieces:
             held.waiting -= 1
-        self._seam = None
+        if self._watch is not None and isinstance(seam.scanner, Watched):
+            self._watch.drop(seam.scanner)
+        if seam is self._seam:
+            self._seam = None
+        else:
+            self._ending_seams.remove(seam)
 
     def _finish_run(self) -> None:
-        tail, seam, self._tail = self._tail, self._seam, None
+        tail, seam, self._tail, self._seam = self._tail, self._seam, None, None
         if tail is not None:
             self._finish(tail)
         if seam is not None:
             self._release_seam(seam, seam.scanner.finish())
-            self._drop_seam(seam)
+            self._ending_seams.append(seam)
+            if _is_done(seam.scanner):
+                self._drop_seam(seam)
 
     def _finish_channels(self, group: str | int | None) -> None:
         for name in [name for name in self._channels if group is None or name[0] == group]:
@@ -338,7 +382,11 @@ class StreamInspector:
     def _finish(self, channel: _Channel) -> None:
         if rest := channel.unescaper.finish():
             self._release(channel, channel.scanner.feed(rest))
-        self._release(channel, channel.scanner.finish(), final=True)
+        released = channel.scanner.finish()
+        if _is_done(channel.scanner):
+            self._release(channel, released, final=True)
+        else:
+            self._ending.append(channel)
 
     def _release(self, channel: _Channel, released: Sequence[Released], *, final: bool = False) -> None:
         received = channel.unescaper.received
@@ -353,7 +401,8 @@ class StreamInspector:
             if self.blocked:
                 return
             channel.released += len(part.text)
-            if self._restorer:
+            self.has_spoken = True
+            if self._restorer and channel.restores:
                 for start, end, value in self._restored(channel.names.feed(part.text), channel.unescaper):
                     self._edit(channel.pieces, Span(received(start), received(end), value))
         decided = channel.released - (0 if final else channel.names.pending)
@@ -402,3 +451,8 @@ class StreamInspector:
         if self.blocked:
             self._held.clear()
         return out
+
+
+def _is_done(scanner: TextScanner) -> bool:
+    """Whether a text that has ended is released: at once, or when models have looked at all of it."""
+    return not isinstance(scanner, Watched) or scanner.done

@@ -11,6 +11,7 @@ from tests.e2e.clients.running import CLIENTS, Client, Compared, compare
 
 # What a client or its API does not have.
 NOT_OFFERED = {
+    "openai realtime (Python)": {"structured output", "image", "embeddings", "responses", "timeout"},
     "anthropic (Python)": {"embeddings", "responses"},
     "LangChain": {"responses"},
     "LiteLLM": {"responses"},

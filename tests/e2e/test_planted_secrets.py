@@ -3,11 +3,14 @@
 import json
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 from outpost.demo.stage import Stage
 
@@ -34,6 +37,37 @@ def exchanges(stage: Stage) -> None:
         http.post(url, headers={"Authorization": f"Bearer {TOKEN}"}, json={"model": WORDS})
         http.get(f"{stage.base_url}/{WORDS}?key={TOKEN}", headers=headers | {"X-Note": EMAIL})
         http.request("FOO", url, headers={TOKEN: CARD})
+    realtime(stage)
+
+
+def realtime(stage: Stage) -> None:
+    """The same over WebSockets: in events, in what is no event, in the address, as a key, and in what comes back."""
+    url = f"{stage.base_url.replace('http', 'ws', 1)}/realtime?model="
+    mine = stage.provider.model
+    items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        for text in (f"Card {CARD}", f"Mail {EMAIL}", WORDS, f"SAY:{EMAIL} {CARD}", f"SAY:{WORDS}")
+    ]
+    told = [{"type": "conversation.item.create", "item": item} for item in items]
+    told += [{"type": TOKEN}, {"type": "session.update", "session": {WORDS: CARD}}]
+    for event in told:
+        talk(url + mine, stage.api_key, [json.dumps(event), '{"type": "response.create"}'])
+    talk(url + mine, stage.api_key, [f'{{"type": "{WORDS}", "{TOKEN}'])
+    talk(url + mine, stage.api_key, [CARD.encode()])
+    for model in (CARD, EMAIL):
+        talk(url + quote(model), stage.api_key, [])
+    talk(url + mine, TOKEN, [])
+    talk(url + mine + f"&{TOKEN}={WORDS}", stage.api_key, [])
+
+
+def talk(url: str, key: str, frames: list[str | bytes]) -> None:
+    """Say all of it and listen to the end of a response; a refusal is as good."""
+    headers = {"Authorization": f"Bearer {key}"}
+    with suppress(WebSocketException), connect(url, additional_headers=headers, proxy=None) as socket:
+        for frame in frames:
+            socket.send(frame)
+        while json.loads(socket.recv(timeout=20))["type"] != "response.done":
+            pass
 
 
 def written(directory: Path) -> list[tuple[Path, bytes]]:
@@ -83,5 +117,7 @@ def test_the_audit_log_holds_what_it_should(stage: Stage) -> None:
 
     for kind in ("pci.pan", "pii.email", "policy_blocked", "invalid_request", "provider_error"):
         assert kind.encode() in events
+    assert b'"surface":"openai.realtime"' in events
+    assert b"response.done" not in events
     assert "request_refused" in logs
     assert all(line.startswith("{") for line in logs.splitlines())

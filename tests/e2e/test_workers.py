@@ -58,6 +58,10 @@ def pids(stage: Stage) -> list[int]:
     return stage.health()["workers"]["pids"]
 
 
+def providers(stage: Stage) -> list[tuple[str, str, str]]:
+    return [(line["provider"], line["state"], line["reason"]) for line in stage.health()["providers"]]
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -93,6 +97,11 @@ def test_a_change_is_in_force_in_every_worker_once_it_is_said_to_be(stage: Stage
     with clients(8) as open_clients:
         assert {ask(http, stage) for http in open_clients} == {(200, "")}
         assert all(sockets_of(pid) > count for pid, count in before.items()), "each worker has got some of them"
+
+        assert {(line["provider"], line["state"]) for line in stage.health()["providers"]} == {("openai", "healthy")}
+        while ask(open_clients[0], stage, "standin-500") and providers(stage) != [("openai", "ejected", "failed")]:
+            time.sleep(0.05)  # until one of the workers has seen enough
+        assert ask(open_clients[0], stage) == (200, ""), "who is alone is asked nonetheless"
 
         packs = [{"id": "all", "sequence": 1, "combining": "first_applicable", "default": "BLOCK", "rules": []}]
         (tmp_path / "policy.json").write_text(json.dumps({"schema_version": "1", "packs": packs}))

@@ -80,7 +80,7 @@ _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class RealtimeLimits:
-    """Bounds of one connection.
+    """Bounds of one connection; all but ``tick_s``, which is a promise, are settings.
 
     Attributes:
         max_event_bytes: Of one event, in either direction.

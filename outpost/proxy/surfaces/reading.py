@@ -41,6 +41,7 @@ VOCABULARY: Final = frozenset(
 _JOINED: Final = frozenset({"text", "transcript"})  # members whose texts, one after the other, are one to a model
 _COUNTED: Final = re.compile(r"[a-z_]{1,64}")  # names of counts as schemas have them
 ENUMERATED: Final = frozenset({"role", "type"})
+_ENUMERATED: Final = frozenset((name,) for name in ENUMERATED)
 
 
 END: Final = StreamEvent(JsonDocument(sse.DONE, None), ends=True)
@@ -68,26 +69,30 @@ def segments(
     ``skip`` says which leaves are no text; ``vectors`` as ``walk`` takes it.
     """
     rest: list[Leaf] = []
-    units: dict[str, list[Leaf]] = {}
+    units: dict[tuple[str | int, ...], list[Leaf]] = {}
     for leaf in walk(document, left_out=VOCABULARY, vectors=vectors):
-        path = leaf.path
-        if skip(leaf) or is_vocabulary(leaf):
+        if is_vocabulary(leaf) or skip(leaf):
             continue
+        path = leaf.path
         first = path[0] if path else ""
         if first in layout.items and len(path) > 1 and isinstance(path[1], int):
-            units.setdefault(f"{first}[{path[1]}]", []).append(leaf)
+            units.setdefault(path[:2], []).append(leaf)
         elif first in layout.whole:
-            units.setdefault(str(first), []).append(leaf)
+            units.setdefault(path[:1], []).append(leaf)
         else:
             rest.append(leaf)
-    made = [join(name, leaves) for name, leaves in units.items()]
-    for name, leaves in units.items():
-        parts = [leaf for leaf in leaves if leaf.path[-1] in _JOINED and not leaf.is_name]
+    made = [join(_name(unit), leaves) for unit, leaves in units.items()]
+    for unit, leaves in units.items():
+        parts = leaves[1:] and [leaf for leaf in leaves if leaf.path[-1] in _JOINED and not leaf.is_name]
         if len(parts) > 1:
-            made.append(join(f"{name}.content", parts, "", seams_only=True))
+            made.append(join(f"{_name(unit)}.content", parts, "", seams_only=True))
     if rest:
         made.append(join("body", rest))
     return tuple(made)
+
+
+def _name(unit: tuple[str | int, ...]) -> str:
+    return f"{unit[0]}[{unit[1]}]" if len(unit) > 1 else str(unit[0])
 
 
 def nothing(_leaf: Leaf) -> bool:
@@ -97,7 +102,7 @@ def nothing(_leaf: Leaf) -> bool:
 
 def is_vocabulary(leaf: Leaf) -> bool:
     """Whether a leaf is a word of the published schema."""
-    return leaf.text in VOCABULARY and (leaf.is_name or leaf.path[-1] in ENUMERATED)
+    return (leaf.is_name or leaf.path[-1:] in _ENUMERATED) and leaf.text in VOCABULARY
 
 
 def is_count(leaf: Leaf, names: Collection[object]) -> bool:

@@ -32,6 +32,7 @@ _KINDS: Final = {
     "input_file": FILE,
     "container_upload": FILE,
 }
+_CONTAINERS: Final = (list, dict)
 # What a model passes to a tool: an object of the caller's own schema, in which "file" is a path and no content part.
 _TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _NAMING: Final = frozenset({"type", "file_id", "filename", "detail"})
@@ -92,12 +93,15 @@ def _unreadable(value: Any) -> Iterator[tuple[Any, str]]:
                 continue
             if name == "content" and isinstance(member, list):
                 yield from ((part, UNKNOWN_PART) for part in member if not _is_known(part))
-            yield from _unreadable(member)
+            if isinstance(member, _CONTAINERS):
+                yield from _unreadable(member)
 
 
 def _kind(part: dict[str, Any]) -> str | None:
     by_type = _KINDS.get(part["type"]) if isinstance(part.get("type"), str) else None
-    return by_type or next((kind for name, kind in _KINDS.items() if part.get(name) is not None), None)
+    if by_type is not None or _KINDS.keys().isdisjoint(part):  # almost every part, so asked in one go
+        return by_type
+    return next((kind for name, kind in _KINDS.items() if part.get(name) is not None), None)
 
 
 def _is_written_out(part: dict[str, Any]) -> bool:

@@ -5,7 +5,6 @@ A unit that holds such content among other things counts as a whole.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from outpost.proxy.segments import Segment
@@ -46,6 +45,6 @@ def marked(segments: Sequence[Segment], untrusted: Collection[str]) -> tuple[Seg
     if not untrusted:
         return tuple(segments)
     return tuple(
-        replace(segment, untrusted=True) if segment.name.removesuffix(".content") in untrusted else segment
+        segment._replace(untrusted=True) if segment.name.removesuffix(".content") in untrusted else segment
         for segment in segments
     )

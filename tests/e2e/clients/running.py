@@ -45,6 +45,7 @@ class Client:
 
 CLIENTS = (
     Client("openai (Python)", "openai_python", ours=True),
+    Client("openai realtime (Python)", "openai_realtime_python", ours=True),
     Client("anthropic (Python)", "anthropic_python", ours=True),
     Client("openai (Node)", "openai_node"),
     Client("LangChain", "langchain_python"),

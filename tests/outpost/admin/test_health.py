@@ -7,7 +7,9 @@ import pytest
 from outpost.admin.health import OutpostHealth, Standing
 from outpost.protocol.documents import PolicyDocument
 from outpost.protocol.routing import RoutingDocument
+from outpost.proxy.client_tls import Validity
 from outpost.proxy.enforcement import Admission, compile_bundle
+from outpost.proxy.health import Health, Known
 from outpost.sync.clock import ClockWatch
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
@@ -140,6 +142,23 @@ def test_notice_is_given_before_everything_is_refused(parts, max_offline_s, noti
 def test_an_expired_certificate_is_a_warning(parts):
     parts.clock.at = parts.identity.certificate.not_valid_after_utc + INSTANT
     assert parts.health.warnings()[0].startswith("the client certificate is out of its validity")
+
+
+def test_the_report_names_providers_and_the_certificate_and_warns_of_both(parts):
+    ids = {provider.id for provider in parts.admission.enforcement.bundle.routing.providers}
+    assert {(line["provider"], line["state"]) for line in parts.health.report()["providers"]} == {
+        (name, "healthy") for name in ids
+    }
+    assert parts.health.report()["tls"] is None
+    failing = min(ids)
+    parts.health.providers = lambda: [Known((failing, None), Health(0, 1, 1e8), "timeout", 0.0)]
+    parts.health.listener = lambda: Validity(NOON - 2 * DAY, NOON - DAY)
+
+    report = parts.health.report()
+    assert [line["state"] for line in report["providers"] if line["provider"] == failing] == ["ejected"]
+    assert report["tls"]["state"] == "expired"
+    assert report["state"] == "yellow"
+    assert len(report["warnings"]) == 2
 
 
 def test_the_report_says_versions_freshness_and_dates_and_no_secret(parts):

@@ -6,8 +6,8 @@ import pytest
 
 from outpost.errors import ModelUnavailable
 from outpost.models.connection import MAX_WAITING_CHARS, Connection, Stuck
-from outpost.models.frames import FrameReader, encode, result_to_json
-from outpost.models.results import TextResult
+from outpost.models.frames import FrameReader, encode, result_to_json, settled_to_json
+from outpost.models.results import Settled, TextResult
 from outpost.protocol.findings import Finding
 
 RESULT = TextResult(tokens=3)
@@ -132,3 +132,26 @@ async def test_more_than_may_wait_is_refused_at_once():
         with pytest.raises(ModelUnavailable, match="too much"):
             await connection.inspect("x" * MAX_WAITING_CHARS, timeout_s=9)
         asked.cancel()
+
+
+async def test_a_text_grows_question_by_question_until_it_is_forgotten():
+    async with connected() as (connection, other):
+        stream = connection.new_stream()
+        weak = [Finding("pii.phone", 0, 3, 0.5, "phone")]
+        growing = asyncio.ensure_future(connection.grow(stream, "one", weak, last=False, timeout_s=9, pack="ab"))
+        asked = await other.heard()
+        assert (asked["type"], asked["stream"], asked["text"], asked["last"], asked["pack"]) == (
+            "grow", stream, "one", False, "ab",
+        )  # fmt: skip
+        assert asked["weak"] == [["pii.phone", 0, 3, 0.5, "phone", 1]]
+        other.say({"id": asked["id"], "settled": settled_to_json(Settled(2))})
+        assert await growing == Settled(2)
+        growing = asyncio.ensure_future(connection.grow(stream, "x", last=True, timeout_s=9, pack="ab"))
+        other.say({"id": (await other.heard())["id"], "settled": {"upto": 1}})
+        with pytest.raises(ModelUnavailable, match="no result"):
+            await growing
+        connection.forget(stream)
+        assert await other.heard() == {"type": "forget", "stream": stream}
+        connection._waiting_chars = MAX_WAITING_CHARS
+        with pytest.raises(ModelUnavailable, match="too much"):
+            await connection.grow(stream, "x", last=True, timeout_s=9, pack="ab")

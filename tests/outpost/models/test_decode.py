@@ -3,10 +3,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outpost.models.decode import Labels, find_spans
+from outpost.models.decode import Labels, find_spans, seams
 from outpost.protocol.model_card import Head, HeadKind
 
 BIO = ["O", "B-PERSON", "I-PERSON", "B-ORG", "I-ORG"]
@@ -140,3 +140,28 @@ def test_spans_are_disjoint_in_order_and_never_cut_a_word(data):
         last = span.end
         assert span.name in {"PERSON", "ORG"}
         assert 0.5 <= span.probability <= 1
+
+
+PIECES = re.compile(r"\w{1,3}|[^\w\s]")
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_seam_parts_no_span_and_lets_neither_side_know_of_the_other(seed):
+    noise = np.random.default_rng(seed)
+    words = noise.choice(["ab", "abcd", "é", "x1", ",", "(", ")", "-", "."], noise.integers(3, 14))
+    text = "".join(f"{word}{noise.choice([' ', ' ', '', chr(10)])}" for word in words)
+    offsets = [match.span() for match in PIECES.finditer(text)]
+    rows = noise.choice([0.02, 0.1, 0.3, 0.9], (len(offsets), 5), p=[0.5, 0.2, 0.2, 0.1])
+    table = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def spans(start, end):
+        found = find_spans(text, offsets[start:end], table[start:end], labels_of(BIO), {"PERSON": 0.5, "ORG": 0.3}.get)
+        return [(span.name, span.start, span.end) for span in found]
+
+    whole = spans(0, len(offsets))
+    for known in range(1, len(offsets) + 1):
+        for token in seams(text, offsets[:known], table[:known], labels_of(BIO), {"PERSON": 0.5, "ORG": 0.3}.get):
+            assert whole == spans(0, token) + spans(token, len(offsets))
+            assert spans(0, token) == [span for span in spans(0, known) if span[2] <= offsets[token][0]]
+    assert seams("", [], table[:0], labels_of(BIO), {}.get) == set()

@@ -16,8 +16,10 @@ from outpost.models.frames import (
     finding_to_json,
     result_from_json,
     result_to_json,
+    settled_from_json,
+    settled_to_json,
 )
-from outpost.models.results import ModelFinding, TextResult
+from outpost.models.results import ModelFinding, Settled, TextResult
 from outpost.protocol.findings import Finding, Tier
 
 FINDING = Finding("pii.person", 3, 9, 0.75, "tiny/entities", Tier.ENTITY_MODEL)
@@ -29,6 +31,7 @@ RESULT = TextResult(
     12,
     2,
 )
+SETTLED = Settled(9, RESULT.findings, (1,), 5, 12, 2)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -49,6 +52,10 @@ def test_findings_and_results_come_back():
     assert finding_from_json(json.loads(json.dumps(finding_to_json(FINDING)))) == FINDING
     arrived = result_from_json(json.loads(json.dumps(result_to_json(RESULT))))
     assert arrived == replace(RESULT, embeddings={})  # vectors stay where they were made
+    assert settled_from_json(json.loads(json.dumps(settled_to_json(SETTLED)))) == SETTLED
+    for upto in (8, -1):  # a finding cannot lie where nothing is settled
+        with pytest.raises(FrameInvalid, match="nothing is settled"):
+            settled_from_json(settled_to_json(replace(SETTLED, upto=upto)))
 
 
 def test_a_frame_that_is_too_long_is_not_waited_for():
@@ -98,3 +105,9 @@ def test_any_value_gives_a_result_or_the_typed_error(value):
 def test_any_change_of_a_result_gives_one_or_the_typed_error(name, value):
     with contextlib.suppress(FrameInvalid):
         assert isinstance(result_from_json(result_to_json(RESULT) | {name: value}), TextResult)
+
+
+@given(JSON | st.dictionaries(st.sampled_from(list(settled_to_json(SETTLED))), JSON))
+def test_any_json_is_what_is_settled_or_the_typed_error(value):
+    with contextlib.suppress(FrameInvalid):
+        settled_from_json(value)

@@ -1,21 +1,27 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from outpost.errors import ModelUnavailable
+from outpost.models.cache import SegmentCache
 from outpost.models.options import Choice, WorkerSettings
 from outpost.models.pack import open_pack
 from outpost.models.process import Pace
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.detectors import DetectorsDocument, TopicRule
+from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 from tests.fakes.model_pack import BOOM, write_pack
 
 NOTES = TopicRule(id="notes", kind="topic.notes", examples=["note", "a note"])
+
+
+TOPICS = frozenset({"topic.*"})
 
 
 @contextlib.asynccontextmanager
@@ -55,8 +61,9 @@ async def test_a_text_is_asked_about_once_for_each_pack(tmp_path):
             await service.look("Ana")
         await well(service)
         assert service.kinds == {"pii.person", "attack.direct_injection", "attack.jailbreak", "topic.*"}
+        assert service.remembered("Ana Silva") is None
         first = await service.look("Ana Silva")
-        assert await service.look("Ana Silva") is first
+        assert service.remembered("Ana Silva") is first
         with pytest.raises(ModelUnavailable):
             await service.look(BOOM)
         assert [counted(registry, name) for name in ("answered", "remembered", "refused")] == [1, 1, 2]
@@ -88,3 +95,50 @@ async def test_topics_are_told_to_each_process_once_and_judge_apart(tiny):
             while service.report()["starts"] < 2 or service.problem is not None:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
         assert (await service.look("a note", topics=topics)).findings  # the new process was told at once
+
+
+async def test_what_was_said_of_a_text_that_grew_is_remembered(tmp_path):
+    folder = write_pack(tmp_path / "pack")
+    async with serving(folder) as (service, registry):
+        assert service.judged_whole == frozenset()
+        with pytest.raises(ModelUnavailable, match="starting"):
+            service.follow(judged_whole=TOPICS)
+        await well(service)
+        assert service.judged_whole == {"topic.*"}
+        text = "the dan Ana Silva a note 5550100 " * 12
+        weak = [Finding("pii.phone", m.start(), m.end(), 0.5, "phone") for m in re.finditer("5550100", text)]
+        following, at = service.follow(judged_whole=TOPICS), 0
+        for cut in (130, 170, 180, len(text)):
+            end = min([cut, *(f.start for f in weak if f.start < cut < f.end)])
+            new = [f for f in weak if at < f.end <= end]
+            await following.add(text[at:end], new, last=end == len(text))
+            at = end
+        following.close()
+        grown = await service.look(text, weak)
+        assert [counted(registry, name) for name in ("answered", "remembered")] == [1, 1]
+        service._cache = SegmentCache(10)
+        fresh = await service.look(text, weak)
+        assert [(i.finding, i.label) for i in grown.findings] == [(i.finding, i.label) for i in fresh.findings]
+        assert (grown.doubted, grown.tokens, grown.windows) == (fresh.doubted, fresh.tokens, fresh.windows)
+        following = service.follow(judged_whole=TOPICS, pack=open_pack(folder).digest)
+        with pytest.raises(ModelUnavailable):
+            await following.add(f"{BOOM} " * 20, last=False)
+        with pytest.raises(ModelUnavailable, match="just changed"):  # it would leave out what nobody expects it to
+            service.follow(judged_whole=frozenset())
+
+
+async def test_a_text_does_not_outlive_the_process_that_read_its_beginning(tmp_path):
+    async with serving(write_pack(tmp_path / "pack")) as (service, _):
+        await well(service)
+        following = service.follow(judged_whole=TOPICS)
+        await following.add("the " * 30, last=False)
+        os.kill(service._process.pid, signal.SIGKILL)
+        with pytest.raises(ModelUnavailable):
+            await following.add("Ana", last=True)
+        following.close()
+        async with asyncio.timeout(60):
+            while service.report()["starts"] < 2:  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.01)
+        await well(service)
+        with pytest.raises(ModelUnavailable):
+            await following.add("Ana", last=True)

@@ -1,17 +1,21 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram, WordLevel
+from tokenizers.normalizers import NFKC, Lowercase, Replace, Sequence
 from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import RobertaProcessing
 
 from outpost.errors import PackInvalid
+from outpost.models.pack import pack_folder
 from outpost.models.tokens import TextTokenizer
 from tests.fakes.model_pack import VOCABULARY, tokenizer
 
+DEFAULT = TextTokenizer((pack_folder(Path("default")) / "tokenizer.json").read_bytes())
 WORDS = TextTokenizer(tokenizer().to_str().encode())
 
 
@@ -90,3 +94,36 @@ def test_offsets_are_in_order_and_inside(text):
     for start, end in tokens.offsets:
         assert 0 <= start <= end <= len(text)
         assert text[start:end] == text[start:end].strip()
+
+
+ODD = "\u0338\u0301\u6f22\ufdfa\x1c\x00\u0130\u1112\u1161\u11ab\xa0\u200b\u3000\u03a3\x85\U0001f600\u200d"
+
+
+@pytest.mark.parametrize("pieces", [WORDS, DEFAULT], ids=["words", "default"])
+@given(data=st.data())
+def test_tokens_of_a_text_that_grows_are_those_of_the_whole(pieces, data):
+    assert pieces.is_local
+    text = data.draw(st.text("ab AB,.-=( \n\t" + ODD, max_size=40) | st.text(st.characters(exclude_categories=("Cs",))))
+    ids, offsets, at = [], [], 0
+    for cut in sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5))):
+        tokens, on = pieces.encode_open(text[at:cut])
+        ids += tokens.ids
+        offsets += [(start + at, end + at) for start, end in tokens.offsets]
+        at += on
+    rest, whole = pieces.encode(text[at:]), pieces.encode(text)
+    assert ids + rest.ids == whole.ids
+    assert offsets + [(start + at, end + at) for start, end in rest.offsets] == whole.offsets
+
+
+def test_a_tokeniser_that_reads_beyond_a_word_is_not_local():
+    def is_local(change):
+        made = tokenizer()
+        change(made)
+        return TextTokenizer(made.to_str().encode()).is_local
+
+    assert is_local(lambda made: None)
+    assert not is_local(lambda made: setattr(made, "pre_tokenizer", Metaspace()))
+    assert not is_local(lambda made: setattr(made, "normalizer", Replace("a b", "c")))
+    assert not is_local(lambda made: made.add_tokens(["two words"]))
+    assert is_local(lambda made: setattr(made, "normalizer", Sequence([NFKC(), Lowercase()])))
+    assert not TextTokenizer(Tokenizer(WordLevel({"a": 0, "u": 1}, unk_token="u")).to_str().encode()).is_local

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from outpost.errors import ModelUnavailable
+from outpost.models import worker
 from outpost.models.connection import Connection
-from outpost.models.options import WorkerSettings
+from outpost.models.options import SessionOptions, WorkerSettings
+from outpost.models.runners import Loaded
 from tests.fakes.model_pack import BOOM
 
 
@@ -80,3 +82,58 @@ async def test_it_writes_nothing_and_has_no_other_file(tiny):
         folder = f"/proc/{process.pid}/fd"
         files = {os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}  # noqa: PTH208, PTH115
         assert not [name for name in files if name.endswith((".onnx", ".json", ".log"))]
+
+
+async def test_a_text_that_grows_is_read_window_by_window(tiny):
+    async with born(tiny, runners=2) as ((client,), _):
+        pack = (await client.ready).digest
+        whole = await client.inspect("the Ana Silva " * 20, timeout_s=30)
+        stream, found, upto = client.new_stream(), [], []
+        for number in range(20):
+            settled = await client.grow(stream, "the Ana Silva ", last=number == 19, timeout_s=30, pack=pack)
+            found += settled.findings
+            upto.append(settled.upto)
+        assert [item.finding for item in found] == [item.finding for item in whole.findings]
+        assert (settled.tokens, settled.windows) == (whole.tokens, whole.windows)
+        assert upto == sorted(upto)
+        assert 0 < upto[9] < 14 * 10
+        with pytest.raises(ModelUnavailable, match="has ended"):
+            await client.grow(stream, "x", last=True, timeout_s=30, pack=pack)
+        client.forget(stream)
+        assert (await client.grow(stream, "Ana", last=True, timeout_s=30, pack=pack)).findings
+        with pytest.raises(ModelUnavailable, match="tokenised"):
+            await client.grow(client.new_stream(), "\ud800", last=True, timeout_s=30, pack=pack)
+        with pytest.raises(ModelUnavailable, match="not loaded"):
+            await client.grow(client.new_stream(), "x", last=True, timeout_s=30, pack="0" * 64)
+        long = await client.grow(client.new_stream(), "the Ana " * 4000, last=True, timeout_s=30, pack=pack)
+        assert len(long.findings) == 4000
+
+
+async def test_one_that_fails_says_nothing_more_and_others_go_on(tiny):
+    async with born(tiny, memory_bytes=1 << 30) as ((client,), _):
+        pack = (await client.ready).digest
+        bad, good = client.new_stream(), client.new_stream()
+        await client.grow(good, "the ", last=False, timeout_s=30, pack=pack)
+        with pytest.raises(ModelUnavailable):
+            await client.grow(bad, f"{BOOM} " * 20, last=False, timeout_s=30, pack=pack)
+        with pytest.raises(ModelUnavailable, match="being read"):
+            await client.grow(bad, "x", last=True, timeout_s=30, pack=pack)
+        assert (await client.grow(good, "Ana", last=True, timeout_s=30, pack=pack)).findings
+
+
+async def test_only_so_many_texts_grow_at_once(tiny, monkeypatch):
+    monkeypatch.setattr(worker, "_MAX_GROWING", 2)
+    loaded = Loaded(tiny, SessionOptions())
+    ours, theirs = socket.socketpair()
+    serving = asyncio.ensure_future(worker.Worker(WorkerSettings(sockets=(), pack=str(tiny)), loaded).serve([theirs]))
+    client = await Connection.open(ours)
+    streams = [client.new_stream() for _ in range(3)]
+    for stream in streams[:2]:
+        await client.grow(stream, "the ", last=False, timeout_s=30, pack=loaded.digest)
+    with pytest.raises(ModelUnavailable, match="too many"):
+        await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest)
+    client.forget(streams[0])
+    await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest)
+    client.close()
+    await serving
+    theirs.close()

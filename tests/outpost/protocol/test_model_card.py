@@ -106,3 +106,13 @@ def test_what_is_wrong_is_refused(card):
 def test_any_bytes_give_a_card_or_the_typed_error(content):
     with pytest.raises(DocumentError):
         parse_document(ModelCard, "card.json", content)
+
+
+def test_what_is_said_about_whole_texts_only():
+    assert parse(changed()).judged_whole == {"topic.*"}
+    heads = [head for head in HEADS if head["name"] != "sentence"]
+    assert parse(changed(heads=heads)).judged_whole == frozenset()
+    means = {"kinds": {"code": "intent.code", "mail": None}, "thresholds": {"code": [{"score": 0.5}]}}
+    intent = next(one for one in heads if one["name"] == "intent") | means | {"labels": ["code", "mail"]}
+    assert parse(changed(heads=[intent])).judged_whole == {"intent.code"}
+    assert parse(changed(heads=[intent | {"aggregate": "max"}])).judged_whole == frozenset()

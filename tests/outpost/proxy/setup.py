@@ -27,6 +27,14 @@ def policy(action=None, kinds=("*",), directions=("input", "output"), default="A
     return PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
 
 
+def restoring(*kinds):
+    """Findings of ``kinds`` in requests are replaced by names, which are put back in answers; all else is allowed."""
+    when = {"findings": list(kinds), "directions": ["input"]}
+    rule = {"id": "rule", "sequence": 1, "when": when, "action": "REDACT", "redaction": "restore"}
+    packs = [{"id": "p", "sequence": 1, "combining": "deny_overrides", "default": "ALLOW", "rules": [rule]}]
+    return PolicyDocument.model_validate_json(json.dumps({"schema_version": "1", "packs": packs}))
+
+
 def routing(base_url, models=("*",)):
     providers = [
         Provider(id="standin", surface="openai", base_url=base_url, models=list(models)),
@@ -90,6 +98,42 @@ async def provider_saying(raw, *, hold=False):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen, gone
+    finally:
+        server.close()
+        for writer in serving.values():
+            writer.transport.abort()
+        if serving:
+            await asyncio.wait(serving)
+
+
+@asynccontextmanager
+async def provider_keeping(raw, *, last=b"", together=1):
+    """A provider that answers the first request of a connection with ``raw``, the second with ``last``, and closes it.
+
+    The first ``together`` are answered when all of them are there. Yields its URL and the number of the connection of
+    each request.
+    """
+    seen = []
+    all_there = asyncio.Event()
+    serving = {}
+
+    async def serve(reader, writer):
+        serving[asyncio.current_task()] = writer
+        number = len(serving)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            for said in (raw, last):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+                seen.append(number)
+                if number >= together:
+                    all_there.set()
+                await all_there.wait()
+                writer.write(said)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen
     finally:
         server.close()
         for writer in serving.values():

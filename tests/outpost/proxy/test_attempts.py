@@ -145,7 +145,9 @@ def test_attempts_are_counted():
 
 def test_a_connection_is_made_anew_once_and_that_does_not_count():
     stale = Outcome.STALE
+    step = following(HOPS, [Attempt(HOPS[0], stale)], Retry(), elapsed_s=0, waited_s=0, repeatable=True, draw=half)
 
+    assert step == Following(HOPS[0], fresh=True)
     assert after(stale, stale) == ("b", 0.0)
     assert after(stale, Outcome.TIMEOUT, stale) == ("b", 0.0)
     assert after(stale, Outcome.TIMEOUT, stale, Outcome.TIMEOUT, stale) == ("c", 0.0)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from outpost.errors import ConfigError
-from outpost.proxy.client_tls import TlsFiles, keep_current, server_context
+from outpost.proxy.client_tls import TlsFiles, keep_current, server_context, validity_of
 from tests.fakes.tls_files import tls_site
 from tests.outpost.proxy.setup import port_of
 
@@ -53,6 +53,18 @@ async def test_it_serves_over_tls_with_http_1_1_only(secured, site):
 
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         assert (await ask(running, context))[1] == "TLSv1.2"
+
+
+async def test_it_is_known_how_long_the_certificate_in_use_is_valid(secured, site, tmp_path):
+    chain, key = site.server()
+    async with secured() as running:
+        assert running.port.validity == validity_of(TlsFiles(chain, key)) is not None
+    together = tmp_path / "together.pem"
+    together.write_bytes(b"a comment\n" + key.read_bytes() + chain.read_bytes())
+    assert validity_of(TlsFiles(together)) == validity_of(TlsFiles(chain))
+    together.write_bytes(key.read_bytes())
+    assert validity_of(TlsFiles(together)) is None
+    assert validity_of(TlsFiles(tmp_path / "none")) is None
 
 
 async def test_what_is_older_than_1_2_and_plain_http_are_not_spoken(secured, site, capsys):

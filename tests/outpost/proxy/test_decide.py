@@ -13,6 +13,7 @@ from outpost.protocol.documents import PolicyDocument
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import MAX_ROUNDS, judge
 from outpost.proxy.redaction import Redactor, Restorer
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.surfaces.openai_chat import parse_request
 
 ENGINE = default_engine()
@@ -42,7 +43,7 @@ def body(content, **more):
 
 
 def decide(raw, chosen, scanner=ENGINE):
-    return judge(scanner, chosen, FACTS, parse_request(raw), parse_request)
+    return judge(SeenTexts(scanner), chosen, FACTS, parse_request(raw), parse_request)
 
 
 def test_what_is_allowed_goes_on_as_the_very_bytes():
@@ -217,7 +218,7 @@ def redacted(chosen, spans):
     """The text that goes out, and what an answer that repeats it is turned into."""
     raw = body(TEXT)
     redactor = Redactor(bytes(32), raw)
-    verdict = judge(Finds(spans), chosen, FACTS, parse_request(raw), parse_request, redactor)
+    verdict = judge(SeenTexts(Finds(spans)), chosen, FACTS, parse_request(raw), parse_request, redactor)
     out = json.loads(verdict.body)["messages"][0]["content"]
     back = json.loads(Restorer(redactor.names).document(json.dumps({"content": out}).encode()))["content"]
     return out, back

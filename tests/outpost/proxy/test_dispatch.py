@@ -14,7 +14,7 @@ from outpost.proxy.forward import Forwarder, ForwardTimeouts, ProviderRefused
 from outpost.proxy.metrics import ProxyMetrics
 from outpost.proxy.surfaces.openai_chat import SURFACE
 from tests.fakes.clock import Ticks
-from tests.outpost.proxy.setup import answer, provider_saying
+from tests.outpost.proxy.setup import answer, provider_keeping, provider_saying
 
 TIMEOUTS = ForwardTimeouts(connect_s=1, read_s=0.4, total_s=3)
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -135,6 +135,37 @@ async def test_what_may_have_been_done_is_not_done_twice():
             await setting.ask(provider("a", bad), provider("b", good), repeatable=False)
 
         assert not asked
+
+
+async def test_kept_connections_that_are_closed_are_made_anew_however_many():
+    async with provider_keeping(answer(b"good"), together=3) as (url, seen), Setting() as setting:
+        assert await asyncio.gather(*[setting.ask(provider("a", url)) for _ in range(3)]) == [b"good"] * 3
+        for _ in range(3):
+            assert await setting.ask(provider("a", url)) == b"good"
+
+        assert sorted(seen[3:]) == [1, 2, 3, 4, 5, 6], "each is asked over a kept one, then over one of its own"
+        assert setting.tried == [("a", Outcome.OK)] * 6
+
+
+async def test_what_must_not_be_done_twice_goes_over_no_kept_connection():
+    async with provider_keeping(answer(b"good")) as (url, seen), Setting() as setting:
+        for _ in range(3):
+            assert await setting.ask(provider("a", url)) == b"good"  # keeps one
+            assert await setting.ask(provider("a", url), repeatable=False) == b"good"
+
+        assert seen.count(1) == 2, "only what is repeatable comes over it"
+        assert len(seen) == 7
+
+
+async def test_a_kept_connection_that_ends_within_an_answer_was_not_idle():
+    begun = answer(b"good")[:15]
+    async with provider_keeping(answer(b"good"), last=begun) as (url, seen), Setting() as setting:
+        assert await setting.ask(provider("a", url)) == b"good"
+        with pytest.raises(ProviderRefused) as refused:
+            await setting.ask(provider("a", url))
+
+        assert refused.value.outcome is Outcome.BROKEN
+        assert seen == [1, 1]
 
 
 async def test_after_the_first_byte_of_a_stream_there_is_no_other():

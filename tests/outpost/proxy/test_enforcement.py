@@ -6,7 +6,7 @@ import pytest
 from outpost.dlp.dictionary import build_words
 from outpost.errors import BundleRejected, Rejected
 from outpost.protocol.codes import ErrorCode
-from outpost.protocol.detectors import DetectorsDocument, ListRule
+from outpost.protocol.detectors import CustomRule, DetectorsDocument, ListRule
 from outpost.protocol.list_file import ListForm
 from outpost.protocol.routing import Provider, RoutingDocument
 from outpost.proxy.enforcement import CLOCK_TOLERANCE, Admission, compile_bundle, with_peppers
@@ -111,6 +111,23 @@ def test_lists_are_made_ready_once_and_outlive_their_key():
         compile_bundle(bundle, {}, first, {})
     # The control plane takes the key away while the list is in force: it goes on finding.
     assert with_peppers(first, {"p1": PEPPER}, {}).engine.scan("Quxley") != []
+
+
+def test_what_one_enforcement_has_seen_no_other_has():
+    """A text that held nothing under older detectors is scanned again by newer ones, and so is it in any case."""
+    first = enforcement()
+    assert list(first.seen.scan_each(["project quxley"])) == [()]
+    rule = CustomRule(id="projects", kind="custom.projects", keywords=["quxley"])
+    bundle = replace(first.bundle, detectors=DetectorsDocument(schema_version="1", custom=[rule]))
+    changed = compile_bundle(bundle, {"p1": PEPPER}, first)
+    same = compile_bundle(first.bundle, {"p1": PEPPER}, first)
+    others = (changed, same, with_peppers(first, {}), replace(first, engine=changed.engine))
+
+    assert same.engine is first.engine
+    assert [len(other.seen) for other in others] == [0] * 4
+    for other in (changed, others[-1]):
+        assert [finding.kind for finding in other.seen.scan_each(["project quxley"])[0]] == ["custom.projects"]
+    assert list(first.seen.scan_each(["project quxley"])) == [()]
 
 
 def test_a_bundle_that_demands_a_model_is_refused_where_there_is_none():

@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import json
 
@@ -67,6 +68,38 @@ async def test_every_failure_has_its_code(raw, hold, code):
 
     assert refused.value.code is code
     assert "127.0.0.1" not in refused.value.message
+
+
+async def arrived(got, size):
+    """Wait until so much of an answer has come, without reading it."""
+    async with asyncio.timeout(5):
+        while got.content.total_bytes < size:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_large_answer_that_is_read_slowly_leaves_a_connection_that_can_be_used():
+    """aiohttp pauses a connection at 512 KiB unread, here with the end of the answer already there."""
+    large = answer(b"x" * 540_000)
+    begun = asyncio.Event()
+
+    async def serve(reader, writer):
+        while await reader.readuntil(b"{}"):
+            writer.write(large[:520_000])
+            await begun.wait()
+            writer.write(large[520_000:])
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    provider = Provider(id="p", surface="openai", base_url=url, models=["*"])
+    forwarder = Forwarder(lambda _: None, timeouts=TIMEOUTS, max_answer_bytes=2_000_000)
+    async with server, contextlib.aclosing(forwarder):
+        for _ in range(2):
+            async with forwarder.post(provider, "/chat/completions", b"{}") as got:
+                await arrived(got, 519_000)
+                begun.set()
+                await arrived(got, 540_000)
+                assert len(await forwarder.read(got)) == 540_000
+            await asyncio.sleep(TIMEOUTS.read_s * 2)
 
 
 async def test_a_redirect_leads_nowhere():

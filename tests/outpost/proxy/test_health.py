@@ -3,7 +3,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from outpost.proxy.health import GOOD, RULES, HealthBoard, Standing, asked, dismissed, failed, forgotten, held
+from outpost.proxy.health import (
+    GOOD,
+    RULES,
+    Health,
+    HealthBoard,
+    Known,
+    Standing,
+    asked,
+    dismissed,
+    failed,
+    forgotten,
+    held,
+    worst,
+)
 from tests.fakes.clock import Ticks
 
 HEALTHY, PROBE, EJECTED = Standing.HEALTHY, Standing.PROBE, Standing.EJECTED
@@ -102,7 +115,7 @@ class Board(RuleBasedStateMachine):
 
     @rule()
     def fail(self):
-        self.board.failed(self.subject)
+        self.board.failed(self.subject, "failed")
         self.probes = 0
 
     @rule()
@@ -125,7 +138,107 @@ def test_a_board_knows_only_whom_something_is_to_be_said_of():
         board.asked((name, None))
         board.forgotten((name, None))
         board.succeeded((name, None))
-    board.dismissed(("a", "k"))
-    board.held(("b", "k"), 5)
+    board.dismissed(("a", "k"), "key_refused")
+    board.held(("b", "k"), 5, "rate_limited")
 
     assert board.snapshot() == {("a", "k"): EJECTED, ("b", "k"): EJECTED}
+    assert [(one.subject, one.reason) for one in board.known()] == [
+        (("a", "k"), "key_refused"),
+        (("b", "k"), "rate_limited"),
+    ]
+
+
+def test_it_is_known_since_when_nothing_has_succeeded_and_why_the_last_one_failed():
+    ticks = Ticks()
+    board = HealthBoard(ticks)
+    for second, reason in enumerate(["timeout", "failed", "broken"]):
+        ticks.now_s = second
+        board.failed(("p", None), reason)
+
+    assert board.known() == [Known(("p", None), Health(failures=3), "broken", 0)]
+
+    board.succeeded(("p", None))
+    assert board.known() == []
+    board.failed(("p", None), "failed")
+    assert board.known()[0].since_s == 2
+
+
+P = ("p", None)
+
+
+def boards():
+    """Two processes on one clock, and what makes the one hear of the other."""
+    ticks = Ticks()
+    one, other = HealthBoard(ticks), HealthBoard(ticks)
+
+    def pulse():
+        together = worst([one.known(), other.known()])
+        one.heard(together)
+        other.heard(together)
+
+    return ticks, one, other, pulse
+
+
+def test_whom_one_process_leaves_in_peace_the_others_do_and_each_probes_for_itself():
+    ticks, one, other, pulse = boards()
+    for _ in range(RULES.failures):
+        one.failed(P, "failed")
+    pulse()
+    assert [one.standing(P), other.standing(P)] == [EJECTED, EJECTED]
+
+    ticks.now_s += RULES.ejection_s
+    pulse()
+    assert [one.standing(P), other.standing(P)] == [PROBE, PROBE]
+    one.asked(P)
+    one.succeeded(P)
+    pulse()
+    assert [one.standing(P), other.standing(P)] == [HEALTHY, PROBE], "what is over is not heard again"
+    other.asked(P)
+    other.failed(P, "failed")
+    pulse()
+    assert [one.standing(P), other.standing(P)] == [EJECTED, EJECTED], "what is new is"
+    assert one.known()[0].health.ejections == 2
+
+
+def test_who_answers_after_all_is_not_ejected_again_by_what_is_heard_back():
+    _, one, other, pulse = boards()
+    one.held(P, 60, "overloaded")
+    pulse()
+    one.succeeded(P)  # it was asked because nobody else was left
+    pulse()
+
+    assert [one.standing(P), other.standing(P)] == [HEALTHY, EJECTED]
+
+
+def test_failures_that_eject_nobody_are_nobody_elses():
+    _, one, other, pulse = boards()
+    one.failed(P, "failed")
+    pulse()
+
+    assert other.known() == []
+
+
+KNOWN = st.builds(
+    Known,
+    st.tuples(st.text(max_size=5), st.none() | st.text(max_size=5)),
+    st.builds(Health, st.integers(0, 9), st.integers(0, 99), st.none() | st.floats(0, 1e6)),
+    st.text(max_size=5),
+    st.floats(0, 1e6),
+)
+
+
+@given(KNOWN)
+def test_what_is_known_survives_the_way(known):
+    assert Known.from_json(known.to_json()) == known
+
+
+@given(st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=9))
+def test_whatever_comes_is_known_or_malformed_and_ejects_nobody_for_long(values):
+    ticks = Ticks()
+    board = HealthBoard(ticks)
+    try:
+        board.heard([Known.from_json(values)])
+    except ValueError:
+        return
+    ticks.now_s += RULES.max_ejection_s
+    assert EJECTED not in board.snapshot().values()

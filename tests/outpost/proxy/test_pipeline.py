@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,9 @@ from outpost.demo.faults import MARKER
 from outpost.demo.provider import StandinOptions
 from outpost.errors import AuditUnavailable, CouldNotInspect
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.detectors import CustomRule, DetectorsDocument
 from outpost.protocol.findings import Finding
+from outpost.proxy.enforcement import compile_bundle
 from tests.fakes.upstream import UPSTREAM_KEY, running_upstream
 from tests.outpost.proxy.setup import (
     CARD,
@@ -155,6 +158,24 @@ async def test_what_cannot_be_inspected_does_not_pass(  # noqa: PLR0917 - likewi
         assert running.events()[-1].code == code
         assert counted(running, code) == 1
         assert_kept_nowhere(running, "".join(capsys.readouterr()))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_what_passed_under_an_older_policy_is_inspected_again(start, client_of, upstream, *, stream):
+    """Nothing is remembered beyond the policy in force: what it looks for is found in texts that were clean before."""
+    said = chat("the plans of quxley", stream=stream)
+    async with start(policy("BLOCK")) as running, client_of(running) as client:
+        assert [(await client.post(CHAT, json=said)).status_code for _ in range(2)] == [200, 200]
+        now = running.admission.enforcement
+        rule = CustomRule(id="projects", kind="custom.projects", keywords=["quxley"])
+        detectors = DetectorsDocument(schema_version="1", custom=[rule])
+        running.admission.enforcement = compile_bundle(replace(now.bundle, detectors=detectors), now.peppers, now)
+
+        for _ in range(2):
+            error_of(await client.post(CHAT, json=said), 403, ErrorCode.POLICY_BLOCKED)
+        assert len(upstream.requests) == 2
+        running.admission.enforcement = now
+        assert (await client.post(CHAT, json=said)).status_code == 200
 
 
 async def test_more_findings_than_are_counted_do_not_pass(start, client_of, upstream):

@@ -14,6 +14,7 @@ from outpost.protocol.findings import Finding
 from outpost.proxy import redaction, sse
 from outpost.proxy.decide import judge
 from outpost.proxy.redaction import NameFinder, Redactor, Restorer, redaction_key
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.anthropic_messages import MessageStream, parse_answer
 from outpost.proxy.surfaces.openai_chat import ChatStream, parse_request
@@ -221,7 +222,7 @@ def decided(mode, body):
     raw = json.dumps(body).encode()
     redactor = Redactor(KEY, raw)
     facts = Facts("s", "m", "g", Direction.INPUT)
-    verdict = judge(ENGINE, compile_policy(document), facts, parse_request(raw), parse_request, redactor)
+    verdict = judge(SeenTexts(ENGINE), compile_policy(document), facts, parse_request(raw), parse_request, redactor)
     return json.loads(verdict.body), redactor, verdict
 
 

@@ -94,6 +94,31 @@ async def test_a_client_that_does_not_read_is_cut_off(start, monkeypatch):
         writer.transport.abort()
 
 
+class Stalled:
+    """A client's connection that takes nothing."""
+
+    def __init__(self):
+        self.transport = self
+        self.gone = asyncio.Event()
+
+    def abort(self):
+        self.gone.set()
+
+
+async def test_whoever_waits_for_a_client_waits_no_longer_than_the_bound(monkeypatch):
+    monkeypatch.setattr(release, "CLIENT_STALL_S", 0.01)
+    slow, quick = Stalled(), Stalled()
+
+    with release._patience(quick):
+        pass
+    with pytest.raises(ConnectionResetError, match="stopped reading"), release._patience(slow):
+        await slow.gone.wait()
+    with pytest.raises(ZeroDivisionError), release._patience(quick):
+        raise ZeroDivisionError
+
+    assert not quick.gone.is_set()
+
+
 async def test_an_unforeseen_fault_in_the_middle_of_a_stream_ends_the_connection(start):
     class Late(Broken):
         def _check(self, text):

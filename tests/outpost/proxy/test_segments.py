@@ -9,10 +9,12 @@ from outpost.errors import CouldNotInspect
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.findings import Finding
 from outpost.proxy.json_document import Leaf, parse_json, walk
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.segments import SEPARATOR, inspect, join, redact_document
 from tests.outpost.dlp import samples
 
 ENGINE = default_engine()
+SCANNER = SeenTexts(ENGINE)
 EMAIL = "erika.mustermann@example.org"
 
 
@@ -58,18 +60,18 @@ def test_the_text_is_where_the_starts_say(separator):
 def test_a_seam_counts_only_what_crosses_it():
     segment = join("s", leaves(f"{EMAIL} 4111 1111", " 1111 1111"), "", seams_only=True)
 
-    assert [item.finding.kind for item in inspect(ENGINE, [segment])] == ["pci.pan"]
+    assert [item.finding.kind for item in inspect(SCANNER, [segment])] == ["pci.pan"]
 
 
 def test_no_finding_crosses_the_separator():
-    assert inspect(ENGINE, [join("s", leaves("4111 1111 ", "1111 1111"))]) == []
+    assert inspect(SCANNER, [join("s", leaves("4111 1111 ", "1111 1111"))]) == []
 
 
 def test_a_value_over_two_places_is_cut_from_both_and_labelled_once():
     document = parse_json(json.dumps(["my card 4111 1111", " 1111 1111 ok"]).encode())
     segments = [join("s", walk(document), "")]
 
-    redacted = redact_document(document, segments, inspect(ENGINE, segments))
+    redacted = redact_document(document, segments, inspect(SCANNER, segments))
 
     assert json.loads(redacted) == ["my card [REDACTED:pci.pan]", " ok"]
 
@@ -80,7 +82,7 @@ def test_too_many_findings_in_all_are_refused():
             return [Finding("pii.email", 0, 1, 1.0, "test")] * (MAX_FINDINGS // 2)
 
     with pytest.raises(CouldNotInspect) as refused:
-        inspect(FindsMany(), [join(str(number), leaves("x")) for number in range(3)])
+        inspect(SeenTexts(FindsMany()), [join(str(number), leaves("x")) for number in range(3)])
 
     assert refused.value.code is ErrorCode.INSPECTION_UNAVAILABLE
 
@@ -115,4 +117,4 @@ def test_one_look_at_everything_sees_what_is_in_any_segment(texts):
     segments = [join(str(number), leaves(text)) for number, text in enumerate(texts)]
     one_by_one = [(number, f) for number, segment in enumerate(segments) for f in ENGINE.scan(segment.text)]
 
-    assert [(item.segment, item.finding) for item in inspect(ENGINE, segments)] == one_by_one
+    assert [(item.segment, item.finding) for item in inspect(SeenTexts(ENGINE), segments)] == one_by_one

@@ -10,13 +10,14 @@ from outpost.dlp.engine import MAX_FINDINGS, default_engine
 from outpost.errors import CouldNotInspect, Rejected
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision
-from outpost.protocol.findings import Finding
 from outpost.proxy import sse, stream
 from outpost.proxy.spans import Span, label, replace_spans
 from outpost.proxy.stream import MAX_CHANNELS, MAX_HELD_BYTES, MAX_HELD_EVENTS
+from outpost.proxy.surfaces.anthropic_messages import MessageStream
 from outpost.proxy.surfaces.openai_chat import ChatStream
 from outpost.proxy.unescape import Unescaper
-from outpost.proxy.whole import Texts
+from outpost.proxy.watched import Watch
+from tests.fakes.models import HELD_CHARS, NAME, answered
 
 ENGINE = default_engine()
 CARD = "4111 1111 1111 1111"
@@ -59,17 +60,22 @@ def StreamInspector(engine, decide):  # noqa: N802 - what the tests were written
     return stream.StreamInspector(engine, decide, ChatStream())
 
 
-def looked_at(chunks, kinds, words):
-    """The chunks through an inspector whose models find ``words``, and the questions they were asked."""
-    texts = Texts(ENGINE.scan)
-    run(stream.StreamInspector(ENGINE, redacts(set()), ChatStream(), texts=texts), chunks)
-    questions = list(texts.questions.values())
-    texts.answered(
-        [*q.patterns, *(Finding("pii.person", *m.span(), 0.9, "m", 2) for m in re.finditer(words, q.text))]
-        for q in questions
-    )
-    inspector = stream.StreamInspector(ENGINE, redacts(kinds), ChatStream(), texts=texts)
-    return run(inspector, chunks), [question.text for question in questions]
+def counting(_text, findings):
+    return list(findings)
+
+
+def watched(chunks, decide, *, whole=False):
+    """The chunks through an inspector with models that find ``NAME``: what goes out after each, and the inspector."""
+    watch, following = Watch(ENGINE, counting, whole=whole), {}
+    inspector = stream.StreamInspector(ENGINE, decide, ChatStream(), watch=watch)
+    batches = []
+    for one in [*map(event, chunks), sse.Event(sse.encode(sse.DONE), sse.DONE)]:
+        out = inspector.feed(one)
+        if answered(watch, following):
+            out += inspector.settle()
+        batches.append(out)
+    assert inspector.idle or inspector.blocked
+    return batches, inspector
 
 
 EVERYTHING = {detector.kind for detector in ENGINE.detectors}
@@ -437,29 +443,87 @@ def test_usage_is_taken_from_the_stream_if_it_can_be():
     assert (inspector.prompt_tokens, inspector.completion_tokens) == (7, None)
 
 
-@settings(max_examples=100, deadline=None)
-@given(CHANNELS, st.integers(0, 2**32))
-def test_with_models_everything_waits_and_says_the_same(texts, seed):
+NAMED = st.lists(st.sampled_from([*PLAIN, *PLANTED, NAME, "Ana ", "Silva ", "words and more words "]), max_size=12).map(
+    "".join
+)
+
+
+def with_names(text):
+    """``redacted``, and the names too."""
+    unescaper = Unescaper()
+    read = unescaper.feed(text) + unescaper.finish()
+    spans = [(f.start, f.end, label(f)) for f in ENGINE.scan(read)]
+    spans += [(*m.span(), "[REDACTED:pii.person]") for m in re.finditer(NAME, read)]
+    received = [Span(unescaper.received(start), unescaper.received(end), instead) for start, end, instead in spans]
+    return replace_spans(text, received)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from([(0, "content"), (1, "content"), (0, 0), (1, 0)]), NAMED, min_size=1, max_size=3),
+    st.integers(0, 2**32),
+    st.booleans(),
+)
+def test_what_models_find_is_redacted_wherever_it_was_cut(texts, seed, whole):
     chunks = [*interleaved(texts, random.Random(seed)), finish(0), finish(1)]
-    out, _ = looked_at(chunks, EVERYTHING, "nothing that is there")
-    said = texts_of(out)
+    batches, _ = watched(chunks, redacts({*EVERYTHING, "pii.person"}), whole=whole)
+    said = texts_of([out for batch in batches for out in batch])
     for name, text in texts.items():
-        assert said.get(name, "") == redacted(text)
+        assert said.get(name, "") == with_names(text)
+    if whole:  # each text waits for its end
+        before = texts_of([out for batch in batches[: len(chunks) - 2] for out in batch])
+        assert not any(before.values())
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32))
-def test_what_models_find_is_redacted_wherever_it_was_cut(seed):
-    texts = {
-        (0, "content"): f"a Ana Silva b {CARD}",
-        (1, "content"): "Ana Silva",
-        (0, 0): '{"name": "Ana\\u0020Silva"}',
-    }
-    chunks = [*interleaved(texts, random.Random(seed)), finish(0), finish(1)]
-    out, asked = looked_at(chunks, {"pii.person", "pci.pan"}, "Ana Silva")
-    assert texts_of(out) == {
-        (0, "content"): "a [REDACTED:pii.person] b [REDACTED:pci.pan]",
-        (1, "content"): "[REDACTED:pii.person]",
-        (0, 0): '{"name": "[REDACTED:pii.person]"}',
-    }
-    assert sorted(asked) == sorted([texts[0, "content"], "Ana Silva", '{"name": "Ana Silva"}'])
+@given(NAMED, st.integers(0, 2**32))
+def test_nothing_is_released_that_models_have_not_decided_about(text, seed):
+    chunks = [*interleaved({(0, "content"): text}, random.Random(seed)), finish(0)]
+    batches, inspector = watched(chunks, blocks({"pii.person"}))
+    said = texts_of([out for batch in batches for out in batch]).get((0, "content"), "")
+    assert NAME not in said
+    # Fewer findings than there are names: nothing is read any more once one is blocked.
+    assert bool(inspector.blocked) == (NAME in text)
+    if not inspector.blocked:
+        assert said == text
+
+
+def test_text_goes_on_as_soon_as_models_have_decided():
+    text = "words of an answer that goes on and on, " * 40
+    chunks = [content(word) for word in re.findall(r"\S+\s*", text)]
+    batches, _ = watched([*chunks, finish()], redacts(set()))
+    behind, sent, received = [], 0, 0
+    for chunk, batch in zip(chunks, batches, strict=False):
+        received += len(chunk["choices"][0]["delta"]["content"])
+        sent += sum(len(said) for said in texts_of(batch).values())
+        behind.append(received - sent)
+    assert max(behind[len(behind) // 2 :]) < 4 * HELD_CHARS + 64
+
+
+def test_one_name_over_two_texts_of_a_run_is_found_by_models_too():
+    def block(index, **more):
+        return {"index": index, **more}
+
+    texts = [f"long words before the name {NAME[:5]}", f"{NAME[5:]} and long words after the name. " + "x " * 60]
+    events = [{"type": "message_start", "message": {"id": "m", "role": "assistant", "content": [], "usage": {}}}]
+    for index, text in enumerate(texts):
+        events.append({"type": "content_block_start", **block(index, content_block={"type": "text", "text": ""})})
+        events += [
+            {"type": "content_block_delta", **block(index, delta={"type": "text_delta", "text": piece})}
+            for piece in re.findall(r"\S+\s*|\s+", text)
+        ]
+        events.append({"type": "content_block_stop", **block(index)})
+    events += [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}, {"type": "message_stop"}]
+    watch, following = Watch(ENGINE, counting), {}
+    inspector = stream.StreamInspector(ENGINE, redacts({"pii.person"}), MessageStream(), watch=watch)
+    said = ""
+    for one in events:
+        data, name = json.dumps(one).encode(), one["type"].encode()
+        out = inspector.feed(sse.Event(sse.encode(data, name), data, name))
+        if answered(watch, following):
+            out += inspector.settle()
+        for raw in out:
+            sent = json.loads(raw.partition(b"data: ")[2])
+            said += sent["delta"]["text"] if sent["type"] == "content_block_delta" else ""
+    assert said == "".join(texts).replace(NAME, "[REDACTED:pii.person]")
+    assert inspector.idle

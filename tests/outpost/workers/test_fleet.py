@@ -38,7 +38,7 @@ class Played:
             raise Gone("it does not answer")
         if kind == "drain":
             self.end()
-        return {"metrics": [], "cut": 0}
+        return {"metrics": [], "cut": 0, "providers": self.world.known.get(self.index, [])}
 
     def kill(self, reason):
         self.reason = self.reason or reason
@@ -54,7 +54,7 @@ class Played:
 
 @pytest.fixture
 async def world(monkeypatch):
-    world = SimpleNamespace(all=[], refused=0, slow_with=None, go_on=asyncio.Event(), ended=[])
+    world = SimpleNamespace(all=[], refused=0, slow_with=None, go_on=asyncio.Event(), ended=[], known={})
 
     async def spawn(index, _around):
         if world.refused:
@@ -122,6 +122,17 @@ async def test_a_change_while_a_worker_is_made_ready_reaches_it_before_it_serves
         assert last < kinds.index("serve")
 
 
+async def test_whom_one_worker_leaves_in_peace_all_are_told_of(fleet, world):
+    ejected = ["p", None, 0, 1, 1e8, "failed", 5.0]
+    world.known[0] = [ejected, ["too short"]]
+    await fleet.open_on_sockets(bind("127.0.0.1", 0))
+    await until(lambda: fleet.serves)
+    await until(lambda: all(worker.told("pulse")[-1]["providers"] == [ejected] for worker in world.all))
+    assert [one.subject for one in fleet.seen.providers()] == [("p", None)]
+    world.known.clear()
+    await until(lambda: fleet.seen.providers() == [])
+
+
 async def test_who_cannot_be_started_is_tried_again(fleet, world):
     world.refused = 3
     await fleet.open_on_sockets(bind("127.0.0.1", 0))
@@ -176,7 +187,7 @@ async def test_draining_says_so_first_and_waits_for_everybody(fleet, world):
     assert await fleet.drain(Drain(0.0, 1.0)) == 0
     for worker in world.all:
         kinds = [kind for kind, _ in worker.orders]
-        assert worker.told("pulse")[-1] == {"draining": True}
+        assert worker.told("pulse")[-1]["draining"] is True
         assert kinds[-1] == "drain"
     assert fleet.ends == 0
 

@@ -18,12 +18,14 @@ from outpost.policy.evaluate import Facts, compile_policy
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.proxy import sse
 from outpost.proxy.decide import judge
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.registry import SURFACES
 from tests.outpost.proxy.setup import policy
 from tests.outpost.proxy.surfaces.planting import SECRETS, answers, merged, planted, request_leaves, spelled
 
 ENGINE = default_engine()
+SCANNER = SeenTexts(ENGINE)
 POLICIES = {action: compile_policy(policy(action)) for action in ("BLOCK", "REDACT")}
 OPENAI, ANTHROPIC = "api-openai-openapi", "api-anthropic-fields"
 CHAT = {"messages": [{"role": "user", "content": "hello"}]}
@@ -63,7 +65,7 @@ def passing(parse, body, action):
     except Rejected:
         return None
     facts = Facts("s", "m", "g", Direction.INPUT)
-    return judge(ENGINE, POLICIES[action], facts, parsed, parse).body
+    return judge(SCANNER, POLICIES[action], facts, parsed, parse).body
 
 
 def assert_does_not_pass(parse, body, secret, where):

@@ -11,13 +11,14 @@ from outpost.policy.evaluate import Facts, compile_policy
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Direction
 from outpost.proxy.decide import judge
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.surfaces.openai_file_objects import Page, listed, own_files, parse_list, parse_object, read_page
 from tests.outpost.proxy.setup import policy
 from tests.outpost.proxy.surfaces.planting import SECRETS, answers, spelled
 
 PURPOSES = ("user_data", "batch")
 FILES = [{"id": f"file-{n}", "object": "file", "created_at": n, "purpose": PURPOSES[n % 2]} for n in range(6)]
-ENGINE = default_engine()
+SCANNER = SeenTexts(default_engine())
 POLICIES = {action: compile_policy(policy(action)) for action in ("BLOCK", "REDACT")}
 
 
@@ -82,7 +83,7 @@ def test_no_leaf_of_a_file_object_lets_a_secret_pass(secret):
                 parsed = parse(json.dumps(wrap(value)).encode())
             except Rejected:
                 continue
-            assert judge(ENGINE, POLICIES["BLOCK"], facts, parsed, parse).body is None, leaf
-            redacted = judge(ENGINE, POLICIES["REDACT"], facts, parsed, parse).body
+            assert judge(SCANNER, POLICIES["BLOCK"], facts, parsed, parse).body is None, leaf
+            redacted = judge(SCANNER, POLICIES["REDACT"], facts, parsed, parse).body
             for spelling in spelled(secret):
                 assert redacted is None or spelling.encode() not in redacted, leaf

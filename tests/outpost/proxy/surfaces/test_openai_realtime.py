@@ -14,6 +14,7 @@ from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Direction
 from outpost.proxy import sse
 from outpost.proxy.decide import judge
+from outpost.proxy.seen import SeenTexts
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces import openai_realtime
 from outpost.proxy.surfaces.openai_realtime import (
@@ -29,6 +30,7 @@ from tests.outpost.proxy.setup import policy
 from tests.outpost.proxy.surfaces.planting import SECRETS, answers, schema_values, spelled
 
 ENGINE = default_engine()
+SCANNER = SeenTexts(ENGINE)
 POLICIES = {action: compile_policy(policy(action)) for action in ("BLOCK", "REDACT")}
 CARD = "4111 1111 1111 1111"
 DATA = "api-openai-openapi"
@@ -41,7 +43,7 @@ def passing(read, body, action):
         parsed = read(json.dumps(body).encode())
     except Rejected:
         return None
-    return judge(ENGINE, POLICIES[action], Facts("s", "m", "g", Direction.INPUT), parsed, read).body
+    return judge(SCANNER, POLICIES[action], Facts("s", "m", "g", Direction.INPUT), parsed, read).body
 
 
 def assert_does_not_go_up(body, secret, where):
