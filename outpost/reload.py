@@ -19,8 +19,8 @@ WITH_NEW_WORKERS: Final = frozenset(
         "max_chat_bytes", "max_document_bytes", "max_answer_bytes",
         "max_concurrent_requests", "max_connections", "max_header_bytes",
         "header_timeout_s", "body_timeout_s", "keepalive_timeout_s",
+        "realtime_max_event_bytes", "realtime_idle_timeout_s", "realtime_ping_s", "realtime_stall_timeout_s",
         "provider_connect_timeout_s", "provider_read_timeout_s", "provider_total_timeout_s",
-        "realtime_max_event_bytes", "realtime_ping_s", "realtime_idle_timeout_s", "realtime_stall_timeout_s",
         "shutdown_delay_s", "shutdown_grace_s", "log_level",
     }
 )  # fmt: skip

@@ -61,16 +61,6 @@ def make_parts(  # noqa: PLR0913 - what a process that serves has
     )
 
 
-def realtime_limits(config: Config) -> RealtimeLimits:
-    """The configured bounds of a realtime connection."""
-    return RealtimeLimits(
-        max_event_bytes=config.realtime_max_event_bytes,
-        ping_s=config.realtime_ping_s,
-        idle_s=config.realtime_idle_timeout_s,
-        stall_s=config.realtime_stall_timeout_s,
-    )
-
-
 def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) -> Forwarder:
     """A forwarder with the configured patience."""
     timeouts = ForwardTimeouts(
@@ -79,6 +69,16 @@ def make_forwarder(config: Config, provider_key: Callable[[str], str | None]) ->
         total_s=config.provider_total_timeout_s,
     )
     return Forwarder(provider_key, timeouts=timeouts, max_answer_bytes=config.max_answer_bytes)
+
+
+def realtime_limits(config: Config) -> RealtimeLimits:
+    """The configured bounds of a realtime connection."""
+    return RealtimeLimits(
+        max_event_bytes=config.realtime_max_event_bytes,
+        ping_s=config.realtime_ping_s,
+        idle_s=config.realtime_idle_timeout_s,
+        stall_s=config.realtime_stall_timeout_s,
+    )
 
 
 def make_models(config: Config, choice: Choice | None, registry: CollectorRegistry) -> ModelService:

@@ -50,6 +50,8 @@ class Call:
     exchange: Exchange
     surface: Surface
     enforcement: Enforcement
+    durable: "asyncio.Future[int]"
+    """The decision about it, once it is on disk; nothing goes out before."""
     output: Facts
     """What the policy is told of the answer."""
     redactor: Redactor
@@ -65,8 +67,8 @@ class Release:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
 
-    async def whole(self, call: Call, answer: Answered, durable: "asyncio.Future[int]") -> web.StreamResponse:
-        """Release an answer that does not stream, once it and ``durable``, the decision, are on disk.
+    async def whole(self, call: Call, answer: Answered) -> web.StreamResponse:
+        """Release an answer that does not stream, once it and the decision about its request are on disk.
 
         Raises:
             OutpostError: Nothing was released.
@@ -94,7 +96,7 @@ class Release:
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
-        await durable  # often the same commit makes both durable
+        await call.durable  # often the same commit makes both durable
         await completion
         headers = answer_headers(call.surface.dialect, exchange, answer.headers)
         headers["Content-Type"] = "application/json"
@@ -106,7 +108,9 @@ class Release:
         return response
 
     async def stream(self, call: Call, shape: Stream, answer: Answered) -> web.StreamResponse:
-        """Release a streamed answer as far as it is decided; the decision about its request is on disk already.
+        """Release a streamed answer as far as it is decided, once the decision about its request is on disk.
+
+        Its beginning is read and inspected meanwhile.
 
         Raises:
             OutpostError: Nothing was released.
@@ -186,6 +190,8 @@ class Release:
         """Make the completion durable, then let the last bytes go."""
         exchange = call.exchange
         outcome, code, tail = end
+        if not response.prepared:
+            await call.durable
         self._note_output(exchange, inspector)
         exchange.code = outcome if outcome == CLIENT_GONE else code or ""
         event = exchange.completion_event(self._parts.clock(), outcome, 200, code)
@@ -214,6 +220,8 @@ class Release:
     async def _send(self, call: Call, response: web.StreamResponse, out: Sequence[bytes]) -> None:
         if not out:
             return
+        if not response.prepared:
+            await call.durable
         data = b"".join(out)
         call.exchange.output_bytes += len(data)
         call.exchange.answering = True
