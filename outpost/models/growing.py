@@ -25,6 +25,7 @@ from outpost.protocol.model_card import Aggregate, Head, HeadKind, Input
 
 _SEEN_BEFORE: Final = 2  # how far back the class of a token looks (``shapes.py``)
 _PATIENCE: Final = 4  # windows; of what stays undecided for longer only each doubling is looked at again
+_PATIENCE_CHARS: Final = 4096  # likewise of a word that does not end
 _BY_TOKEN: Final = (HeadKind.TOKEN_CLASSIFICATION, HeadKind.SPAN_CHECK)
 
 
@@ -55,6 +56,7 @@ class Growing:
         self._base = 0
         self._loose = 0
         """From here on tokens may still change."""
+        self._tokenise_again = 0
         # Tokens from ``_first`` on that will not change; their offsets count from ``_base``.
         self._first = 0
         self._ids: list[int] = []
@@ -138,9 +140,10 @@ class Growing:
 
     def _tokenise(self) -> None:
         tokenizer = self.inspector.tokenizer
-        if not (self._ended or tokenizer.is_local):
-            return
         loose = self._loose - self._base
+        waiting = len(self._text) - loose
+        if not self._ended and (not tokenizer.is_local or waiting < self._tokenise_again):
+            return
         try:
             if self._ended:
                 tokens, on = tokenizer.encode(self._text[loose:]), len(self._text) - loose
@@ -154,6 +157,7 @@ class Growing:
         if Input.SHAPE_IDS in self.inspector.card.inputs:
             self._shapes += shapes(self._text, offsets)
         self._loose += on
+        self._tokenise_again = 0 if on or waiting < _PATIENCE_CHARS else 2 * waiting
 
     def _keep(self, head: Head, window: Window, output: Floats) -> None:
         lead = len(self.inspector.tokenizer.before)

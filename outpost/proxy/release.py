@@ -34,6 +34,7 @@ from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.surface import Answer, Stream, Surface
 from outpost.proxy.watcher import Watcher, watcher_for
 
+MOST_BEFORE_TEXT_BYTES: Final = 65_536  # of events without text; what a client does not get may not pile up here
 CLIENT_STALL_S: Final = 60.0  # a client that takes no byte for so long is gone; its slot is for others
 
 
@@ -171,7 +172,7 @@ class Release:
             if inspector.ended or inspector.blocked:
                 return out
             # Before the first text, which models take a while to decide about, a refusal can still take its place.
-            if watcher is None or inspector.has_spoken:
+            if watcher is None or inspector.has_spoken or sum(map(len, out)) > MOST_BEFORE_TEXT_BYTES:
                 await self._send(call, response, out)
                 out = []
         out += inspector.finish()

@@ -49,6 +49,7 @@ class Watched:
         self._fed_chars = 0
         # What patterns have read and is not released, and a label's length before it.
         self._text = ""
+        self._new: list[str] = []
         self._base = 0
         self._read = 0
         self._found: list[Finding] = []
@@ -135,6 +136,7 @@ class Watched:
         at = self._cut()
         if at <= self._released:
             return []
+        self._text, self._new = "".join([self._text, *self._new]), []  # once for all that waited: it may be much
         start, end = self._released - self._base, at - self._base
         text = self._text[start:end]
         findings = tuple(_moved(f, -self._released) for f in self._inside(at))
@@ -152,7 +154,7 @@ class Watched:
             found = [_moved(finding, self._read) for finding in part.findings]
             self._found += found
             self._weak += filter(is_weak, found)
-            self._text += part.text
+            self._new.append(part.text)
             self._unsent.append(part.text)
             self._read += len(part.text)
 

@@ -41,10 +41,11 @@ class Watcher:
             for task in tasks:
                 task.cancel()
         # Later, because they often say again what has grown: then it is remembered.
-        wholes = [(text, Question(addition.text, text.patterns())) for text, addition in due if text.whole]
-        answers = await self._look.answer([question for _, question in wholes])
-        for (text, _), findings in zip(wholes, answers, strict=True):
-            text.answered_whole(findings)
+        wholes = [(text, addition.text) for text, addition in due if text.whole]
+        questions = {said: Question(said, text.patterns()) for text, said in wholes}
+        answers = dict(zip(questions, await self._look.answer([*questions.values()]), strict=True))
+        for text, said in wholes:
+            text.answered_whole(answers[said])
         self._forget()
         return True
 

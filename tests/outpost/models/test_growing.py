@@ -214,6 +214,19 @@ def test_what_stays_undecided_is_not_looked_at_again_and_again(inspectors, monke
     assert len(looks) < 40
 
 
+def test_a_word_that_does_not_end_is_not_tokenised_again_and_again(inspectors, monkeypatch):
+    inspector, looks = inspectors["one"], []
+    encode = inspector.tokenizer.encode_open
+    monkeypatch.setattr(inspector.tokenizer, "encode_open", lambda text: looks.append(len(text)) or encode(text))
+    growing = Growing(inspector)
+    for _ in range(400):
+        assert not growing.add("x" * 300).windows
+        assert growing.conclude([]).upto == 0
+    assert len(looks) < 30
+    found = growing.conclude(graph(inspector, growing.add(" ana silva", final=True)))
+    assert found.tokens == 3
+
+
 def test_a_tokeniser_that_may_read_back_waits_for_the_end(tmp_path):
     folder = write_pack(tmp_path / "pieces")
     made = Tokenizer(Unigram([("<unk>", 0), ("\u2581ana", -1), ("\u2581", -2)], unk_id=0))

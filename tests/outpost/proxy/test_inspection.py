@@ -11,6 +11,7 @@ from outpost.protocol.decisions import Direction
 from outpost.protocol.findings import Finding
 from outpost.proxy.decide import Question
 from outpost.proxy.inspection import MESSAGE_CHARS, look_for
+from outpost.proxy.release import MOST_BEFORE_TEXT_BYTES
 from tests.fakes.models import NAME, FakeModels
 from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, answer, chat, error_of, policy, provider_saying
 from tests.outpost.proxy.test_streaming_surfaces import chat as delta
@@ -154,6 +155,31 @@ async def test_about_what_has_come_together_models_are_asked_together(begin, cli
         assert streamed(response) == "words and more " * 200
         (following,) = models.following
         assert len(following.added) <= 4  # reads of the connection, not events
+
+
+async def test_events_without_text_wait_for_the_first_text_but_not_for_ever(begin, client_of):
+    gone = asyncio.Event()
+    quiet = framed({"object": "chat.completion.chunk", "id": "c", "model": "m", "choices": []}, 1024)
+
+    async def say(writer):
+        for _ in range(MOST_BEFORE_TEXT_BYTES // len(quiet) + 2):
+            writer.write(quiet)
+        await gone.wait()  # until the client has got some
+        writer.write(framed(delta("words")) + b"data: [DONE]\n\n")
+        await writer.drain()
+
+    chosen = policy("BLOCK", PEOPLE, directions=["output"])
+    async with (
+        provider(say) as url,
+        begin(chosen, FakeModels(), base_url=url) as running,
+        client_of(running) as client,
+        client.stream("POST", CHAT, json=chat() | {"stream": True}) as response,
+    ):
+        got = b""
+        async for part in response.aiter_bytes():
+            got += part
+            gone.set()
+    assert b"words" in got
 
 
 async def test_as_long_as_no_text_is_out_a_refusal_is_an_error_and_no_answer(begin, client_of):

@@ -99,7 +99,7 @@ async def test_what_is_refused_refuses_everything_after_it():
     assert under.refused.rule_id == "p/default"
 
 
-async def test_where_models_look_events_wait_for_the_end_of_their_texts():
+async def test_where_models_look_events_wait_until_these_have_decided():
     models = FakeModels()
     under, redacting = answers(models), enforcing(policy("REDACT", ("pii.*",)), models.kinds)
     events = [{"type": "response.created", "response": {"id": "r"}}, delta("ask Ana "), delta("Silva now")]
@@ -109,6 +109,21 @@ async def test_where_models_look_events_wait_for_the_end_of_their_texts():
     assert said == "ask [REDACTED:pii.person] now"
     assert f"ask {NAME} now" in models.asked
     assert [one.kind for one in under.take().findings] == ["pii.person"]
+
+
+async def test_a_long_text_goes_on_as_models_decide_and_nothing_stays_open():
+    models = FakeModels()
+    under, redacting = answers(models), enforcing(policy("REDACT", ("pii.*",)), models.kinds)
+    out = await feed(under, redacting, *[delta("words and ") for _ in range(80)], delta(f"{NAME} "))
+    said = "".join(event.get("delta", "") for batch in out for event in batch)
+    assert 0 < len(said) < 800
+    out += await feed(under, redacting, delta("and more"), TEXT_DONE, ITEM_DONE)
+    said = "".join(event.get("delta", "") for batch in out for event in batch)
+    assert said == f"{'words and ' * 80}[REDACTED:pii.person] and more"
+    await feed(under, redacting, *[{**delta("words and "), "item_id": "other"} for _ in range(40)])
+    assert [following.closed for following in models.following] == [True, False]
+    under.close()
+    assert all(following.closed for following in models.following)
 
 
 async def test_models_that_say_nothing_let_nothing_pass():

@@ -48,12 +48,12 @@ async def test_all_that_is_due_is_asked_at_once_and_only_then():
 async def test_a_text_that_is_said_again_is_asked_about_after_it_has_grown():
     models = FakeModels()
     watcher = watcher_of(models)
-    again, grown = watcher.watch.scanner(whole=True), watcher.watch.scanner()
-    for scanner in (again, grown):
+    again, twice, grown = *(watcher.watch.scanner(whole=True) for _ in range(2)), watcher.watch.scanner()
+    for scanner in (again, twice, grown):
         scanner.feed(f"I am {NAME}")
         scanner.finish()
     assert await watcher.answer()
-    assert said(again) == said(grown) == [(f"I am {NAME}", ["pii.person"])]
+    assert said(again) == said(twice) == said(grown) == [(f"I am {NAME}", ["pii.person"])]
     assert models.asked == [f"I am {NAME}"] * 2
     assert len(models.following) == 1
 
