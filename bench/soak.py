@@ -154,7 +154,7 @@ class Client:
         ways = [
             self.plain, self.plain, self.stream, self.stream, self.vanish_in_stream, self.vanish_before_answer,
             self.reset_connection, self.half_a_body, self.half_a_head, self.idle, self.broken_provider,
-            self.broken_provider, self.nonsense,
+            self.broken_provider, self.nonsense, self.realtime,
         ]  # fmt: skip
         while not self._ended.is_set():
             way = self._chance.choice(ways)
@@ -227,6 +227,28 @@ class Client:
         await reader.read(200)
         writer.close()
 
+    async def realtime(self) -> None:
+        """Open a WebSocket, say something, and leave at any moment: politely, or not."""
+        reader, writer = await self.open()
+        part = {"type": "input_text", "text": self.text()}
+        item = {"type": "message", "role": "user", "content": [part]}
+        writer.write(
+            f"GET /v1/realtime?model=standin-chat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        if self._chance.random() < 0.8:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.done["realtime opened" if b" 101 " in head else "realtime refused"] += 1
+        writer.write(frame({"type": "conversation.item.create", "item": item}) + frame({"type": "response.create"}))
+        for _ in range(self._chance.randrange(4)):
+            await reader.read(4096)
+        if self._chance.random() < 0.5:
+            writer.write(b"\x88\x82" + bytes(4) + b"\x03\xe8")  # a close frame: 1000
+            while await reader.read(65_536):
+                pass
+        writer.transport.abort()
+
     async def whole(self, request: bytes) -> None:
         reader, writer = await self.open()
         writer.write(request)
@@ -250,6 +272,13 @@ class Client:
         return self._chance.choice(
             ("What is new?", "Card 4111 1111 1111 1111", "Write to jane.roe@example.com", LONG_TEXT)
         )
+
+
+def frame(event: dict[str, object]) -> bytes:
+    """A text frame of a client, masked with zeros (RFC 6455 §5.2)."""
+    data = json.dumps(event).encode()
+    length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack("!H", len(data))
+    return b"\x81" + length + bytes(4) + data
 
 
 async def quiet(stage: Stage, like: Census | None = None) -> Census:

@@ -1,6 +1,6 @@
 """What each surface costs, what a long history costs, and what many slow streams and a large document take.
 
-    make bench-surfaces [ARGS="--quick --json FILE"]
+    make bench-surfaces [ARGS="--quick --only histories --json FILE"]
 
 Costs are processor time of the outpost's processes per request, so that other work on the machine matters little; the
 stand-in provider answers at once unless said otherwise. First bytes of streams are measured by `make bench`.
@@ -8,32 +8,57 @@ stand-in provider answers at once unless said otherwise. First bytes of streams 
 
 import argparse
 import asyncio
+import hashlib
 import json
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import uvloop
 
-from bench.processes import Weight, weigh
+from bench.processes import Weight, python_server, weigh
 from bench.report import machine_facts
 from outpost.demo.stage import Stage
+from outpost.dlp.engine import default_engine
+from outpost.proxy.seen import SeenTexts
+from outpost.proxy.surfaces.openai_chat import parse_request
 from pki.files import write_private
 
 TURNS: Final = (1, 20, 200)
+ROUNDS: Final = 5
 TEXT: Final = (
     "please read the draft below and tell me which paragraph should come first which one can go and how ending "
     "could be made shorter without losing point it makes about garden weather supplier meeting invoice plan"
 )
 WORDS: Final = TEXT.split()
 TURN_WORDS: Final = 80
+MODEL_POLICY: Final = {
+    "schema_version": "1",
+    "packs": [
+        {
+            "id": "bench",
+            "sequence": 1,
+            "default": "ALLOW",
+            "rules": [
+                {
+                    "id": "attacks",
+                    "sequence": 1,
+                    "when": {"findings": ["attack.jailbreak", "attack.direct_injection"], "min_score": 1.0},
+                    "action": "BLOCK",
+                },
+            ],
+        }
+    ],
+}
+"""Models are asked about every text, and whatever they say passes."""
 STREAMS: Final = 100
 STREAM_DELTAS: Final = 100
 STREAM_PAUSE_MS: Final = 50
@@ -84,6 +109,36 @@ def bodies(seed: object) -> dict[str, dict[str, Any]]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom to ask, whose processor time counts, and the key that it takes."""
+
+    root: str
+    pid: int
+    key: str
+
+
+def history_costs(server: Server, lengths: Sequence[int], plan: Plan) -> dict[int, float]:
+    """Processor time of one chat in milliseconds, by its turns; one length after the other, so that all fare alike."""
+    used_s = dict.fromkeys(lengths, 0.0)
+    each = max(plan.each // ROUNDS, 10)
+    with httpx.Client(headers={"Authorization": f"Bearer {server.key}"}, timeout=120, trust_env=False) as http:
+        for number in range(-1, ROUNDS):  # the first only lets everything be seen
+            for turns in lengths:
+                contents = [json.dumps(history(turns, f"{turns} {number} {n}")).encode() for n in range(each)]
+                before_s = weigh(server.pid).cpu_s
+                for content in contents:
+                    post(http, f"{server.root}/v1/chat/completions", content)
+                used_s[turns] += (weigh(server.pid).cpu_s - before_s) * (number >= 0)
+    return {turns: cpu_s / each / ROUNDS * 1000 for turns, cpu_s in used_s.items()}
+
+
+def post(http: httpx.Client, url: str, body: bytes) -> None:
+    answer = http.post(url, content=body, headers={"Content-Type": "application/json"})
+    if answer.status_code != httpx.codes.OK:
+        raise RuntimeError(f"{url}: {answer.status_code} {answer.text[:200]}")
+
+
 class Bench:
     """One running outpost and what is measured of it."""
 
@@ -108,18 +163,46 @@ class Bench:
         return (self.weight().cpu_s - before) / count * 1000
 
     def post(self, path: str, body: bytes) -> None:
-        answer = self.http.post(self.root + path, content=body, headers={"Content-Type": "application/json"})
-        if answer.status_code != httpx.codes.OK:
-            raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:200]}")
+        post(self.http, self.root + path, body)
 
     def histories(self) -> dict[str, Any]:
-        found = {}
-        for turns in TURNS:
-            size = len(json.dumps(history(turns, 0)))
-            count = max(self.plan.each // turns, 10)
-            cost_ms = self.cost_ms("/v1/chat/completions", lambda n, t=turns: history(t, n), count)  # type: ignore[misc]
-            found[f"{turns} turns"] = {"bytes": size, "cpu_ms": round(cost_ms, 3)}
-        return found
+        """Chats by length, and what a turn that was sent before adds: here, and to what cannot be done without."""
+        provider = self.stage.provider
+        with python_server("bench.floor", "--upstream", provider.base_url.removesuffix("/v1")) as (root, pid):
+            floor = Server(root, pid, str(provider.api_key))
+            costs, floors = (history_costs(one, TURNS, self.plan) for one in (self.server(), floor))
+        few, many = TURNS[-2:]
+        bodies = {turns: json.dumps(history(turns, 0)).encode() for turns in TURNS}
+        texts = {turns: [segment.text for segment in parse_request(body).segments] for turns, body in bodies.items()}
+        seen = SeenTexts(default_engine())
+        seen.scan_each(texts[many])
+        work: dict[str, Callable[[int], object]] = {
+            "reading the body, of that": lambda turns: parse_request(bodies[turns]),
+            "knowing its texts again, of that": lambda turns: seen.scan_each(texts[turns]),
+            "json.loads of the body": lambda turns: json.loads(bodies[turns]),
+            "one keyed digest of the body": lambda turns: hashlib.blake2b(bodies[turns], key=bytes(32)).digest(),
+        }
+        found = {f"{turns} turns, {len(bodies[turns])} bytes, cpu_ms": round(costs[turns], 3) for turns in TURNS}
+        more_ms = {
+            "the outpost": costs[many] - costs[few],
+            "bench.floor, which receives and forwards": floors[many] - floors[few],
+        } | {what: here_ms(partial(one, many)) - here_ms(partial(one, few)) for what, one in work.items()}
+        return found | {
+            f"an old turn, cpu_us, {what}": round(more / (many - few) * 1000, 2) for what, more in more_ms.items()
+        }
+
+    def seen_turns(self) -> dict[str, Any]:
+        """A chat all but whose last turn was seen before, beside that turn alone."""
+        costs = history_costs(self.server(), TURNS[:2], self.plan)
+        alone, long = (costs[turns] for turns in TURNS[:2])
+        return {
+            "its new turn alone, cpu_ms": round(alone, 2),
+            f"{TURNS[1]} turns of which all others were seen, cpu_ms": round(long, 2),
+            "ratio": round(long / alone, 3),
+        }
+
+    def server(self) -> "Server":
+        return Server(self.root, self.stage.pid("outpost"), self.stage.api_key)
 
     def surfaces(self) -> dict[str, float]:
         return {
@@ -189,30 +272,47 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         report: dict[str, Any] = {"facts": machine_facts(Path(name))}
         with running(Path(name, "quick-provider"), plan, pause_ms=0) as bench:
-            report["cpu_ms by surface"] = show("cpu_ms by surface", bench.surfaces())
-            report["histories"] = show("histories", bench.histories())
-            report["memory"] = show("memory", bench.flat())
-            report["document"] = show("document", bench.document())
-        with running(Path(name, "slow-provider"), plan, pause_ms=STREAM_PAUSE_MS) as bench:
-            report["slow streams"] = show("slow streams", uvloop.run(bench.slow_streams()))
+            parts: dict[str, Callable[[], dict[str, Any]]] = {
+                "cpu_ms by surface": bench.surfaces,
+                "histories": bench.histories,
+                "memory": bench.flat,
+                "document": bench.document,
+            }
+            report |= {what: show(what, part()) for what, part in parts.items() if given.only in {None, what}}
+        if given.only in {None, "slow streams"}:
+            with running(Path(name, "slow-provider"), plan, pause_ms=STREAM_PAUSE_MS) as bench:
+                report["slow streams"] = show("slow streams", uvloop.run(bench.slow_streams()))
+        if given.only in {None, "histories with models"}:
+            with running(Path(name, "models"), plan, pause_ms=0, models=True) as bench:
+                report["histories with models"] = show("histories with models", bench.seen_turns())
     if given.json:
         given.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 0
 
 
 @contextmanager
-def running(directory: Path, plan: Plan, *, pause_ms: int) -> Iterator[Bench]:
-    """An outpost whose provider pauses for so long between two parts of a stream."""
+def running(directory: Path, plan: Plan, *, pause_ms: int, models: bool = False) -> Iterator[Bench]:
+    """An outpost whose provider pauses for so long between two parts of a stream; with ``models`` these look too."""
     directory.mkdir()
-    stage = Stage(directory)
+    stage = Stage(directory, outpost_variables={"OUTPOST_MODELS_PACK": "default"} if models else {})
     try:
-        start(stage, directory, pause_ms)
+        start(stage, directory, pause_ms, models=models)
         yield Bench(stage, plan)
     finally:
         stage.close()
 
 
-def start(stage: Stage, directory: Path, pause_ms: int) -> None:
+def here_ms(work: Callable[[], object]) -> float:
+    """Processor time of ``work`` in this process, in milliseconds: the least of many, in which nothing had a part."""
+    took_s = []
+    for _ in range(200):
+        began_s = time.process_time()
+        work()
+        took_s.append(time.process_time() - began_s)
+    return min(took_s) * 1000
+
+
+def start(stage: Stage, directory: Path, pause_ms: int, *, models: bool) -> None:
     """Provider, control plane with both dialects routed, and outpost."""
     stage.start_provider("--delay-ms", str(pause_ms))
     stage.init_control_plane()
@@ -225,7 +325,12 @@ def start(stage: Stage, directory: Path, pause_ms: int) -> None:
     ]
     routing = directory / "routing.json"
     routing.write_text(json.dumps({"schema_version": "1", "providers": providers}), "utf-8")
-    stage.control_plane("policy", "publish", "--routing", str(routing))
+    published = ["--routing", str(routing)]
+    if models:
+        policy = directory / "policy.json"
+        policy.write_text(json.dumps(MODEL_POLICY), "utf-8")
+        published.append(str(policy))
+    stage.control_plane("policy", "publish", *published)
     stage.serve_control_plane()
     stage.enrol("bench")
     stage.run_outpost()
@@ -242,6 +347,7 @@ def show(name: str, figures: dict[str, Any]) -> dict[str, Any]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure surfaces, histories, streams, documents and memory.")
     parser.add_argument("--quick", action="store_true", help="a minute instead of some")
+    parser.add_argument("--only", help="one part, by the name under which it is printed, such as 'histories'")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 

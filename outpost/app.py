@@ -165,6 +165,8 @@ async def run(
     finally:
         await asyncio.to_thread(outpost.close)
     if handover is not None:
+        # A thread that is left would take a signal that is held back here, and it would be lost with the thread.
+        await asyncio.get_running_loop().shutdown_default_executor()
         hold()
         await asyncio.sleep(_SIGNALS_S)
     return handover if not wishes.stop.is_set() else None

@@ -5,9 +5,7 @@ them, or begins with a PEM header; ``detector.py`` binds patterns to that. So a 
 word, chain of groups, or header, and nowhere within one. ``Engine.uncrossed`` then keeps clear of matches.
 """
 
-from typing import Any
-
-import re2
+from outpost.dlp.linear import of_bytes
 
 # Every character that a match can hold inside a word: letters (Latin-1, and 0xFF for other alphabets), digits, and
 # the signs of addresses, keys, URLs and numbers. An underscore and letters also decide whether a word has ended.
@@ -21,16 +19,8 @@ _IBAN_GROUPS = r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]{1,4}){0,9}[ -]?"
 _PEM_HEADER = r"-----BEGIN[ A-Z0-9-]{0,64}"
 
 
-def _compiled() -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    pattern = rf"(?:{_DIGIT_GROUPS}|[+(]+|{_IBAN_GROUPS}|{_PEM_HEADER}|{_WORD})\z"
-    return re2.compile(pattern.encode("latin-1"), options)
-
-
-_UNDECIDED = _compiled()
-_WORD_BYTES = frozenset(b for b in range(256) if re2.fullmatch(_WORD.encode("latin-1"), bytes([b]), _UNDECIDED.options))
+_UNDECIDED = of_bytes(rf"(?:{_DIGIT_GROUPS}|[+(]+|{_IBAN_GROUPS}|{_PEM_HEADER}|{_WORD})\z")
+_WORD_BYTES = frozenset(b for b in range(256) if of_bytes(_WORD).occurs(bytes([b])))
 
 
 # No match with spaces in it is longer (the longest is a telephone number with extension, 75), and two characters after
@@ -40,10 +30,10 @@ LOOK_AHEAD_CHARS = 128
 
 def first_undecided(raw: bytes, begin: int) -> int:
     """The largest cut of ``raw`` from ``begin`` on that no match still to come can cross; ``Engine.uncrossed`` next."""
-    match = _UNDECIDED.search(raw, begin)
-    if match is None:
+    spans = _UNDECIDED.first(raw, begin)
+    if spans is None:
         return len(raw)
-    at: int = match.start()
+    at = spans[0][0]
     while at > begin and raw[at - 1] in _WORD_BYTES:
         at -= 1
     blank = raw.rfind(b" ", at, len(raw) - LOOK_AHEAD_CHARS) + 1 if len(raw) - at > LOOK_AHEAD_CHARS else 0

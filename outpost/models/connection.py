@@ -7,7 +7,7 @@ cancelled with whoever asked.
 import asyncio
 import itertools
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from outpost.models.frames import (
     result_from_json,
     settled_from_json,
 )
-from outpost.models.results import Settled, TextResult
+from outpost.models.results import Settled, TextResult, Wanted
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -105,11 +105,11 @@ class Connection:
         last: bool,
         timeout_s: float,
         pack: str | None,
-        judged_whole: Collection[str] = (),
+        wanted: Wanted,
     ) -> Settled:
         """What is settled now that ``text`` has come to the text ``stream``; ``last`` ends it.
 
-        ``judged_whole`` is for a relay (``ModelService.follow``); the process itself leaves out what it must.
+        ``wanted`` is that of the first question.
 
         Ask again when there is an answer; after an error, or one who was cancelled, ``forget`` is all that is left.
 
@@ -126,7 +126,8 @@ class Connection:
             "last": last,
             "timeout_s": timeout_s,
             "pack": pack,
-            "judged_whole": sorted(judged_whole),
+            "kinds": sorted(wanted.kinds),
+            "judged_whole": sorted(wanted.judged_whole),
         }
         self._waiting_chars += len(text)
         try:

@@ -2,8 +2,8 @@
 
 Windows begin at fixed tokens from the start of the text, so each full one is what ``Inspector`` reads of the whole.
 The law: findings given out are those of the whole text, on any chunking, but for judgements (attacks), of which each
-window that reaches its threshold is given, not the highest only. Before ``upto`` nothing else follows. Where thresholds
-of the lengths that the text may still reach disagree, it waits until they do not. Pure: the graph is run elsewhere.
+window that reaches its threshold is given, not the highest only. Before ``upto`` nothing that is wanted follows. Where
+thresholds of the lengths that the text may still reach disagree, it waits. Pure: the graph is run elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,10 @@ class Growing:
     Code points count from the beginning of the text where nothing else is said.
     """
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, wanted: frozenset[str] | None = None) -> None:
+        """Judgements of other kinds than ``wanted``, unless that is None, are given when the text has ended."""
         self.inspector = inspector
+        self._wanted = wanted
         self._stride = inspector.room - inspector.card.window.overlap_tokens
         # What is still needed of the text, and where that begins.
         self._text = ""
@@ -64,6 +66,7 @@ class Growing:
         """Where the first window begins that was not read."""
         self._reading: list[Window] = []
         self._judged: list[_Judged] = []
+        self._later: list[_Judged] = []
         self._weak: dict[int, Finding] = {}
         self._weak_count = 0
         self._windows = 0
@@ -170,14 +173,18 @@ class Growing:
         if start == end:
             end = self._base + len(self._text)  # nothing in it has a place
         for label, probability in zip(head.labels, probabilities.tolist(), strict=True):
-            if head.kinds[label] is not None:
-                self._judged.append(_Judged(head, label, probability, start, end))
+            if (kind := head.kinds[label]) is not None:
+                is_wanted = self._wanted is None or kind in self._wanted
+                (self._judged if is_wanted else self._later).append(_Judged(head, label, probability, start, end))
 
     def _decide(self, count: int) -> tuple[list[ModelFinding], list[int], int]:
         """New findings, weak findings that are held for false, and the place before which nothing else follows."""
         if not self._ended and len(self._ids) < self._look_again:
             return [], [], self._decided
         lengths = self._lengths(count)
+        self._later = [one for one in self._later if self._may_count(one, lengths)]
+        if self._ended:
+            self._judged += self._later
         readings = [self._found(length) for length in lengths]
         doubts = [self._doubted(length) for length in lengths]
         agreed = {f: item for f, item in readings[0].items() if all(f in other for other in readings[1:])}

@@ -22,7 +22,7 @@ from outpost.errors import ModelUnavailable, PackInvalid
 from outpost.models.connection import Connection, Stuck
 from outpost.models.options import Choice, WorkerSettings
 from outpost.models.pack import Pack, open_pack
-from outpost.models.results import Settled, TextResult
+from outpost.models.results import Settled, TextResult, Wanted
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -71,6 +71,7 @@ class Growth:
     connection: Connection
     stream: int
     pack: str
+    wanted: Wanted
 
 
 class ModelProcess:
@@ -139,7 +140,7 @@ class ModelProcess:
                 text, weak, priority=priority, timeout_s=timeout_s, pack=digest, topics=asked
             )
 
-    def follow(self, pack: str) -> Growth:
+    def follow(self, pack: str, wanted: Wanted) -> Growth:
         """A text that is going to grow, for the loaded ``pack`` of this digest.
 
         Raises:
@@ -148,7 +149,7 @@ class ModelProcess:
         connection = self._connection
         if connection is None:
             raise ModelUnavailable(self.problem or "the models are not there")
-        return Growth(connection, connection.new_stream(), pack)
+        return Growth(connection, connection.new_stream(), pack, wanted)
 
     async def grow(self, growth: Growth, text: str, weak: Sequence[Finding] = (), *, last: bool) -> Settled:
         """What is settled of a text now that ``text`` has come; by the process that it was begun with, or none.
@@ -158,7 +159,13 @@ class ModelProcess:
         """
         with self._noticed():
             return await growth.connection.grow(
-                growth.stream, text, weak, last=last, timeout_s=self._pace.timeout_s, pack=growth.pack
+                growth.stream,
+                text,
+                weak,
+                last=last,
+                timeout_s=self._pace.timeout_s,
+                pack=growth.pack,
+                wanted=growth.wanted,
             )
 
     @contextlib.contextmanager
@@ -386,10 +393,12 @@ class ModelProcess:
         """Until the process ends: ask it something now and then, and look whether its pack has changed."""
         while not connection.closed.done():
             looking = asyncio.ensure_future(self._look.wait())
-            await asyncio.wait(
-                {connection.closed, looking}, timeout=self._pace.look_every_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            looking.cancel()
+            try:
+                await asyncio.wait(
+                    {connection.closed, looking}, timeout=self._pace.look_every_s, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                looking.cancel()
             self._look.clear()
             if not connection.closed.done():
                 await self._probe(connection)

@@ -50,11 +50,25 @@ class TextResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to know who reads a text as it grows.
+
+    Attributes:
+        kinds: Kinds of findings for which the text waits until they are sure; others may be told when it has ended.
+        judged_whole: What the asker knows about which nothing will be said (``ModelCard.judged_whole``).
+    """
+
+    kinds: frozenset[str] = frozenset()
+    judged_whole: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What models say of a text that is still growing.
 
     Attributes:
-        upto: Code points of the text, from its beginning, in which nothing else will be found, whatever follows.
+        upto: Code points of the text, from its beginning, in which nothing else that is wanted will be found, whatever
+            follows.
         findings: What was found since the last time; all of it ends before ``upto``.
         doubted: Indices of weak findings, in the order in which they were given, that the model holds for false.
         lacking: How many tokens, at least, until there is more to be said.

@@ -5,7 +5,7 @@ Nothing is answered that the models did not say about this very text; who is ref
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from outpost.errors import ModelUnavailable
 from outpost.models.cache import SegmentCache
 from outpost.models.options import Choice, WorkerSettings
 from outpost.models.process import Backing, Growth, ModelProcess, Pace
-from outpost.models.results import Settled, TextResult, of_growing
+from outpost.models.results import Settled, TextResult, Wanted, of_growing
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 
@@ -161,18 +161,16 @@ class ModelService:
         self._cache.put(key, result)
         return result
 
-    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> "Following":
+    def follow(self, wanted: Wanted, *, pack: str | None = None) -> "Following":
         """Read a text as it grows, by the pack of this digest, or the one in use.
-
-        ``judged_whole`` is what the asker knows about which nothing will be said, as ``ModelCard`` has it.
 
         Raises:
             ModelUnavailable: They say nothing, or leave out something else.
         """
         backing = self._backing(pack)
-        if backing.pack.card.judged_whole != judged_whole:
+        if backing.pack.card.judged_whole != wanted.judged_whole:
             raise ModelUnavailable("the models have just changed")
-        growth = self._process.follow(backing.pack.digest)
+        growth = self._process.follow(backing.pack.digest, wanted)
         return Following(self._process, growth, self._cache, self._metrics)
 
     def _question(

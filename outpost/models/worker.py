@@ -213,7 +213,8 @@ class _Client:
         if stream not in self._growing and len(self._growing) >= _MAX_GROWING:
             self._send({"id": number, "error": "too many texts grow at once"})
             return
-        growing = self._growing.setdefault(stream, Growing(loaded.inspector))
+        kinds = frozenset(map(str, message.get("kinds", ())))
+        growing = self._growing.setdefault(stream, Growing(loaded.inspector, kinds))
         if growing.inspector is not loaded.inspector:
             self._send({"id": number, "error": "another pack has read the beginning"})
             return

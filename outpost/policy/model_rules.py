@@ -103,6 +103,12 @@ def models_wanted(policy: CompiledPolicy, facts: Facts, offered: Collection[str]
     return any(rule.names(kind) for rule in rules for kind in offered)
 
 
+def kinds_wanted(policy: CompiledPolicy, facts: Facts, offered: Collection[str]) -> frozenset[str]:
+    """Those of ``offered`` kinds of which a finding could."""
+    rules = [rule for pack in policy.packs for rule in pack.rules if rule.applies_to(facts)]
+    return frozenset(kind for kind in offered if any(rule.names(kind) for rule in rules))
+
+
 def missing_for(policy: CompiledPolicy, facts: Facts, offered: Collection[str]) -> Sequence[str]:
     """What rules that apply to ``facts`` demand and no model finds."""
     rules = [rule for pack in policy.packs for rule in pack.rules if _demanded_by(rule) and rule.applies_to(facts)]

@@ -167,8 +167,7 @@ class Dispatch:
         """
         answered: Answered | None = None
         outcome, wait_s = Outcome.CANCELLED, None
-        for subject in hop.subjects:
-            self._health.asked(subject)
+        self.asks(hop)
         try:
             answered = await self._ask(errand, hop, held, fresh=fresh)
         except ProviderRefused as err:
@@ -185,7 +184,7 @@ class Dispatch:
                 await held.let_go()
             self._metrics.attempt_of(hop.provider.id, hop.key_id, outcome).inc()
             if answered is None or answered.stream is None:
-                self._tell(hop, outcome, wait_s)
+                self.tell(hop, outcome, wait_s)
             errand.tried(hop, outcome)
 
     async def _ask(self, errand: Errand, hop: Hop, held: _Held, *, fresh: bool) -> Answered:
@@ -215,9 +214,14 @@ class Dispatch:
             outcome = err.outcome
             raise
         finally:
-            self._tell(hop, outcome, None)
+            self.tell(hop, outcome, None)
 
-    def _tell(self, hop: Hop, outcome: Outcome, wait_s: float | None) -> None:
+    def asks(self, hop: Hop) -> None:
+        """A request goes to ``hop``; ``tell`` is to follow."""
+        for subject in hop.subjects:
+            self._health.asked(subject)
+
+    def tell(self, hop: Hop, outcome: Outcome, wait_s: float | None) -> None:
         """Tell ``health`` what an outcome says of the provider and of its key."""
         health, (provider, key) = self._health, hop.subjects
         match outcome:

@@ -135,11 +135,14 @@ class Known:
         """
         try:
             provider, key, failures, ejections, until_s, reason, since_s = values
-            subject = str(provider), None if key is None else str(key)
             until = None if until_s is None else float(until_s)
-            known = cls(subject, Health(int(failures), int(ejections), until), str(reason), float(since_s))
+            since = float(since_s)
         except (TypeError, ValueError, OverflowError) as err:
             raise ValueError("what is known of a provider is malformed") from err
+        names = [provider, reason] if key is None else [provider, key, reason]
+        if {*map(type, names)} != {str} or {type(failures), type(ejections)} != {int}:
+            raise ValueError("what is known of a provider is malformed")
+        known = cls((provider, key), Health(failures, ejections, until), reason, since)
         if not (0 <= known.since_s <= _LONGEST_S and 0 <= (until or 0.0) <= _LONGEST_S):  # false of what is no number
             raise ValueError("what is known of a provider names no time")
         return known

@@ -6,18 +6,19 @@ they are put to the inference process, together with what patterns found, and th
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from outpost.dlp.merge import is_weak
 from outpost.errors import CouldNotInspect, ModelUnavailable
-from outpost.models.results import Settled, TextResult
+from outpost.models.results import Settled, TextResult, Wanted
 from outpost.models.tiers import combined
 from outpost.policy.evaluate import Facts
-from outpost.policy.model_rules import missing_for, models_wanted
+from outpost.policy.model_rules import kinds_wanted, missing_for, models_wanted
 from outpost.protocol.codes import ErrorCode
+from outpost.protocol.decisions import Direction
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet
 from outpost.proxy.decide import Inspectable, Question, Verdict, advance, judge, judge_with_models
@@ -66,8 +67,8 @@ class Models(Protocol):
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``: those of the pack of this digest, or of the one in use."""
 
-    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> Following:
-        """Read a text as it grows, or ``ModelUnavailable``; ``judged_whole`` is what is known of them."""
+    def follow(self, wanted: Wanted, *, pack: str | None = None) -> Following:
+        """Read a text as it grows, or ``ModelUnavailable``."""
 
     def remembered(
         self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
@@ -81,10 +82,10 @@ class Look:
 
     models: Models
     enforcement: Enforcement
-    judged_whole: frozenset[str] = frozenset()
-    """About which nothing can be said before a text has ended."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """Of an answer that streams: the kinds for which a rule could care."""
     waits: bool = False
-    """A rule could care for some of it."""
+    """A rule could care for what is said about whole texts only."""
 
     async def answer(self, questions: Sequence[Question]) -> list[list[Finding]]:
         """All findings of each text: those of patterns that were given, and those of models that count.
@@ -116,7 +117,7 @@ class Look:
         Raises:
             ModelUnavailable: They say nothing.
         """
-        return self.models.follow(judged_whole=self.judged_whole, pack=self._pack)
+        return self.models.follow(self.wanted, pack=self._pack)
 
     def _remembered(self, question: Question, weak: Sequence[Finding]) -> TextResult | None:
         topics = self.enforcement.models.topics
@@ -165,9 +166,12 @@ def look_for(models: Models | None, enforcement: Enforcement, facts: Facts) -> L
         raise unavailable()
     if not models_wanted(enforcement.policy, facts, kinds):
         return None
+    if facts.direction is Direction.INPUT:
+        return Look(models, enforcement)
+    wanted = kinds_wanted(enforcement.policy, facts, kinds)
     whole = models.judged_whole if pack is None else pack.card.judged_whole
-    waits = models_wanted(enforcement.policy, facts, enforcement.models.offered(whole))
-    return Look(models, enforcement, whole, waits)
+    waits = not wanted.isdisjoint(enforcement.models.offered(whole))
+    return Look(models, enforcement, Wanted(wanted, whole), waits)
 
 
 def unavailable() -> CouldNotInspect:

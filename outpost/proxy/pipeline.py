@@ -5,7 +5,6 @@ the answer → audit → release. The audit of a decision overlaps the upstream 
 released before it is durable; the audit of the answer is durable before the answer's last byte is.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -107,9 +106,10 @@ class SurfaceServer:
             raise nobody_there(str(verdict.decision.destination))
         output = asked.facts(Direction.OUTPUT)
         restorer = Restorer(redactor.names)
-        call = Call(request, exchange, surface, enforcement, output, Redactor(key), restorer, asked.keep(verdict))
+        keep = asked.keep(verdict)
+        call = Call(request, exchange, surface, enforcement, durable, output, Redactor(key), restorer, keep)
         outgoing = partial(self._outgoing, asked, verdict, redactor)
-        return await self._forward(asked, call, hops, outgoing, durable)
+        return await self._forward(asked, call, hops, outgoing)
 
     async def _read(
         self, surface: Surface, request: web.BaseRequest, exchange: Exchange, enforcement: Enforcement
@@ -170,7 +170,6 @@ class SurfaceServer:
         call: Call,
         hops: Sequence[Hop],
         outgoing: Callable[[Hop], Awaitable[Outgoing]],
-        durable: "asyncio.Future[int]",
     ) -> web.StreamResponse:
         exchange, surface = asked.exchange, asked.surface
         errand = Errand(
@@ -184,11 +183,10 @@ class SurfaceServer:
         try:
             async with self._dispatch.answer(errand) as answer:
                 if answer.stream is not None and surface.stream is not None:
-                    await durable
                     return await self._release.stream(call, surface.stream(), answer)
-                return await self._release.whole(call, answer, durable)
+                return await self._release.whole(call, answer)
         except OutpostError:
-            await durable  # the provider may have failed first; a failed audit weighs more
+            await call.durable  # the provider may have failed first; a failed audit weighs more
             raise
 
     async def _outgoing(self, asked: _Asked, verdict: Verdict, redactor: Redactor, hop: Hop) -> Outgoing:

@@ -12,6 +12,7 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal
@@ -31,10 +32,10 @@ from outpost.proxy.exchange import CLIENT_GONE, Exchange, outcome_of
 from outpost.proxy.inspection import inspected, off_loop
 from outpost.proxy.parts import ProxyParts, retrieve
 from outpost.proxy.realtime_answers import Answers
-from outpost.proxy.realtime_standing import Standing, require_here, standing_of
+from outpost.proxy.realtime_connect import Connector, Wish
+from outpost.proxy.realtime_standing import Standing, require_here, required, standing_of
 from outpost.proxy.redaction import Redactor, redaction_key
 from outpost.proxy.surfaces import openai_realtime
-from outpost.proxy.surfaces.dialects import OPENAI
 from outpost.proxy.surfaces.openai_realtime import ClientEvent, RealtimeLimits
 
 MAX_PENDING: Final = 64  # decisions on their way to the disk; then the client waits for the oldest
@@ -74,6 +75,7 @@ class RealtimeServer:
 
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
+        self._connector = Connector(parts)
 
     async def serve(
         self, request: web.BaseRequest, exchange: Exchange, presented_key: str | None
@@ -93,7 +95,6 @@ class RealtimeServer:
         self._authenticate(exchange, key)
         opening = _Opening(key, openai_realtime.read_query([*request.query.items()]))
         standing = standing_of(self._parts, exchange, opening.key, opening.model)
-        exchange.provider_id = standing.provider.id
         limits = self._parts.realtime
         socket: Downstream = web.WebSocketResponse(
             protocols=(offer.accepts,) if offer.accepts else (),
@@ -105,20 +106,25 @@ class RealtimeServer:
         )
         if not socket.can_prepare(request).ok:
             raise Rejected(ErrorCode.INVALID_REQUEST, "this path takes a WebSocket (RFC 6455) only")
-        await self._judge_opening(exchange, standing, opening)
-        headers = {**self._parts.forwarder.credentials(standing.provider, OPENAI.credentials)}
-        if offer.beta or request.headers.get("OpenAI-Beta") == openai_realtime.BETA:
-            headers["OpenAI-Beta"] = openai_realtime.BETA
-        path = f"{openai_realtime.FORWARD_PATH}?model={quote(opening.model, safe='')}"
-        async with self._parts.forwarder.socket(
-            standing.provider, path, headers, max_event_bytes=limits.max_event_bytes, ping_s=limits.ping_s
-        ) as upstream:
+        hops = self._connector.plan(standing.targets)
+        exchange.planned(hops)
+        allowed = await self._judge_opening(exchange, standing, opening)
+        is_beta = offer.beta or request.headers.get("OpenAI-Beta") == openai_realtime.BETA
+        wish = Wish(
+            [hop for hop in hops if hop.provider.id in allowed],
+            standing.enforcement.routing.retry,
+            f"{openai_realtime.FORWARD_PATH}?model={quote(opening.model, safe='')}",
+            {"OpenAI-Beta": openai_realtime.BETA} if is_beta else {},
+            exchange.tried,
+        )
+        async with AsyncExitStack() as stack:
+            hop, upstream = await self._connector.open(wish, stack)
             socket.headers["X-Request-Id"] = exchange.request_id
             exchange.answering = True
             await socket.prepare(request)
             key_of_hashes = redaction_key(standing.enforcement.peppers, self._parts.redaction_key)
-            session = _Session(self._parts, exchange, opening, (socket, upstream), key_of_hashes)
-            await session.run(standing, request.transport)
+            session = _Session(self._parts, exchange, opening, (socket, upstream, hop.provider), key_of_hashes)
+            await session.run(request.transport)
         return socket
 
     def _authenticate(self, exchange: Exchange, key: str | None) -> None:
@@ -127,7 +133,8 @@ class RealtimeServer:
         exchange.bundle_version = enforcement.bundle.snapshot_version
         exchange.caller = enforcement.keys.authenticate(key, at=at, address=exchange.address)
 
-    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> None:
+    async def _judge_opening(self, exchange: Exchange, standing: Standing, opening: _Opening) -> set[str]:
+        """Ids of the providers that may open it."""
         raw = openai_realtime.opening(opening.model)
         parsed = openai_realtime.read_opening(raw)
         facts = Facts(openai_realtime.NAME, opening.model, standing.caller.group, Direction.INPUT)
@@ -138,10 +145,11 @@ class RealtimeServer:
         self._parts.metrics.count_findings(verdict.located, Direction.INPUT)
         exchange.decision = verdict.decision
         await self._parts.audit.submit(exchange.decision_event(self._parts.clock(), verdict.decision, verdict.located))
-        require_here(standing, opening.model, verdict.decision)
+        allowed = {target.provider.id for target in required(standing, opening.model, verdict.decision)}
         if verdict.body != raw:  # another model than the one asked for is no redaction
             raise Blocked(verdict.decision, "request")
         exchange.model = opening.model
+        return allowed
 
 
 class _Session:
@@ -152,17 +160,17 @@ class _Session:
         parts: ProxyParts,
         exchange: Exchange,
         opening: _Opening,
-        sockets: tuple[Downstream, Upstream],
+        ends: tuple[Downstream, Upstream, Provider],
         key: bytes,
     ) -> None:
+        """``ends`` are the client's and the provider's sockets, and who the provider is."""
         self._parts = parts
         self._exchange = exchange
         self._opening = opening
-        self._client, self._provider = sockets
+        self._client, self._provider, self._address = ends
         self._limits: RealtimeLimits = parts.realtime
         self._redactor = Redactor(key, b"")
         self._answers = Answers(parts.models, opening.model, Redactor(key), self._redactor)
-        self._address: Provider | None = None
         self._transport: asyncio.Transport | None = None
         self._about: str | None = None
         self._releasing = False
@@ -170,13 +178,13 @@ class _Session:
         self._pending: deque[asyncio.Future[int]] = deque()
         self._active_at_s = asyncio.get_running_loop().time()
 
-    async def run(self, standing: Standing, transport: asyncio.Transport | None) -> None:
+    async def run(self, transport: asyncio.Transport | None) -> None:
         """Serve until one side, the policy or the time ends it.
 
         Raises:
             asyncio.CancelledError: The client is gone, or the outpost stops.
         """
-        self._address, self._transport = standing.provider, transport
+        self._transport = transport
         try:
             end = await self._first(self._from_client(), self._from_provider(), self._watch())
             await self._close(end)
@@ -251,7 +259,7 @@ class _Session:
             raise Blocked(verdict.decision, "event")
         if verdict.decision.destination is not None:
             await self._settle()
-            require_here(standing, self._opening.model, verdict.decision)
+            require_here(standing, self._address, self._opening.model, verdict.decision)
         self._answers.names_may_have_changed()
         try:
             async with asyncio.timeout(self._limits.stall_s):
@@ -331,8 +339,8 @@ class _Session:
 
     def _standing(self) -> Standing:
         standing = standing_of(self._parts, self._exchange, self._opening.key, self._opening.model)
-        if standing.provider != self._address:
-            message = "another provider serves this model now; open a new connection"
+        if not standing.may_stay(self._address):
+            message = "other providers serve this model now; open a new connection"
             raise Rejected(ErrorCode.UNKNOWN_MODEL, message)
         return standing
 

@@ -1,13 +1,15 @@
 """By what a realtime connection may go on: the caller, the policy, and one provider for as long as it lasts.
 
-A connection is not shared out and nobody stands in: what the policy wants to go elsewhere is refused. Asked before
-every event, so that a change ends what it forbids.
+Who that is, of those that may serve the model under its own name, is found out when it is opened. From then on nobody
+stands in: what the policy wants to go elsewhere is refused. Asked before every event, so that a change ends what it
+forbids.
 """
 
 from dataclasses import dataclass
 
 from outpost.budget.keys import Caller
 from outpost.errors import Rejected
+from outpost.policy.routing import Target
 from outpost.protocol.codes import ErrorCode
 from outpost.protocol.decisions import Action, Decision, Destination
 from outpost.protocol.routing import Provider
@@ -20,11 +22,15 @@ from outpost.proxy.surfaces.dialects import OPENAI
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """By what a connection may go on, at one moment."""
+    """By what a connection may go on, at one moment; ``targets`` are those that may serve it, at least one."""
 
     enforcement: Enforcement
     caller: Caller
-    provider: Provider
+    targets: tuple[Target, ...]
+
+    def may_stay(self, provider: Provider) -> bool:
+        """Whether a connection to ``provider`` may go on."""
+        return any(target.provider == provider for target in self.targets)
 
 
 def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: str) -> Standing:
@@ -39,27 +45,38 @@ def standing_of(parts: ProxyParts, exchange: Exchange, key: str | None, model: s
     if not caller.may_use(model):
         raise Rejected(ErrorCode.MODEL_NOT_ALLOWED, "this API key does not allow this model")
     exchange.bundle_version, exchange.caller = enforcement.bundle.snapshot_version, caller
-    provider = _provider(enforcement, model)
-    if provider is None:
+    targets = _able(enforcement, model)
+    if not targets:
         raise nobody(OPENAI.name)
-    return Standing(enforcement, caller, provider)
+    return Standing(enforcement, caller, targets)
 
 
-def _provider(enforcement: Enforcement, model: str, destination: Destination | None = None) -> Provider | None:
-    """Who serves a connection: always the same, and only under the name that was asked for."""
+def _able(enforcement: Enforcement, model: str, destination: Destination | None = None) -> tuple[Target, ...]:
+    """Who can serve a connection: only under the name that was asked for, which its events repeat."""
     targets = enforcement.routing.targets(model, (OPENAI.name,), destination)
-    able = [target for target in targets if target.model in {None, model}]
-    first = min(able, key=lambda target: (target.order, -target.weight, target.provider.id), default=None)
-    return None if first is None else first.provider
+    return tuple(target for target in targets if target.model in {None, model})
 
 
-def require_here(standing: Standing, model: str, decision: Decision) -> None:
-    """Refuse what the policy wants to go elsewhere: a connection stays where it is.
+def required(standing: Standing, model: str, decision: Decision) -> tuple[Target, ...]:
+    """Those of the standing's targets to which the policy lets this go.
+
+    Raises:
+        Rejected: ``route_unavailable``: none of them.
+    """
+    if decision.destination is None or decision.action is Action.BLOCK:
+        return standing.targets
+    there = {target.provider.id for target in _able(standing.enforcement, model, decision.destination)}
+    targets = tuple(target for target in standing.targets if target.provider.id in there)
+    if not targets:
+        raise nobody_there(str(decision.destination))
+    return targets
+
+
+def require_here(standing: Standing, provider: Provider, model: str, decision: Decision) -> None:
+    """Refuse what the policy wants to go elsewhere: a connection to ``provider`` stays where it is.
 
     Raises:
         Rejected: ``route_unavailable``.
     """
-    if decision.destination is None or decision.action is Action.BLOCK:
-        return
-    if _provider(standing.enforcement, model, decision.destination) != standing.provider:
+    if all(target.provider != provider for target in required(standing, model, decision)):
         raise nobody_there(str(decision.destination))

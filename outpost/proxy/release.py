@@ -6,6 +6,7 @@ record is. What a finding touches is cut or redacted before its first character 
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +49,8 @@ class Call:
     exchange: Exchange
     surface: Surface
     enforcement: Enforcement
+    durable: "asyncio.Future[int]"
+    """The decision about it, once it is on disk; nothing goes out before."""
     output: Facts
     """What the policy is told of the answer."""
     redactor: Redactor
@@ -63,8 +66,8 @@ class Release:
     def __init__(self, parts: ProxyParts) -> None:
         self._parts = parts
 
-    async def whole(self, call: Call, answer: Answered, durable: "asyncio.Future[int]") -> web.StreamResponse:
-        """Release an answer that does not stream, once it and ``durable``, the decision, are on disk.
+    async def whole(self, call: Call, answer: Answered) -> web.StreamResponse:
+        """Release an answer that does not stream, once it and the decision about its request are on disk.
 
         Raises:
             OutpostError: Nothing was released.
@@ -92,7 +95,7 @@ class Release:
         exchange.output_bytes = len(body)
         completion = self._parts.audit.submit(exchange.completion_event(self._parts.clock(), "ok", 200))
         completion.add_done_callback(retrieve)
-        await durable  # often the same commit makes both durable
+        await call.durable  # often the same commit makes both durable
         await completion
         headers = answer_headers(call.surface.dialect, exchange, answer.headers)
         headers["Content-Type"] = "application/json"
@@ -104,7 +107,9 @@ class Release:
         return response
 
     async def stream(self, call: Call, shape: Stream, answer: Answered) -> web.StreamResponse:
-        """Release a streamed answer as far as it is decided; the decision about its request is on disk already.
+        """Release a streamed answer as far as it is decided, once the decision about its request is on disk.
+
+        Its beginning is read and inspected meanwhile.
 
         Raises:
             OutpostError: Nothing was released.
@@ -114,17 +119,18 @@ class Release:
         def decide(findings: Sequence[Finding]) -> Decision:
             return evaluate(call.enforcement.policy, call.output, findings)
 
-        events = _events(answer)
+        received = _Received(answer)
         watcher = watcher_for(look_for(self._parts.models, call.enforcement, call.output))
         watch = None if watcher is None else watcher.watch
         inspector = StreamInspector(call.enforcement.engine, decide, shape, call.redactor, call.restorer, watch)
+        inspector.scan_each = call.enforcement.seen.scan_each
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
         response.headers.update(answer_headers(call.surface.dialect, exchange, answer.headers))
         outcome, code = "ok", None
         tail: list[bytes] = []
         try:
             if not inspector.blocked:
-                tail = await self._pump(call, response, (inspector, watcher), events)
+                tail = await self._pump(call, response, (inspector, watcher), received)
         except asyncio.CancelledError:
             self._note_output(exchange, inspector)
             raise
@@ -152,14 +158,15 @@ class Release:
         call: Call,
         response: web.StreamResponse,
         reading: tuple[StreamInspector, Watcher | None],
-        events: AsyncIterator[sse.Event],
+        received: "_Received",
     ) -> list[bytes]:
         """Move events from the provider to the client; returns those that end the stream, not yet sent."""
         inspector, watcher = reading
         out: list[bytes] = []
-        async for event in events:
+        async for event in received.events():
             out += inspector.feed(event)
-            if watcher is not None and await watcher.answer():
+            # About all that has come at once: windows are read side by side.
+            if watcher is not None and (inspector.ended or not received.more) and await watcher.answer():
                 out += inspector.settle()
             if inspector.ended or inspector.blocked:
                 return out
@@ -182,6 +189,8 @@ class Release:
         """Make the completion durable, then let the last bytes go."""
         exchange = call.exchange
         outcome, code, tail = end
+        if not response.prepared:
+            await call.durable
         self._note_output(exchange, inspector)
         exchange.code = outcome if outcome == CLIENT_GONE else code or ""
         event = exchange.completion_event(self._parts.clock(), outcome, 200, code)
@@ -210,6 +219,8 @@ class Release:
     async def _send(self, call: Call, response: web.StreamResponse, out: Sequence[bytes]) -> None:
         if not out:
             return
+        if not response.prepared:
+            await call.durable
         data = b"".join(out)
         call.exchange.output_bytes += len(data)
         call.exchange.answering = True
@@ -224,22 +235,32 @@ class Release:
                 await writer.drain()  # waits while the client is slow, so nothing piles up here
 
 
-def _events(answer: Answered) -> AsyncIterator[sse.Event]:
-    """The events of a streamed answer, in the client's API."""
-    translation, received = answer.outgoing.translation, _received(answer)
-    return received if translation is None else translated(received, translation.stream())
+class _Received:
+    """A streamed answer as it comes."""
 
+    def __init__(self, answer: Answered) -> None:
+        self._answer = answer
+        self.more = False
+        """Another event came together with the last one."""
 
-async def _received(answer: Answered) -> AsyncIterator[sse.Event]:
-    reader = sse.EventReader(named=answer.outgoing.surface.named_events)
-    if answer.stream is None:
-        return
-    async for part in answer.stream:
-        for event in reader.feed(part):
-            yield event
-    if reader.rest():
-        message = "the provider's stream ended inside an event"
-        raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
+    def events(self) -> AsyncIterator[sse.Event]:
+        """In the client's API."""
+        translation, read = self._answer.outgoing.translation, self._read()
+        return read if translation is None else translated(read, translation.stream())
+
+    async def _read(self) -> AsyncIterator[sse.Event]:
+        reader = sse.EventReader(named=self._answer.outgoing.surface.named_events)
+        if self._answer.stream is None:
+            return
+        async for part in self._answer.stream:
+            came = deque(reader.feed(part))
+            while came:
+                event = came.popleft()
+                self.more = bool(came)
+                yield event
+        if reader.rest():
+            message = "the provider's stream ended inside an event"
+            raise Rejected(ErrorCode.PROVIDER_INVALID_RESPONSE, message)
 
 
 def _parse_answer(surface: Surface, raw: bytes) -> Answer:

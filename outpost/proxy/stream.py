@@ -6,7 +6,7 @@ before its first character is released. Pure: events in, bytes out; reading and 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,7 @@ from outpost.proxy.unescape import Unescaper
 from outpost.proxy.watched import Watch, Watched, about_something
 
 Decide = Callable[[Sequence[Finding]], Decision]
+ScanEach = Callable[[Sequence[str]], Sequence[Sequence[Finding]]]
 
 # Above any hold the scanner allows: a text that never ends cannot fill the memory, nor can many, nor large events.
 MAX_HELD_EVENTS: Final = 4096
@@ -118,7 +119,8 @@ class StreamInspector:
         """
         self.frame: Callable[[bytes, bytes | None], bytes] = sse.encode
         """Puts the data of an event in which something changed, and its name, into the form in which events go out."""
-        self._scan = engine.scan
+        self.scan_each: ScanEach = lambda several: [engine.scan(text) for text in several]
+        """What the engine finds in each of several texts; may be set to what remembers it."""
         self._watch = watch
         self._scanner: Callable[[], TextScanner] = partial(StreamScanner, engine) if watch is None else watch.scanner
         watched = (MAX_WATCHED_EVENTS, MAX_WATCHED_BYTES)
@@ -177,11 +179,7 @@ class StreamInspector:
         held = _Held(event, chunk)
         self._hold(held)
         self._judge_unscannable(chunk.unscannable)
-        for text in chunk.texts:
-            if text.whole:
-                self._judge_whole(held, text.leaf)
-            elif text.leaf.text:
-                self._continue(text, held)
+        self._take(chunk.texts, held)
         for group in chunk.finished:
             self._finish_channels(group)
             self.finished.add(group)
@@ -201,6 +199,8 @@ class StreamInspector:
         for channel in channels:
             if isinstance(channel.scanner, Watched) and not self.blocked:
                 released = channel.scanner.take()
+                self.findings += channel.scanner.late
+                channel.scanner.late.clear()
                 self._release(channel, released, final=channel.scanner.done)
         self._ending = [channel for channel in self._ending if not _is_done(channel.scanner)]
         for seam in [*([self._seam] if self._seam else []), *self._ending_seams]:
@@ -241,15 +241,35 @@ class StreamInspector:
         if self._judge(findings):
             self.blocked = unredactable(self.decisions[-1])
 
-    def _judge_whole(self, held: _Held, leaf: Leaf) -> None:
-        if leaf.text in self._clean:
-            return
-        if self._watch is not None and about_something(leaf.text):
-            self._watch_whole(self._watch, held, leaf)
-            return
-        unescaper = Unescaper()
-        text = unescaper.feed(leaf.text) + unescaper.finish()
-        findings = self._scan(text)
+    def _take(self, texts: Iterable[Piece], held: _Held) -> None:
+        found = self._look_at_wholes(texts)
+        for text in texts:
+            if text.whole:
+                if text.leaf.text in found:
+                    self._judge_whole(held, text.leaf, *found[text.leaf.text])
+                elif self._watch is not None and about_something(text.leaf.text):
+                    self._watch_whole(self._watch, held, text.leaf)
+            elif text.leaf.text:
+                self._continue(text, held)
+
+    def _look_at_wholes(self, texts: Iterable[Piece]) -> Mapping[str, tuple[str, Unescaper, Sequence[Finding]]]:
+        """What each text that patterns alone look at, complete by itself, says, and what they found in it."""
+        read: dict[str, tuple[str, Unescaper]] = {}
+        for piece in texts:
+            received = piece.leaf.text
+            if not piece.whole or received in self._clean or received in read:
+                continue
+            if self._watch is None or not about_something(received):  # else models are asked as well
+                unescaper = Unescaper()
+                read[received] = (unescaper.feed(received) + unescaper.finish(), unescaper)
+        if not read:
+            return {}
+        found = self.scan_each([text for text, _ in read.values()])
+        return {received: (*said, findings) for (received, said), findings in zip(read.items(), found, strict=True)}
+
+    def _judge_whole(
+        self, held: _Held, leaf: Leaf, text: str, unescaper: Unescaper, findings: Sequence[Finding]
+    ) -> None:
         if not findings and len(text) <= MAX_CLEAN_CHARS and len(self._clean) < MAX_CLEAN and "<" not in text:
             self._clean.add(leaf.text)
         spans = [(f.start, f.end, instead) for f, instead in self._judge(findings, text)]

@@ -63,6 +63,8 @@ class Watched:
         self._settled = 0
         self._released = 0
         self._answer: list[Finding] | None = None
+        self.late: list[Finding] = []
+        """What was found in text that is out; no rule could care for it."""
         self._ended = False
         self._told_end = False
         self.done = False
@@ -114,7 +116,10 @@ class Watched:
 
     def answered(self, settled: Settled) -> None:
         """What models said of all that was ``due``, if it grows."""
-        self._by_models += settled.findings
+        self._by_models += [item for item in settled.findings if item.finding.start >= self._released]
+        if self._told_end:
+            # No rule could care for these, so nothing waited for them; the record has them.
+            self.late += [item.finding for item in settled.findings if item.finding.start < self._released]
         self._doubted |= {self._weak[index] for index in settled.doubted if index < len(self._weak)}
         self._settled = self._read if self._told_end else max(self._settled, min(settled.upto, self._sent))
         per_token = self._sent / settled.tokens if settled.tokens else _CHARS_PER_TOKEN

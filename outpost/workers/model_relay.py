@@ -8,7 +8,7 @@ worker that does not know yet is refused, and asks again later.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from outpost.errors import ModelUnavailable
@@ -23,7 +23,7 @@ from outpost.models.frames import (
     result_to_json,
     settled_to_json,
 )
-from outpost.models.results import Settled, TextResult
+from outpost.models.results import Settled, TextResult, Wanted
 from outpost.protocol.findings import Finding
 from outpost.protocol.topics import TopicSet, TopicsInvalid
 
@@ -60,7 +60,7 @@ class Asked(Protocol):
     ) -> TextResult:
         """What they say, or ``ModelUnavailable``."""
 
-    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> Following:
+    def follow(self, wanted: Wanted, *, pack: str | None = None) -> Following:
         """Read a text as it grows, or ``ModelUnavailable``."""
 
 
@@ -122,7 +122,7 @@ class RelayedModels:
             memory.put(key, TextResult(result.findings, doubted=result.doubted))
         return result
 
-    def follow(self, *, judged_whole: Collection[str], pack: str | None = None) -> "RelayedFollowing":
+    def follow(self, wanted: Wanted, *, pack: str | None = None) -> "RelayedFollowing":
         """Read a text as it grows, as ``ModelService.follow``.
 
         Raises:
@@ -130,7 +130,7 @@ class RelayedModels:
         """
         if self.problem is not None:
             raise ModelUnavailable(self.problem)
-        return RelayedFollowing(self._connection, self._timeout_s, frozenset(judged_whole), pack)
+        return RelayedFollowing(self._connection, self._timeout_s, wanted, pack)
 
     def remembered(
         self, text: str, weak: Sequence[Finding] = (), *, pack: str | None = None, topics: TopicSet | None = None
@@ -159,12 +159,10 @@ class RelayedModels:
 class RelayedFollowing:
     """One text that grows, at the worker's end."""
 
-    def __init__(
-        self, connection: Connection, timeout_s: float, judged_whole: frozenset[str], pack: str | None
-    ) -> None:
+    def __init__(self, connection: Connection, timeout_s: float, wanted: Wanted, pack: str | None) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
-        self._judged_whole = judged_whole
+        self._wanted = wanted
         self._pack = pack
         self._stream = connection.new_stream()
 
@@ -181,7 +179,7 @@ class RelayedFollowing:
             last=last,
             timeout_s=self._timeout_s,
             pack=self._pack,
-            judged_whole=self._judged_whole,
+            wanted=self._wanted,
         )
 
     def close(self) -> None:
@@ -289,8 +287,8 @@ class _Questions:
         weak = [finding_from_json(value) for value in question.get("weak", ())]
         text, is_last = str(question["text"]), bool(question["last"])
         if stream not in self._following:
-            judged_whole = frozenset(map(str, question["judged_whole"]))
-            self._following[stream] = self._models.follow(judged_whole=judged_whole, pack=pack)
+            wanted = Wanted(*(frozenset(map(str, question[name])) for name in ("kinds", "judged_whole")))
+            self._following[stream] = self._models.follow(wanted, pack=pack)
         settled = await self._following[stream].add(text, weak, last=is_last)
         return {"settled": settled_to_json(settled)}
 

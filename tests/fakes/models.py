@@ -28,8 +28,9 @@ class FakeModels:
         self.following = []
         self.slow_s = 0.0
 
-    def follow(self, *, judged_whole, pack=None):
-        assert judged_whole == self.judged_whole
+    def follow(self, wanted, *, pack=None):
+        assert wanted.judged_whole == self.judged_whole
+        self.wanted = wanted.kinds
         if self.down:
             raise ModelUnavailable("down")
         self.following.append(FakeFollowing(self))

@@ -159,14 +159,11 @@ class ChatStream:
 
 
 def _chunk_texts(document: JsonDocument, choices: Sequence[dict[str, Any]]) -> Iterator[Piece]:
-    for leaf in walk(document, embedded=False):
+    for leaf in walk(document, embedded=False, left_out=VOCABULARY):
         path = leaf.path
-        if _is_metadata(leaf):
+        if path[0] in COUNTS and _is_metadata(leaf):
             continue
-        if leaf.is_name:
-            if leaf.text not in VOCABULARY:
-                yield Piece((), leaf, whole=True)
-        elif path[0] != "choices":
+        if leaf.is_name or path[0] != "choices":
             yield Piece((), leaf, whole=True)
         elif leaf.is_number and path[-1] == "index":
             continue

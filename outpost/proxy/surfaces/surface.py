@@ -6,7 +6,7 @@ same for all (``outpost/proxy/pipeline.py``). Everything here is a value or a pu
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from outpost.errors import Rejected
 from outpost.protocol.codes import ErrorCode
@@ -69,9 +69,8 @@ class Answer:
     scrub: Callable[[bytes], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One text in one event of a stream.
+class Piece(NamedTuple):
+    """One text in one event of a stream. A tuple, because an event makes several of them.
 
     Attributes:
         channel: The text it continues. The first element is the group that ends it (``StreamEvent.finished``).

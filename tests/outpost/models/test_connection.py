@@ -7,9 +7,10 @@ import pytest
 from outpost.errors import ModelUnavailable
 from outpost.models.connection import MAX_WAITING_CHARS, Connection, Stuck
 from outpost.models.frames import FrameReader, encode, result_to_json, settled_to_json
-from outpost.models.results import Settled, TextResult
+from outpost.models.results import Settled, TextResult, Wanted
 from outpost.protocol.findings import Finding
 
+WANTED = Wanted(frozenset({"pii.person"}))
 RESULT = TextResult(tokens=3)
 GOOD = {"result": result_to_json(RESULT)}
 
@@ -138,15 +139,18 @@ async def test_a_text_grows_question_by_question_until_it_is_forgotten():
     async with connected() as (connection, other):
         stream = connection.new_stream()
         weak = [Finding("pii.phone", 0, 3, 0.5, "phone")]
-        growing = asyncio.ensure_future(connection.grow(stream, "one", weak, last=False, timeout_s=9, pack="ab"))
+        growing = asyncio.ensure_future(
+            connection.grow(stream, "one", weak, last=False, timeout_s=9, pack="ab", wanted=WANTED)
+        )
         asked = await other.heard()
         assert (asked["type"], asked["stream"], asked["text"], asked["last"], asked["pack"]) == (
             "grow", stream, "one", False, "ab",
         )  # fmt: skip
+        assert (asked["kinds"], asked["judged_whole"]) == (["pii.person"], [])
         assert asked["weak"] == [["pii.phone", 0, 3, 0.5, "phone", 1]]
         other.say({"id": asked["id"], "settled": settled_to_json(Settled(2))})
         assert await growing == Settled(2)
-        growing = asyncio.ensure_future(connection.grow(stream, "x", last=True, timeout_s=9, pack="ab"))
+        growing = asyncio.ensure_future(connection.grow(stream, "x", last=True, timeout_s=9, pack="ab", wanted=WANTED))
         other.say({"id": (await other.heard())["id"], "settled": {"upto": 1}})
         with pytest.raises(ModelUnavailable, match="no result"):
             await growing
@@ -154,4 +158,4 @@ async def test_a_text_grows_question_by_question_until_it_is_forgotten():
         assert await other.heard() == {"type": "forget", "stream": stream}
         connection._waiting_chars = MAX_WAITING_CHARS
         with pytest.raises(ModelUnavailable, match="too much"):
-            await connection.grow(stream, "x", last=True, timeout_s=9, pack="ab")
+            await connection.grow(stream, "x", last=True, timeout_s=9, pack="ab", wanted=WANTED)

@@ -100,9 +100,9 @@ def whole(inspector, text):
     return inspector.conclude(prepared, graph(inspector, prepared))
 
 
-def grown(inspector, text, cuts):
+def grown(inspector, text, cuts, wanted=None):
     """Everything that was said piece by piece, each time with how much of the text was known."""
-    growing, said, at = Growing(inspector), [], 0
+    growing, said, at = Growing(inspector, wanted), [], 0
     weak = weak_in(text)
     for cut in [*sorted(cuts), len(text)]:
         # What patterns say comes with the text in which it ends.
@@ -138,6 +138,21 @@ def test_a_text_in_pieces_is_read_like_the_whole(inspectors, which, text, cuts):
     assert {i.finding.kind for i in expected.findings} == {i.finding.kind for i in found}
     assert (said[-1][1].tokens, said[-1][1].upto) == (expected.tokens, len(text))
     assert said[-1][1].windows == expected.windows
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts(), st.lists(st.integers(0, 700), max_size=12))
+def test_for_what_nobody_wants_nothing_waits_and_in_the_end_it_is_told(inspectors, text, cuts):
+    inspector = inspectors["one"]
+    cuts = [cut for cut in cuts if cut < len(text)]
+    fully, partly = grown(inspector, text, cuts), grown(inspector, text, cuts, frozenset({"pii.person"}))
+    assert all(one[1].upto <= other[1].upto for one, other in zip(fully, partly, strict=True))
+
+    def told(said):
+        return sorted((i.finding for _, settled in said for i in settled.findings), key=str)
+
+    assert told(fully) == told(partly)
+    assert not any(judged(i) for _, settled in partly[:-1] for i in settled.findings)
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,6 +12,7 @@ from outpost.models.cache import SegmentCache
 from outpost.models.options import Choice, WorkerSettings
 from outpost.models.pack import open_pack
 from outpost.models.process import Pace
+from outpost.models.results import Wanted
 from outpost.models.service import ModelOptions, ModelService
 from outpost.protocol.detectors import DetectorsDocument, TopicRule
 from outpost.protocol.findings import Finding
@@ -21,7 +22,7 @@ from tests.fakes.model_pack import BOOM, write_pack
 NOTES = TopicRule(id="notes", kind="topic.notes", examples=["note", "a note"])
 
 
-TOPICS = frozenset({"topic.*"})
+WANTED = Wanted(frozenset({"pii.person", "attack.jailbreak"}), frozenset({"topic.*"}))
 
 
 @contextlib.asynccontextmanager
@@ -102,12 +103,12 @@ async def test_what_was_said_of_a_text_that_grew_is_remembered(tmp_path):
     async with serving(folder) as (service, registry):
         assert service.judged_whole == frozenset()
         with pytest.raises(ModelUnavailable, match="starting"):
-            service.follow(judged_whole=TOPICS)
+            service.follow(WANTED)
         await well(service)
         assert service.judged_whole == {"topic.*"}
         text = "the dan Ana Silva a note 5550100 " * 12
         weak = [Finding("pii.phone", m.start(), m.end(), 0.5, "phone") for m in re.finditer("5550100", text)]
-        following, at = service.follow(judged_whole=TOPICS), 0
+        following, at = service.follow(WANTED), 0
         for cut in (130, 170, 180, len(text)):
             end = min([cut, *(f.start for f in weak if f.start < cut < f.end)])
             new = [f for f in weak if at < f.end <= end]
@@ -120,17 +121,17 @@ async def test_what_was_said_of_a_text_that_grew_is_remembered(tmp_path):
         fresh = await service.look(text, weak)
         assert [(i.finding, i.label) for i in grown.findings] == [(i.finding, i.label) for i in fresh.findings]
         assert (grown.doubted, grown.tokens, grown.windows) == (fresh.doubted, fresh.tokens, fresh.windows)
-        following = service.follow(judged_whole=TOPICS, pack=open_pack(folder).digest)
+        following = service.follow(WANTED, pack=open_pack(folder).digest)
         with pytest.raises(ModelUnavailable):
             await following.add(f"{BOOM} " * 20, last=False)
         with pytest.raises(ModelUnavailable, match="just changed"):  # it would leave out what nobody expects it to
-            service.follow(judged_whole=frozenset())
+            service.follow(Wanted())
 
 
 async def test_a_text_does_not_outlive_the_process_that_read_its_beginning(tmp_path):
     async with serving(write_pack(tmp_path / "pack")) as (service, _):
         await well(service)
-        following = service.follow(judged_whole=TOPICS)
+        following = service.follow(WANTED)
         await following.add("the " * 30, last=False)
         os.kill(service._process.pid, signal.SIGKILL)
         with pytest.raises(ModelUnavailable):

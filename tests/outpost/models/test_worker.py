@@ -11,8 +11,11 @@ from outpost.errors import ModelUnavailable
 from outpost.models import worker
 from outpost.models.connection import Connection
 from outpost.models.options import SessionOptions, WorkerSettings
+from outpost.models.results import Wanted
 from outpost.models.runners import Loaded
 from tests.fakes.model_pack import BOOM
+
+WANTED = Wanted(frozenset({"pii.person"}))
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +93,9 @@ async def test_a_text_that_grows_is_read_window_by_window(tiny):
         whole = await client.inspect("the Ana Silva " * 20, timeout_s=30)
         stream, found, upto = client.new_stream(), [], []
         for number in range(20):
-            settled = await client.grow(stream, "the Ana Silva ", last=number == 19, timeout_s=30, pack=pack)
+            settled = await client.grow(
+                stream, "the Ana Silva ", last=number == 19, timeout_s=30, pack=pack, wanted=WANTED
+            )
             found += settled.findings
             upto.append(settled.upto)
         assert [item.finding for item in found] == [item.finding for item in whole.findings]
@@ -98,14 +103,16 @@ async def test_a_text_that_grows_is_read_window_by_window(tiny):
         assert upto == sorted(upto)
         assert 0 < upto[9] < 14 * 10
         with pytest.raises(ModelUnavailable, match="has ended"):
-            await client.grow(stream, "x", last=True, timeout_s=30, pack=pack)
+            await client.grow(stream, "x", last=True, timeout_s=30, pack=pack, wanted=WANTED)
         client.forget(stream)
-        assert (await client.grow(stream, "Ana", last=True, timeout_s=30, pack=pack)).findings
+        assert (await client.grow(stream, "Ana", last=True, timeout_s=30, pack=pack, wanted=WANTED)).findings
         with pytest.raises(ModelUnavailable, match="tokenised"):
-            await client.grow(client.new_stream(), "\ud800", last=True, timeout_s=30, pack=pack)
+            await client.grow(client.new_stream(), "\ud800", last=True, timeout_s=30, pack=pack, wanted=WANTED)
         with pytest.raises(ModelUnavailable, match="not loaded"):
-            await client.grow(client.new_stream(), "x", last=True, timeout_s=30, pack="0" * 64)
-        long = await client.grow(client.new_stream(), "the Ana " * 4000, last=True, timeout_s=30, pack=pack)
+            await client.grow(client.new_stream(), "x", last=True, timeout_s=30, pack="0" * 64, wanted=WANTED)
+        long = await client.grow(
+            client.new_stream(), "the Ana " * 4000, last=True, timeout_s=30, pack=pack, wanted=WANTED
+        )
         assert len(long.findings) == 4000
 
 
@@ -113,12 +120,12 @@ async def test_one_that_fails_says_nothing_more_and_others_go_on(tiny):
     async with born(tiny, memory_bytes=1 << 30) as ((client,), _):
         pack = (await client.ready).digest
         bad, good = client.new_stream(), client.new_stream()
-        await client.grow(good, "the ", last=False, timeout_s=30, pack=pack)
+        await client.grow(good, "the ", last=False, timeout_s=30, pack=pack, wanted=WANTED)
         with pytest.raises(ModelUnavailable):
-            await client.grow(bad, f"{BOOM} " * 20, last=False, timeout_s=30, pack=pack)
+            await client.grow(bad, f"{BOOM} " * 20, last=False, timeout_s=30, pack=pack, wanted=WANTED)
         with pytest.raises(ModelUnavailable, match="being read"):
-            await client.grow(bad, "x", last=True, timeout_s=30, pack=pack)
-        assert (await client.grow(good, "Ana", last=True, timeout_s=30, pack=pack)).findings
+            await client.grow(bad, "x", last=True, timeout_s=30, pack=pack, wanted=WANTED)
+        assert (await client.grow(good, "Ana", last=True, timeout_s=30, pack=pack, wanted=WANTED)).findings
 
 
 async def test_only_so_many_texts_grow_at_once(tiny, monkeypatch):
@@ -129,11 +136,11 @@ async def test_only_so_many_texts_grow_at_once(tiny, monkeypatch):
     client = await Connection.open(ours)
     streams = [client.new_stream() for _ in range(3)]
     for stream in streams[:2]:
-        await client.grow(stream, "the ", last=False, timeout_s=30, pack=loaded.digest)
+        await client.grow(stream, "the ", last=False, timeout_s=30, pack=loaded.digest, wanted=WANTED)
     with pytest.raises(ModelUnavailable, match="too many"):
-        await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest)
+        await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest, wanted=WANTED)
     client.forget(streams[0])
-    await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest)
+    await client.grow(streams[2], "the ", last=False, timeout_s=30, pack=loaded.digest, wanted=WANTED)
     client.close()
     await serving
     theirs.close()

@@ -3,7 +3,7 @@ import pytest
 from outpost.errors import BundleRejected
 from outpost.policy.compile import NO_LISTS, compile_documents
 from outpost.policy.evaluate import Facts, compile_policy
-from outpost.policy.model_rules import demanded, missing_for, model_rules, models_wanted, require_offered
+from outpost.policy.model_rules import demanded, kinds_wanted, missing_for, model_rules, models_wanted, require_offered
 from outpost.protocol.decisions import Action, Direction
 from outpost.protocol.detectors import AllowEntry, DetectorsDocument, DetectorSetting, TopicRule
 from outpost.protocol.document_set import NO_BUDGETS
@@ -60,6 +60,9 @@ def test_what_is_demanded_and_not_offered_refuses_the_policy():
 def test_models_are_asked_where_it_could_matter():
     assert models_wanted(compile_policy(policy(["pii.*"])), INPUT, OFFERED)
     assert not models_wanted(compile_policy(policy(["pci.*"])), INPUT, OFFERED)
+    assert kinds_wanted(compile_policy(policy(["pii.*"])), INPUT, [*OFFERED, "x.y"]) == {
+        kind for kind in OFFERED if kind.startswith("pii.")
+    }
     assert not models_wanted(compile_policy(policy(["pii.*"])), INPUT, ())
     one_way = compile_policy(policy(["pii.person", "phi.condition"], directions=[Direction.INPUT]))
     assert models_wanted(one_way, INPUT, OFFERED)

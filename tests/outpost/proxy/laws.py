@@ -24,7 +24,7 @@ from outpost.dlp.registry import ALL
 from outpost.errors import Rejected
 from outpost.protocol.decisions import Action, Decision
 from outpost.proxy import sse
-from outpost.proxy.json_document import parse_json, replace_texts
+from outpost.proxy.json_document import Number, parse_json, replace_texts
 from outpost.proxy.multipart import parse_form
 from outpost.proxy.stream import StreamInspector
 from outpost.proxy.surfaces.registry import SURFACES
@@ -96,13 +96,17 @@ def check_bytes(engine: Engine, data: bytes, cuts: list[int]) -> None:
         document = parse_json(data)
         json.loads(data)  # whatever we take, the provider's parser takes
         again = parse_json(replace_texts(document.raw, {}))
-        assert json.dumps(again.value) == json.dumps(document.value)
+        assert json.dumps(again.value, default=_as_written) == json.dumps(document.value, default=_as_written)
     for surface in SURFACES.values():
         for parse in (surface.parse_request, surface.parse_answer):
             with contextlib.suppress(Rejected):
                 parse(data)
         if surface.stream is not None:
             _check_stream(engine, surface, data, cuts)
+
+
+def _as_written(number: Number) -> str:
+    return number.text
 
 
 def _check_stream(engine: Engine, surface: Any, data: bytes, cuts: list[int]) -> None:

@@ -1,4 +1,6 @@
+import asyncio
 import json
+import re
 
 import pytest
 
@@ -10,7 +12,9 @@ from outpost.protocol.findings import Finding
 from outpost.proxy.decide import Question
 from outpost.proxy.inspection import MESSAGE_CHARS, look_for
 from tests.fakes.models import NAME, FakeModels
-from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, chat, error_of, policy
+from tests.outpost.proxy.setup import CARD, CHAT, EMAIL, answer, chat, error_of, policy, provider_saying
+from tests.outpost.proxy.test_streaming_surfaces import chat as delta
+from tests.outpost.proxy.test_streaming_surfaces import framed, provider
 
 PEOPLE = ("pii.person",)
 FACTS = Facts("openai.chat_completions", "m", "everyone", Direction.INPUT)
@@ -100,17 +104,56 @@ async def test_a_stream_is_released_as_models_decide_about_it(begin, client_of):
         assert sorted(finding.kind for finding in last.findings) == ["pii.email", "pii.person", "pii.person"]
 
 
+def in_two(before, after):
+    """A provider that goes on after ``before`` only once it is told to, and how to tell it."""
+    go_on = asyncio.Event()
+
+    async def say(writer):
+        for text in re.findall(r".{1,40}", before):
+            writer.write(framed(delta(text)))
+        await go_on.wait()
+        writer.write(framed(delta(after)) + b"data: [DONE]\n\n")
+        await writer.drain()
+
+    return provider(say), go_on
+
+
 async def test_a_stream_is_cut_before_what_models_object_to(begin, client_of):
     chosen = policy("BLOCK", PEOPLE, directions=["output"])
-    async with begin(chosen, FakeModels()) as running, client_of(running) as client:
-        long = f"SAY:long {'words ' * 200} {NAME} and more"
-        response = await client.post(CHAT, json=chat(long) | {"stream": True})
-        said = streamed(response)
-        assert len(said) > 600
-        assert long.removeprefix("SAY:").partition(NAME)[0].startswith(said)
-        last = events_of(response)[-1]
-        assert (last["choices"][0]["finish_reason"], last["policy"]["action"]) == ("content_filter", "BLOCK")
-        assert response.text.endswith("data: [DONE]\n\n")
+    provided, go_on = in_two("words " * 200, f"and {NAME} and more")
+    async with (
+        provided as url,
+        begin(chosen, FakeModels(), base_url=url) as running,
+        client_of(running) as client,
+        client.stream("POST", CHAT, json=chat() | {"stream": True}) as response,
+    ):
+        got = b""
+        async for part in response.aiter_bytes():
+            got += part
+            go_on.set()  # text is out while the provider has more to say
+    events = [json.loads(line[6:]) for line in got.decode().splitlines() if line.startswith("data: {")]
+    said = "".join(event["choices"][0]["delta"].get("content", "") for event in events)
+    assert f"{'words ' * 200}and ".startswith(said)
+    assert len(said) > 900
+    last = events[-1]
+    assert (last["choices"][0]["finish_reason"], last["policy"]["action"]) == ("content_filter", "BLOCK")
+    assert got.endswith(b"data: [DONE]\n\n")
+
+
+async def test_about_what_has_come_together_models_are_asked_together(begin, client_of):
+    models = FakeModels()
+    chosen = policy("BLOCK", PEOPLE, directions=["output"])
+    said = [{"choices": [{"index": 0, "delta": {"content": "words and more "}}]} for _ in range(200)]
+    body = b"".join(f"data: {json.dumps(one)}\n\n".encode() for one in said) + b"data: [DONE]\n\n"
+    async with (
+        provider_saying(answer(body, kind="text/event-stream")) as (url, _, _),
+        begin(chosen, models, base_url=url) as running,
+        client_of(running) as client,
+    ):
+        response = await client.post(CHAT, json=chat() | {"stream": True})
+        assert streamed(response) == "words and more " * 200
+        (following,) = models.following
+        assert len(following.added) <= 4  # reads of the connection, not events
 
 
 async def test_as_long_as_no_text_is_out_a_refusal_is_an_error_and_no_answer(begin, client_of):
@@ -133,13 +176,14 @@ async def test_where_a_rule_cares_for_whole_texts_a_stream_waits_for_its_end(beg
 async def test_models_that_fail_in_the_middle_of_a_stream_end_it_there(begin, client_of):
     models = FakeModels()
     chosen = policy("BLOCK", PEOPLE, directions=["output"])
-    async with begin(chosen, models) as running, client_of(running) as client:
-        text = "words " * 400 + "the rest"
-        async with client.stream("POST", CHAT, json=chat(f"SAY:{text}") | {"stream": True}) as response:
+    provided, go_on = in_two("words " * 200, "the rest")
+    async with provided as url, begin(chosen, models, base_url=url) as running, client_of(running) as client:
+        async with client.stream("POST", CHAT, json=chat() | {"stream": True}) as response:
             got = b""
             async for part in response.aiter_bytes():
                 got += part
                 models.down = True  # as soon as the first text is out
+                go_on.set()
         events = [json.loads(line[6:]) for line in got.decode().splitlines() if line.startswith("data: {")]
         said = "".join(c["delta"].get("content") or "" for e in events for c in e.get("choices", ()))
         assert said

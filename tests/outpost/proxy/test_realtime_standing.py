@@ -6,7 +6,7 @@ from outpost.errors import Rejected
 from outpost.protocol.decisions import Action, Decision, Destination
 from outpost.protocol.routing import RoutingDocument
 from outpost.proxy.enforcement import compile_bundle
-from outpost.proxy.realtime_standing import Standing, _provider, require_here
+from outpost.proxy.realtime_standing import Standing, _able, require_here, required
 from tests.fakes.outpost import PEPPER, make_bundle, make_key
 from tests.outpost.proxy.setup import policy
 
@@ -34,10 +34,24 @@ def to(**place):
     return Decision(Action.ROUTE_TO, "p/r", "", destination=Destination(**place))
 
 
-def test_a_connection_goes_to_the_same_one_always_and_keeps_the_models_name():
-    assert _provider(ENFORCEMENT, "m").id == "c"
-    assert _provider(ENFORCEMENT, "b").id == "b"
-    assert _provider(ENFORCEMENT, "unknown") is None
+def able(model, destination=None):
+    return [target.provider.id for target in _able(ENFORCEMENT, model, destination)]
+
+
+def test_a_connection_goes_only_to_who_serves_the_model_under_its_own_name():
+    assert able("m") == ["b", "c"]
+    assert able("b") == ["b"]
+    assert able("unknown") == []
+    assert able("m", Destination(route="r")) == ["b", "c"]
+
+
+def test_the_policy_says_to_whom_of_them():
+    standing = Standing(ENFORCEMENT, None, _able(ENFORCEMENT, "m"))
+    assert required(standing, "m", Decision(Action.ALLOW, "p/default", "")) == standing.targets
+    assert [target.provider.id for target in required(standing, "m", to(provider="b"))] == ["b"]
+    with pytest.raises(Rejected):
+        required(standing, "m", to(provider="a"))
+    assert [standing.may_stay(provider) for provider in DOCUMENT.providers] == [False, True, True]
 
 
 HERE = [
@@ -51,10 +65,11 @@ HERE = [
 
 @pytest.mark.parametrize(("decision", "stays"), HERE)
 def test_what_the_policy_wants_elsewhere_is_refused(decision, stays):
-    standing = Standing(ENFORCEMENT, None, _provider(ENFORCEMENT, "m"))
+    standing = Standing(ENFORCEMENT, None, _able(ENFORCEMENT, "m"))
+    here = DOCUMENT.providers[2]
     if stays:
-        require_here(standing, "m", decision)
+        require_here(standing, here, "m", decision)
         return
     with pytest.raises(Rejected) as refused:
-        require_here(standing, "m", decision)
+        require_here(standing, here, "m", decision)
     assert refused.value.code == "route_unavailable"

@@ -182,3 +182,17 @@ def test_a_text_without_end_is_refused(monkeypatch):
 
 def test_ids_are_left_to_patterns():
     assert [about_something(text) for text in ("gpt-4o", " x ", "", "two words")] == [False, False, False, True]
+
+
+def test_what_no_rule_cares_for_may_come_late_and_is_for_the_record():
+    watch, scanner = begin()
+    scanner.feed("some words " * 50)
+    ((asked, _),) = watch.due()
+    asked.answered(Settled(500, tokens=9))
+    assert scanner.take()
+    scanner.finish()
+    ((asked, _),) = watch.due()
+    late = Finding("attack.jailbreak", 0, 300, 0.9, "p/h", Tier.CONTEXT_MODEL)
+    asked.answered(Settled(550, (ModelFinding(late, "X", 0.9, 0.5, (0, 300)),), tokens=90))
+    assert [part.findings for part in scanner.take()] == [()]
+    assert (scanner.late, scanner.done) == ([late], True)

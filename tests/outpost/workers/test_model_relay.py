@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from outpost.errors import ModelUnavailable
-from outpost.models.results import ModelFinding, TextResult
+from outpost.models.results import ModelFinding, TextResult, Wanted
 from outpost.protocol.detectors import DetectorsDocument, TopicRule
 from outpost.protocol.findings import Finding, Tier
 from outpost.protocol.topics import TopicSet
@@ -22,6 +22,7 @@ RESULT = TextResult(
     1,
 )
 KINDS = frozenset({"pii.person"})
+WANTED = Wanted(KINDS)
 
 
 class Models:
@@ -32,9 +33,10 @@ class Models:
         self.judged_whole = frozenset()
         self.following = []
 
-    def follow(self, *, judged_whole, pack=None):
-        if judged_whole != self.judged_whole:
+    def follow(self, wanted, *, pack=None):
+        if wanted.judged_whole != self.judged_whole:
             raise ModelUnavailable("the models have just changed")
+        self.wanted = wanted
         self.following.append(FakeFollowing(FakeModels()))
         return self.following[-1]
 
@@ -139,25 +141,26 @@ async def test_what_is_no_question_ends_the_connection(models, said):
 
 async def test_a_text_grows_through_the_parent_until_it_is_forgotten(worker, models):
     assert worker.judged_whole == frozenset()
-    following = worker.follow(judged_whole=frozenset())
+    following = worker.follow(WANTED)
     await following.add("some words ", [FOUND], last=False)
     settled = await following.add(f"and {NAME}", last=True)
     assert [item.finding.start for item in settled.findings] == [15]
     (there,) = models.following
+    assert models.wanted == WANTED
     assert there.added == [("some words ", False), (f"and {NAME}", True)]
     following.close()
     await worker.look("Anna")  # said after it
     assert there.closed
-    other = worker.follow(judged_whole=frozenset({"topic.*"}))
+    other = worker.follow(Wanted(KINDS, frozenset({"topic.*"})))
     with pytest.raises(ModelUnavailable, match="just changed"):
         await other.add("x", last=True)
     models.kinds = frozenset()
     with pytest.raises(ModelUnavailable, match="just changed"):
-        await worker.follow(judged_whole=frozenset()).add("x", last=True)
+        await worker.follow(WANTED).add("x", last=True)
     worker.told({"kinds": [], "judged_whole": ["intent.x"], "problem": "they are ill"})
     assert worker.judged_whole == {"intent.x"}
     with pytest.raises(ModelUnavailable, match="they are ill"):
-        worker.follow(judged_whole=frozenset())
+        worker.follow(WANTED)
 
 
 async def test_a_worker_that_ends_leaves_no_text_open(models):
@@ -165,7 +168,7 @@ async def test_a_worker_that_ends_leaves_no_text_open(models):
     serving = asyncio.ensure_future(relay(ours, models, lambda: KINDS))
     relayed = await RelayedModels.open(theirs, timeout_s=1.0)
     relayed.told({"kinds": [*KINDS], "problem": None})
-    await relayed.follow(judged_whole=frozenset()).add("some words ", last=False)
+    await relayed.follow(WANTED).add("some words ", last=False)
     relayed.close()
     await asyncio.wait_for(serving, 5)
     assert models.following[0].closed
