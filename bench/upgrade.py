@@ -1,7 +1,7 @@
 """How long a new connection waits while one program follows another (SIGUSR2), and what of that is processor time.
 
-``python -m bench.upgrade [--rounds N] [--workers N]``: real processes on loopback, a client that asks on a new connection
-every 20 ms. The wait is of the clock and depends on what else the machine does; the processor time of the
+``python -m bench.upgrade [--rounds N] [--workers N]``: real processes on loopback, a client that asks on a new
+connection every 20 ms. The wait is of the clock and depends on what else the machine does; the processor time of the
 first process, from the last answer of the old program to the first of the new one, does not.
 """
 
@@ -28,9 +28,9 @@ def cpu_s(pid: int) -> float:
 def ask(stage: Stage) -> float:
     with httpx.Client(timeout=120, trust_env=False, verify=False) as http:
         began_s = time.monotonic()
-        answer = http.post(
-            f"{stage.base_url}/chat/completions", headers=stage._headers(), json=stage._body("What is new?")
-        )
+        body = {"model": stage.provider.model, "messages": [{"role": "user", "content": "What is new?"}]}
+        headers = {"Authorization": f"Bearer {stage.api_key}"}
+        answer = http.post(f"{stage.base_url}/chat/completions", headers=headers, json=body)
         answer.raise_for_status()
         return time.monotonic() - began_s
 
@@ -67,8 +67,8 @@ def main() -> None:
             for number in range(options.rounds):
                 longest_s, used_s, usual_s = upgrade(stage, stage.pid("outpost"))
                 print(
-                    f"upgrade {number + 1}: a new connection waited {longest_s:.2f} s at most (usually {usual_s:.3f} s), "
-                    f"of which the first process computed {used_s:.2f} s"
+                    f"upgrade {number + 1}: a new connection waited {longest_s:.2f} s at most "
+                    f"(usually {usual_s:.3f} s), of which the first process computed {used_s:.2f} s"
                 )
         finally:
             stage.close()
