@@ -187,36 +187,12 @@ class Mixture:
         row = replace(row, attacks=())
         return disturbed(row, rng) if rng.random() < 0.4 else row
 
-    def ordinary(self) -> Row:
-        """A text of about one window as people have them, made to resemble nothing else."""
-        rng = self._rng
-        shape = rng.random()
-        if shape < 0.3:
-            row = self.entities()
-        elif shape < 0.5:
-            row = self.short()
-        elif shape < 0.75:
-            row = dressed(self._carrier(rng.choice(("work", "ask"))), rng)
-        else:
-            row = self._found()
-        row = replace(row, attacks=())
-        return disturbed(row, rng) if rng.random() < 0.4 else row
-
-    def look_alike(self) -> Row:
-        """An honest text with the words and frames of an attack."""
-        row = self._look_alike()
-        return disturbed(row, self._rng) if self._rng.random() < 0.4 else row
-
     def planted_alone(self) -> Row:
         """An attack on an agent without the document around it."""
         return self._attacking("attack_indirect")
 
     def long_documents(self) -> Iterator[Row]:
-        """Honest documents of up to ``_DOCUMENT_CHARS``: each found one once, in random order, and ours between.
-
-        Ours have no look-alikes of attacks, of which messages have more than enough: a document full of them is
-        nothing that anybody has, and would set the thresholds for those that people do have.
-        """
+        """Honest documents of up to ``_DOCUMENT_CHARS``: each found one once, in random order, and ours between."""
         rng = self._rng
         news: dict[str, list[Row]] = {}
         for row in self._gum:
@@ -230,7 +206,7 @@ class Mixture:
             at = rng.randrange(max(1, len(row.text) - _DOCUMENT_CHARS + 1))
             yield replace(row, text=row.text[at : at + _DOCUMENT_CHARS], spans=None, attacks=())
             if rng.random() < 0.5:
-                maker = rng.choice((lambda: self._document(long=True), self.entities))
+                maker = rng.choice((lambda: self._document(long=True), self.entities, self.harmless))
                 yield replace(self._put_together([self._made(maker) for _ in range(rng.randint(1, 12))]), attacks=())
 
     def _made(self, maker: Callable[[], Row]) -> Row:
