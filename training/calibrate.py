@@ -2,16 +2,15 @@
 
     python -m training.calibrate --data ../shared/data --run build/model --out build/pack
 
-Attacks: for one window the lowest threshold at which at most the stated part of harmless held-back messages is flagged
-with any label; for longer texts what the windows of held-back documents say (``training.bounds``). Entities: for each
-label the one of a grid with the best F2 among those that report at most ``ENTITY_RATE`` spans per token where nothing
-is marked; F2, because what is missed leaves the company and what is found by mistake is at worst redacted. Evaluation
-sets are never read.
+Attacks: for one window the lowest threshold at which at most the stated parts of ordinary held-back messages and of
+look-alikes of attacks are flagged with any label; for longer texts what the windows of held-back documents say
+(``training.bounds``). Entities: for each label the one of a grid with the best F2 among those that report at most
+``ENTITY_RATE`` spans per token where nothing is marked; F2, because what is missed leaves the company and what is found
+by mistake is at worst redacted. Evaluation sets are never read.
 """
 
 import argparse
 import json
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,7 @@ from training.row import ATTACKS, ENTITIES, Row
 SEED = 9_001
 ROWS = 4_000
 ENTITY_RATE = 0.001
+LOOK_ALIKE_RATE = 0.02  # of honest messages with an attack's words; of ordinary ones as ``training.bounds`` says
 MESSAGES, WINDOWS = 2_000, 6_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
 _GRID = tuple(round(0.25 + 0.05 * step, 2) for step in range(12))  # below that "nothing" is far likelier
@@ -151,12 +151,16 @@ def attack_thresholds(
     run: Runner, sources: Sources, temperature: float, messages: int, windows: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Thresholds by length, the same for each label, and for the record what they rest on."""
-    alone = [_highest(text, temperature).max() for text in run(list(harmless(sources, messages, SEED + 1)))]
     found = [_highest(text, temperature) for text in run(list(documents(sources, windows, SEED + 2)))]
-    first = threshold(list(sigmoid(np.array(alone, np.float32), 1.0).astype(float)), LENGTHS[0][1])
+    firsts = []
+    for seed, kind, rate in ((1, Mixture.ordinary, LENGTHS[0][1]), (3, Mixture.look_alike, LOOK_ALIKE_RATE)):
+        mixture = Mixture(sources, SEED + seed, development=True)
+        alone = [_highest(text, temperature).max() for text in run([kind(mixture) for _ in range(messages)])]
+        firsts.append(threshold(list(sigmoid(np.array(alone, np.float32), 1.0).astype(float)), rate))
+    first = max(firsts)
     made = long_thresholds(np.concatenate(found), first, run.windows)
     notes = [
-        f"up to {LENGTHS[0][0]} tokens: {len(alone)} messages",
+        f"up to {LENGTHS[0][0]} tokens: {messages} messages ask for {firsts[0]}, as many look-alikes for {firsts[1]}",
         f"longer: {sum(map(len, found))} windows of {len(found)} documents",
         *checks(found, first, run.windows),
     ]
@@ -166,14 +170,6 @@ def attack_thresholds(
 def _highest(text: Seen, temperature: float) -> np.ndarray:
     """Per window the highest logit of any kind of attack."""
     return np.asarray(text.windows["attacks"][:, 1:].max(1) / temperature, dtype=float)
-
-
-def harmless(sources: Sources, count: int, seed: int) -> Iterator[Row]:
-    """Held-back texts of about one window without an attack, as they come."""
-    mixture = Mixture(sources, seed, development=True)
-    rng = random.Random(seed)  # noqa: S311 - which texts, not secrets
-    for _ in range(count):
-        yield rng.choice((mixture.harmless, mixture.harmless, mixture.entities, mixture.short))()
 
 
 def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:

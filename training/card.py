@@ -11,7 +11,7 @@ from outpost.protocol.documents import parse_document
 from outpost.protocol.model_card import CARD_FILE, ModelCard
 from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
-NAME, VERSION = "default", "1.1"
+NAME, VERSION = "default", "1.2"
 OVERLAP_TOKENS = 32
 SIMILARITY = 0.56  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {
@@ -41,7 +41,7 @@ LIMITS = (
         "Cyrillic, Greek, Arabic, Hebrew and Asian scripts were not, and the vocabulary hardly knows them."
     ),
     (
-        "Most of its training text was generated from some 3,700 templates; text unlike these is judged "
+        "Most of its training text was generated from some 6,500 templates; text unlike these is judged "
         "worse than the held-back templates suggest."
     ),
     (

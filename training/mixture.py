@@ -187,6 +187,26 @@ class Mixture:
         row = replace(row, attacks=())
         return disturbed(row, rng) if rng.random() < 0.4 else row
 
+    def ordinary(self) -> Row:
+        """A text of about one window as people have them, made to resemble nothing else."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.3:
+            row = self.entities()
+        elif shape < 0.5:
+            row = self.short()
+        elif shape < 0.75:
+            row = dressed(self._carrier(rng.choice(("work", "ask"))), rng)
+        else:
+            row = self._found()
+        row = replace(row, attacks=())
+        return disturbed(row, rng) if rng.random() < 0.4 else row
+
+    def look_alike(self) -> Row:
+        """An honest text with the words and frames of an attack."""
+        row = self._look_alike()
+        return disturbed(row, self._rng) if self._rng.random() < 0.4 else row
+
     def planted_alone(self) -> Row:
         """An attack on an agent without the document around it."""
         return self._attacking("attack_indirect")
