@@ -37,7 +37,7 @@ def test_every_file_of_carriers_is_drawn_from():
 def test_spans_are_exactly_the_values():
     for row in drawn(development=False):
         marked = [span for span in row.spans if span.label != "?"]
-        assert [row.text[s.start : s.end] for s in marked] == re.findall(r"<[a-z_]+:[^>]+>", row.text)
+        assert [row.text[s.start : s.end] for s in marked] == re.findall(r"<[a-z_]+(?:#\d)?:[^>]+>", row.text)
         assert all(row.text[s.start : s.end].startswith(f"<{s.label.lower()}:") for s in marked)
 
 
