@@ -13,7 +13,7 @@ from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
 NAME, VERSION = "default", "1.2"
 OVERLAP_TOKENS = 32
-SIMILARITY = 0.56  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
+SIMILARITY = 0.59  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {
     "PERSON": "pii.person",
     "TITLE": "pii.title",
@@ -55,8 +55,8 @@ LIMITS = (
     ("A famous person is a person, a company in the news an organization: whether they may pass is for the policy."),
     "A harmful question without a trick is no attack for it.",
     (
-        "Attacks worded by others it mostly misses (0.10 of dev-cyberseceval-pi, 0.05 to 0.31 of them in tool results, "
-        "fewer the longer these are), though it flags little else: its attack head is a hint, no protection."
+        "Attacks worded by others it mostly misses (it finds 0.09 of dev-cyberseceval-pi, 0.10 to 0.23 of them in tool "
+        "results), though it flags little else: its attack head is a hint, no protection."
     ),
     (
         "Organizations and places it takes for each other and for persons; three in ten organizations are missed, and "
