@@ -99,7 +99,7 @@ def result_from_json(value: Any) -> TextResult:
         return TextResult(
             tuple(_model_finding(item) for item in value["findings"]),
             MappingProxyType({str(name): float(score) for name, score in value["labels"].items()}),
-            tuple(int(index) for index in value["doubted"]),
+            _indices(value["doubted"]),
             MappingProxyType({}),
             int(value["tokens"]),
             int(value["windows"]),
@@ -123,7 +123,7 @@ def settled_from_json(value: Any) -> Settled:
         settled = Settled(
             int(value["upto"]),
             tuple(_model_finding(item) for item in value["findings"]),
-            tuple(int(index) for index in value["doubted"]),
+            _indices(value["doubted"]),
             int(value["lacking"]),
             int(value["tokens"]),
             int(value["windows"]),
@@ -149,6 +149,13 @@ def _model_finding(value: Any) -> ModelFinding:
         (int(start), int(end)),
         tuple((str(label), float(probability)) for label, probability in value["alternatives"]),
     )
+
+
+def _indices(values: Iterable[Any]) -> tuple[int, ...]:
+    indices = tuple(int(index) for index in values)
+    if any(index < 0 for index in indices):  # it would count from the end, and another finding be held for false
+        raise ValueError("a doubted finding has no index")
+    return indices
 
 
 def _parsed(content: bytes) -> Message:

@@ -107,7 +107,26 @@ def test_any_change_of_a_result_gives_one_or_the_typed_error(name, value):
         assert isinstance(result_from_json(result_to_json(RESULT) | {name: value}), TextResult)
 
 
-@given(JSON | st.dictionaries(st.sampled_from(list(settled_to_json(SETTLED))), JSON))
+@given(
+    JSON
+    | st.dictionaries(st.sampled_from(list(settled_to_json(SETTLED))), JSON)
+    | st.builds(
+        lambda name, changed: settled_to_json(SETTLED) | {name: changed},
+        st.sampled_from(list(settled_to_json(SETTLED))),
+        JSON | st.integers() | st.lists(st.integers(), max_size=3),
+    )
+)
 def test_any_json_is_what_is_settled_or_the_typed_error(value):
     with contextlib.suppress(FrameInvalid):
-        settled_from_json(value)
+        settled = settled_from_json(value)
+        assert all(0 <= item.finding.start < item.finding.end <= settled.upto for item in settled.findings)
+        assert all(index >= 0 for index in settled.doubted)
+
+
+@pytest.mark.parametrize(
+    ("read", "good"), [(result_from_json, result_to_json(RESULT)), (settled_from_json, settled_to_json(SETTLED))]
+)
+def test_no_finding_is_doubted_by_counting_from_the_end(read, good):
+    read(good | {"doubted": [0]})
+    with pytest.raises(FrameInvalid):
+        read(good | {"doubted": [0, -1]})
