@@ -132,5 +132,6 @@ class Steward:
             return False
         if not versions:
             return False  # it is to end instead
-        log.info("upgrade_begins", version=versions[0])
+        most_s = self.config.keepalive_timeout_s + self.config.shutdown_grace_s
+        log.info("upgrade_begins", version=versions[0], takes_over_within_s=most_s)
         return True
