@@ -17,6 +17,7 @@ from training import public, texts
 from training.carrier import Carriers
 from training.disturb import disturbed, joined
 from training.dress import dressed
+from training.results import rendered
 from training.row import ATTACKS, Row
 from training.split import held_out
 from training.swap import swapped, untokenised
@@ -159,20 +160,17 @@ class Mixture:
         """A text without one, as like to those with one as honest text gets."""
         rng = self._rng
         shape = rng.random()
-        if shape < 0.34:
-            row = self._look_alike()
-            while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
-                row = joined(
-                    row, self._carrier(rng.choice(("hard_benign", "ask", "work"))), rng.choice((" ", "\n", " "))
-                )
-        elif shape < 0.48:
+        if shape < 0.32:
+            row = self._continued(self._look_alike(), ("hard_benign", "ask", "work"), (" ", "\n", " "))
+        elif shape < 0.44:
             row = dressed(self._carrier(rng.choice(("work", "work", "ask"))), rng)
-            while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
-                row = joined(row, self._carrier(rng.choice(("work", "ask", "benign"))), rng.choice((" ", "\n", "\n\n")))
-        elif shape < 0.60:
+            row = self._continued(row, ("work", "ask", "benign"), (" ", "\n", "\n\n"))
+        elif shape < 0.54:
             row = self._document(long=True)
             if rng.random() < 0.4:  # as an attack would stand in it
                 row = self._buried(self._look_alike())
+        elif shape < 0.70:
+            row = self._result(self._look_alike() if rng.random() < 0.3 else None)
         elif shape < 0.92:
             row = self._found()
             if rng.random() < 0.15:
@@ -220,7 +218,11 @@ class Mixture:
         theirs = [*self._texts, *self._code, *(self._put_together(rows) for rows in news.values())]
         for pool, size in ((self._documents, 12), (self._btc, 30), (self._short, 30)):
             mixed = rng.sample(pool, len(pool))
-            theirs += [self._put_together(mixed[at : at + size]) for at in range(0, len(mixed), size)]
+            parts = [mixed[at : at + size] for at in range(0, len(mixed), size)]
+            theirs += [self._put_together(rows) for rows in parts[::2]]
+            theirs += [
+                Row(rendered([row.text for row in rows], rng)[0], rows[0].group, "result") for rows in parts[1::2]
+            ]
         rng.shuffle(theirs)
         for row in theirs:
             at = rng.randrange(max(1, len(row.text) - _DOCUMENT_CHARS + 1))
@@ -277,6 +279,13 @@ class Mixture:
             row = joined(row, more, rng.choice((" ", "\n", "\n\n")))
         return row
 
+    def _continued(self, row: Row, genres: Sequence[str], marks: Sequence[str]) -> Row:
+        """The message, sometimes with more of these genres after it."""
+        rng = self._rng
+        while rng.random() < 0.35 and len(row.text) < _WINDOW_CHARS:
+            row = joined(row, self._carrier(rng.choice(genres)), rng.choice(marks))
+        return row
+
     def _beside(self, row: Row) -> Row:
         """The message alone, or before or after an honest one."""
         shape = self._rng.random()
@@ -289,14 +298,16 @@ class Mixture:
         return joined(other, row, mark) if shape < 0.85 else joined(row, other, mark)
 
     def _buried(self, row: Row) -> Row:
-        """The attack at the start, the end or anywhere in a document."""
+        """The attack in a tool's result, or at the start, the end or anywhere in a document."""
         rng = self._rng
         shape = rng.random()
+        if shape < 0.35:
+            return self._result(row)
         mark = rng.choice((" ", "\n", "\n\n", " "))
-        if shape < 0.45:
+        if shape < 0.62:
             made = joined(self._document(long=rng.random() < 0.5), row, mark)
             return joined(made, self._document(long=rng.random() < 0.5), mark) if rng.random() < 0.7 else made
-        if shape < 0.53:
+        if shape < 0.67:
             return joined(row, self._document(long=rng.random() < 0.5), mark)
         text = self._found(rng.randint(60, 900)).text
         at = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
@@ -304,6 +315,32 @@ class Mixture:
             at -= 1
         before, after = Row(text[:at], "", ""), Row(text[at:], "", "")
         return joined(joined(before, row, mark), after, mark)
+
+    def _result(self, row: Row | None, chars: int = _WINDOW_CHARS) -> Row:
+        """A tool's result of honest pieces, with ``row`` as one more of them."""
+        rng = self._rng
+        pieces = [self._sentence()]
+        while sum(map(len, pieces)) < chars and rng.random() < 0.9:
+            pieces.append(self._sentence())
+        if row is None:
+            return Row(rendered(pieces, rng)[0], "", "result")
+        at = rng.randrange(len(pieces) + 1)
+        text, places = rendered([*pieces[:at], row.text, *pieces[at:]], rng)
+        return replace(row, text=text, spans=None, focus=places[at] if row.focus else None)
+
+    def _sentence(self) -> str:
+        """A line or two of anything honest, as a field of a record has it."""
+        rng = self._rng
+        shape = rng.random()
+        if shape < 0.3:
+            return self._carrier(rng.choice(("fact", "notice", "review", "people", "short", "benign"))).text
+        if shape < 0.45:
+            return self._carrier(rng.choice(("work", "ask", "hard_benign"))).text
+        if shape < 0.6:
+            return self.short().text
+        if shape < 0.75:
+            return rng.choice(rng.choice((self._gum, self._btc))).text
+        return " ".join(self._found(rng.randint(30, 200)).text.split())
 
     def _wild(self) -> Row:
         """The beginning of a jailbreak seen in the wild, or a part of it that has a jailbreak's words."""
