@@ -28,10 +28,24 @@ LOOSE = frozenset(
 """Genres written for what they say. Days, ages or peoples also stand there in plain words; they keep the model free."""
 
 
+UNMARKED = frozenset(
+    {
+        "attack_direct-users", "attack_extraction-curious", "attack_indirect-deeds", "attack_indirect-answers",
+        "attack_jailbreak-masks", "hard_benign-roles", "hard_benign-words", "hard_benign-experts", "hard_benign-papers",
+        "passage-records", "passage-worlds",
+    }
+)  # fmt: skip
+"""Files whose texts name persons, firms and places outside of slots: of their entities nothing is known."""
+
+
 def lines(genre: str) -> list[str]:
     """The templates of ``genre``, as written, of all its files in the order of their names."""
-    names = sorted(item.name for item in files("training.carriers").iterdir() if item.name.endswith(".txt"))
-    return [line for name in names if name.removesuffix(".txt").partition("-")[0] == genre for line in _read(name)]
+    return [line for stem in _stems(genre) for line in _read(f"{stem}.txt")]
+
+
+def _stems(genre: str) -> list[str]:
+    names = (item.name for item in files("training.carriers").iterdir() if item.name.endswith(".txt"))
+    return sorted(stem for name in names if (stem := name.removesuffix(".txt")).partition("-")[0] == genre)
 
 
 def phrases() -> dict[str, list[str]]:
@@ -62,20 +76,26 @@ class Carriers:
     def __init__(self, rng: random.Random, values: Fill, *, development: bool) -> None:
         self._rng = rng
         self._values = values
-        self._parsed: dict[str, list[tuple[str, list[Node]]]] = {}
+        self._parsed: dict[str, list[tuple[str, list[Node], bool]]] = {}
         for genre in GENRES:
-            every = [(f"{genre}/{digest(line):016x}", parse(line)) for line in lines(genre)]
+            every = [
+                (f"{genre}/{digest(line):016x}", parse(line), stem not in UNMARKED)
+                for stem in _stems(genre)
+                for line in _read(f"{stem}.txt")
+            ]
             mine = [item for item in every if held_out(item[0]) == development]
             self._parsed[genre] = every if genre in _PARTS_ONLY else mine
         for name, wordings in phrases().items():
-            self._parsed[name] = [("", parse(wording)) for wording in wordings]
+            self._parsed[name] = [("", parse(wording), True) for wording in wordings]
         self._depth = 0
 
     def row(self, genre: str) -> Row:
-        """A text of one carrier."""
-        group, nodes = self._rng.choice(self._parsed[genre])
+        """A text of one carrier; its entities unless they are unmarked there."""
+        group, nodes, marked = self._rng.choice(self._parsed[genre])
         self._depth = 0
         text, spans = expand(nodes, self._values, self._rng, self._nested)
+        if not marked:
+            return Row(text, group, genre)
         found = whole(text, spans)
         return Row(text, group, genre, spans=unmarked(text, found) if genre in LOOSE else found)
 

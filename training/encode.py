@@ -26,12 +26,16 @@ _WHOLE, _PART = 0.7, 0.6  # how often a window holds all of it that it has room 
 
 @dataclass(slots=True)
 class Encoded:
-    """One window: ids, shapes and per-token targets are of one length; the others are as in ``Row``."""
+    """One window: ids, shapes and per-token targets are of one length; the others are as in ``Row``.
+
+    ``focus`` is 1 on the tokens of an attack of which is known where it stands, else 0.
+    """
 
     ids: list[int]
     shapes: list[int]
     tags: list[int]
     checks: list[int]
+    focus: list[int]
     attacks: list[float]
     intent: int
     language: int
@@ -69,6 +73,13 @@ def checks(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[in
     return made
 
 
+def focused(offsets: Sequence[tuple[int, int]], focus: tuple[int, int] | None) -> list[int]:
+    """1 on each token that touches ``focus``."""
+    if focus is None:
+        return [0] * len(offsets)
+    return [int(start < focus[1] and end > focus[0]) for start, end in offsets]
+
+
 def window(offsets: Sequence[tuple[int, int]], focus: tuple[int, int] | None, rng: random.Random) -> tuple[int, int]:
     """Which tokens of a text to keep, half-open."""
     room = MAX_TOKENS - 2
@@ -90,6 +101,7 @@ def encode(row: Row, ids: Sequence[int], offsets: Sequence[tuple[int, int]], rng
     first, last = window(offsets, row.focus, rng)
     marked = tags(offsets, row.spans) if row.spans is not None else [IGNORED] * len(offsets)
     checked = checks(offsets, row.spans) if row.spans is not None else [IGNORED] * len(offsets)
+    focus = focused(offsets[first:last], row.focus if row.attacks else None)
     attacks = [-1.0] * len(ATTACKS)
     if row.attacks is not None:
         attacks = [float(index in row.attacks or (index == 0 and bool(row.attacks))) for index in range(len(ATTACKS))]
@@ -98,6 +110,7 @@ def encode(row: Row, ids: Sequence[int], offsets: Sequence[tuple[int, int]], rng
         shapes=[0, *shapes(row.text, offsets[first:last]), 0],
         tags=[IGNORED, *marked[first:last], IGNORED],
         checks=[IGNORED, *checked[first:last], IGNORED],
+        focus=[0, *focus, 0],
         attacks=attacks,
         intent=IGNORED if row.intent is None else row.intent,
         language=IGNORED if row.language is None else row.language,

@@ -24,9 +24,13 @@ class Pool(nn.Module):
         self.weight = nn.Linear(width, 1)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, labels))
 
+    def looks(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """How much each token counts, ``[batch, tokens]``; a row's sum is 1."""
+        return self.weight(hidden).squeeze(-1).masked_fill(attention_mask == 0, -1e4).softmax(-1)
+
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
-        weight = self.weight(hidden).squeeze(-1).masked_fill(attention_mask == 0, -1e4).softmax(-1)
-        return self.head((weight.unsqueeze(-1) * hidden).sum(1))
+        """Logits, ``[batch, labels]``."""
+        return self.head((self.looks(hidden, attention_mask).unsqueeze(-1) * hidden).sum(1))
 
 
 class Guard(nn.Module):
@@ -63,8 +67,15 @@ class Guard(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor) -> tuple[Tensor, ...]:
         """Logits, in the order of ``OUTPUTS``."""
+        return self.read(self.hidden(input_ids, attention_mask, shape_ids), attention_mask)
+
+    def hidden(self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor) -> Tensor:
+        """The encoder's hidden states, ``[batch, tokens, width]``."""
         embedded = self.encoder.embeddings.word_embeddings(input_ids) + self.shape(shape_ids)
-        hidden = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
+        return self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
+
+    def read(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """What the heads make of hidden states: logits, in the order of ``OUTPUTS``."""
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         sentence = self.sentence((hidden * mask).sum(1) / mask.sum(1))
         return (

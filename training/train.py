@@ -41,7 +41,8 @@ DECAY = 0.4  # of the steps; long decays do better than short ones at this size 
 DIGEST_ROWS = 2_000
 HEAD_RATE = 4.0  # heads start from nothing, the encoder does not
 WEIGHTS = {
-    "entities": 1.0, "context": 0.2, "attacks": 1.0, "ranking": 0.5, "intent": 0.3, "language": 0.3, "sentence": 1.0
+    "entities": 1.0, "context": 0.2, "attacks": 1.0, "ranking": 0.5, "looking": 0.2, "intent": 0.3, "language": 0.3,
+    "sentence": 1.0,
 }  # fmt: skip
 
 
@@ -82,9 +83,14 @@ def inputs(batch: Sequence[Encoded], device: torch.device = CPU) -> tuple[Tensor
 
 
 def losses(
-    outputs: Sequence[Tensor], batch: Sequence[Encoded], teacher: torch.nn.Module, ids: Tensor, mask: Tensor
+    outputs: Sequence[Tensor],
+    looks: Tensor,
+    batch: Sequence[Encoded],
+    teacher: torch.nn.Module,
+    ids: Tensor,
+    mask: Tensor,
 ) -> dict[str, Tensor]:
-    """The loss of each head that something in the batch is known for."""
+    """The loss of each head that something in the batch is known for; ``looks``: of the attention of attacks."""
     entities, context, attacks, intent, language, sentence = (output.float() for output in outputs)
     device = ids.device
     made: dict[str, Tensor] = {}
@@ -104,6 +110,9 @@ def losses(
         attacking, harmless = highest[target[:, 0] > 0], highest[target[:, 0] == 0]
         if len(attacking) and len(harmless):
             made["ranking"] = ranking(attacking, harmless)
+    focus = pad([item.focus for item in batch], device=device)
+    if focus.any():
+        made["looking"] = looking(looks.float(), focus)
     kept = torch.tensor([item.embed for item in batch], device=device)
     if kept.any():
         with torch.no_grad():
@@ -124,6 +133,18 @@ def ranking(attacking: Tensor, harmless: Tensor) -> Tensor:
     """
     pairs = F.softplus(harmless[None, :] - attacking[:, None])
     return (torch.logsumexp(pairs, 1) - math.log(len(harmless))).mean()
+
+
+def looking(looks: Tensor, focus: Tensor) -> Tensor:
+    """How little of the attention stands on the attack, where it is known where that is.
+
+    Else it may learn from what surrounds attacks in this corpus. On attacks of authors that training had not seen the
+    area under the curve rose from 0.82 to 0.85 (planted instructions in documents) and from 0.83 to 0.84 (jailbreaks
+    from the wild), after 450 steps for attacks alone.
+    """
+    placed = focus.any(1)
+    on_attack = (looks[placed] * focus[placed]).sum(1)
+    return -on_attack.clamp_min(1e-6).log().mean()
 
 
 def encoded(tokenizer: Tokenizer, rows: Sequence[Row], rng: random.Random) -> list[Encoded]:
@@ -233,8 +254,9 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
                 group["lr"] = group["peak"] * rate(step, args.steps, warm)
             ids, mask, shape_ids = inputs(batch, device)
             with torch.autocast(device.type, dtype=torch.bfloat16):
-                outputs = model(ids, mask, shape_ids)
-                parts = losses(outputs, batch, teacher, ids, mask)
+                hidden = model.hidden(ids, mask, shape_ids)
+                looks = model.attacks.looks(hidden, mask)
+                parts = losses(model.read(hidden, mask), looks, batch, teacher, ids, mask)
             total = torch.stack([WEIGHTS[name] * loss for name, loss in parts.items()]).sum()
             optimizer.zero_grad(set_to_none=True)
             total.backward()

@@ -100,3 +100,11 @@ def test_a_text_whose_embedding_is_kept_keeps_its_words():
     for seed in range(50):
         blanked(item, random.Random(seed))
     assert item.ids == [CLS, 2_000, SEP]
+
+
+def test_tokens_of_a_placed_attack_are_marked_and_nothing_else_is():
+    row = Row(TEXT, "g", "x", attacks=(1,), focus=(4, 9))
+    made = encode(row, list(range(len(OFFSETS))), OFFSETS, random.Random(1))
+    assert made.focus == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    for other in (Row(TEXT, "g", "x", attacks=(1,)), Row(TEXT, "g", "x", attacks=(), focus=(4, 9))):
+        assert not any(encode(other, list(range(len(OFFSETS))), OFFSETS, random.Random(1)).focus)
