@@ -87,10 +87,11 @@ PACK ?= build/pack
 DATA ?= ../shared/data
 STEPS ?= 3000
 DEVICE ?= auto
+THREADS ?= 1
 .PHONY: train
-train: $(TRAIN_VENV)/.installed ## Train, export and calibrate a model pack into build/pack (STEPS=n, DEVICE=cuda, RUN=, PACK=, DATA=); resumes
+train: $(TRAIN_VENV)/.installed ## Train, export and calibrate a model pack into build/pack (STEPS=n, DEVICE=cuda, THREADS=2, RUN=, PACK=, DATA=); resumes
 	@mkdir -p $(RUN) $(PACK)
-	@$(TRAIN) training.train --data $(DATA) --out $(RUN) --steps $(STEPS) --device $(DEVICE)
+	@$(TRAIN) training.train --data $(DATA) --out $(RUN) --steps $(STEPS) --device $(DEVICE) --threads $(THREADS)
 	@$(TRAIN) training.export --data $(DATA) --run $(RUN) --out $(PACK)
 	@$(TRAIN) training.calibrate --data $(DATA) --run $(RUN) --out $(PACK)
 	@$(TRAIN) bench.eval_models --data $(DATA) --pack $(PACK) --json $(RUN)/evaluation.json

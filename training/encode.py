@@ -121,11 +121,11 @@ def encode(row: Row, ids: Sequence[int], offsets: Sequence[tuple[int, int]], rng
 def blanked(item: Encoded, rng: random.Random) -> None:
     """Take some words of most windows away, so that what is learned does not hang on the wording of a template.
 
-    Each row loses its own share of tokens, to the mask or to another word. Windows whose embedding is to be kept stay.
-    On attacks of authors that training had not seen this raised the area under the curve from 0.85 to 0.90 (jailbreaks
-    from the wild) and from 0.74 to 0.88 (instructions planted in documents), after 450 steps.
+    Each row loses its own share of tokens, to the mask or to another word. On attacks of authors that training had not
+    seen this raised the area under the curve from 0.85 to 0.90 (jailbreaks from the wild) and from 0.74 to 0.88
+    (instructions planted in documents), after 450 steps.
     """
-    if item.embed or rng.random() >= BLANKED_ROWS:
+    if rng.random() >= BLANKED_ROWS:
         return
     share = rng.uniform(*BLANKED_TOKENS)
     for place in range(1, len(item.ids) - 1):

@@ -95,18 +95,25 @@ class Mixture:
                 self._by_language.setdefault(row.language, []).append(row)
 
     def rows(self, count: int) -> Iterator[Row]:
-        """``count`` rows."""
+        """``count`` rows.
+
+        Attacks are few, so that none of their templates comes much more than five times in 10,000 steps: on attacks of
+        authors that training had not seen, recall at 0.3 % false positives fell from 0.09 to 0.03 when each came five
+        times instead of twice, while that on held-back templates of our own rose.
+        """
         kinds: Sequence[tuple[Callable[[], Row], float]] = (
-            (self.entities, 0.31),
-            (self.attack, 0.27),
-            (self.harmless, 0.33),
+            (self.entities, 0.54),
+            (self.attack, 0.13),
+            (self.harmless, 0.22),
             (self.short, 0.06),
-            (self.language, 0.03),
+            (self.language, 0.05),
         )
         makers, shares = zip(*kinds, strict=True)
         for _ in range(count):
             self._values.turn()
-            yield self._rng.choices(makers, shares)[0]()
+            maker = self._rng.choices(makers, shares)[0]
+            row = maker()
+            yield replace(row, embed=True) if maker in (self.attack, self.harmless) else row
 
     # What each kind of row is made of
 

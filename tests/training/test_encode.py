@@ -95,13 +95,6 @@ def test_some_words_of_most_windows_are_taken_away_and_nothing_else_changes():
     assert 90 <= changed <= 150  # of 200; 0.6 of them are chosen
 
 
-def test_a_text_whose_embedding_is_kept_keeps_its_words():
-    item = encode(Row("word", "", "", embed=True), [2_000], [(0, 4)], random.Random(1))
-    for seed in range(50):
-        blanked(item, random.Random(seed))
-    assert item.ids == [CLS, 2_000, SEP]
-
-
 def test_tokens_of_a_placed_attack_are_marked_and_nothing_else_is():
     row = Row(TEXT, "g", "x", attacks=(1,), focus=(4, 9))
     made = encode(row, list(range(len(OFFSETS))), OFFSETS, random.Random(1))
