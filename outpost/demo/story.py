@@ -6,6 +6,7 @@ registration command and a provider run as separate processes and are killed and
 
 import json
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
@@ -30,8 +31,13 @@ Line = tuple[str, Callable[[], str]]
 
 
 def run(*, once: bool) -> int:
-    """Tell the story; returns the exit code, 0 only if every line came true."""
+    """Tell the story; returns the exit code, 0 only if every line came true.
+
+    SIGTERM and a closed terminal end it as Ctrl-C does: its processes are stopped and its files removed.
+    """
     console = Console(highlight=False)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     directory = Path(tempfile.mkdtemp(prefix="outpost-demo-"))
     stage = Stage(directory)
     try:
@@ -43,6 +49,8 @@ def run(*, once: bool) -> int:
     except KeyboardInterrupt:
         console.print("\nStopping.")
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second one would leave processes behind
         stage.close()
         shutil.rmtree(directory, ignore_errors=True)
     return 0

@@ -9,22 +9,45 @@ import pytest
 from outpost.demo.processes import command
 
 
+def descendants(pid: int) -> list[Path]:
+    """The folders in /proc of every process below that one."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text("ascii").split()):
+            found += [Path(f"/proc/{child}"), *descendants(child)]
+    return found
+
+
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
-def test_every_line_comes_true(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [command("outpost"), "demo", "--once"],
-        env={**os.environ, "COLUMNS": "300"},
+def test_every_line_comes_true_and_a_terminated_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    started = subprocess.Popen(
+        [command("outpost"), "demo"],
+        env={**os.environ, "COLUMNS": "300", "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
         cwd=tmp_path,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
+    assert started.stdout is not None
+    told = []
+    for line in started.stdout:
+        told.append(line)
+        if line.startswith("Ctrl-C ends it"):
+            break
+    children = descendants(started.pid)
+    files = list(tmp_path.glob("outpost-demo-*"))
+    started.terminate()
+    rest, _ = started.communicate(timeout=60)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✔") == 13
-    assert "✘" not in done.stdout
-    assert "the provider received: Write a reply to [REDACTED:pii.email], please." in done.stdout
+    text = "".join(told)
+    assert started.returncode == 0, text + rest
+    assert text.count("✔") == 13
+    assert "✘" not in text
+    assert "the provider received: Write a reply to [REDACTED:pii.email], please." in text
+    assert len(children) >= 3  # provider, control plane, outpost
+    assert files
+    assert not any(map(Path.exists, [*children, *files]))
 
 
 @pytest.mark.e2e
