@@ -64,6 +64,7 @@ STREAM_DELTAS: Final = 100
 STREAM_PAUSE_MS: Final = 50
 DOCUMENT_BYTES: Final = 25 * 1024 * 1024
 FLAT_MIB: Final = 16.0
+STARTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +193,31 @@ class Bench:
         }
 
     def seen_turns(self) -> dict[str, Any]:
-        """A chat all but whose last turn was seen before, beside that turn alone."""
+        """Starts; then a chat all but whose last turn was seen before, beside that turn alone."""
+        starts = self.starts()
         costs = history_costs(self.server(), TURNS[:2], self.plan)
         alone, long = (costs[turns] for turns in TURNS[:2])
         return {
+            **starts,
+            "rss_mib of all its processes afterwards": round(self.weight().rss_mib),
             "its new turn alone, cpu_ms": round(alone, 2),
             f"{TURNS[1]} turns of which all others were seen, cpu_ms": round(long, 2),
             "ratio": round(long / alone, 3),
+        }
+
+    def starts(self) -> dict[str, Any]:
+        """Starts, until a text that models look at is answered. Pages that processes share count twice."""
+        ready_s, answered_s = [], []
+        for number in range(STARTS):
+            self.stage.stop("outpost")
+            began_s = time.perf_counter()
+            ready_s.append(self.stage.run_outpost())
+            assert self.stage.ask(prose(180, f"start {number}")).status_code == httpx.codes.OK
+            answered_s.append(time.perf_counter() - began_s)
+        return {
+            "seconds until ready": [round(one, 2) for one in ready_s],
+            "seconds until the first answer": [round(one, 2) for one in answered_s],
+            "rss_mib of all its processes after that": round(self.weight().rss_mib),
         }
 
     def server(self) -> "Server":
