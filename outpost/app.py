@@ -310,7 +310,7 @@ async def _listening(
         else:
             fleet.standing = standing_of(outpost.admission, outpost.audit, models, health)
             registry.register(fleet.gathered)
-            health.providers, health.listener = fleet.seen.providers, fleet.seen.validity
+            health.providers, health.listener = fleet.outlook.providers, fleet.outlook.validity
             port = fleet
         watch_certificate(health.listener, registry)
         gather = None if fleet is None else fleet.scrape

@@ -38,8 +38,8 @@ from outpost.workers.control import Channel
 from outpost.workers.metrics import snapshot
 from outpost.workers.model_relay import RelayedModels
 from outpost.workers.orders import Birth, OrderInvalid, Start, bundle_from_json, secrets_from_json
+from outpost.workers.outlook import known_from_json, told_of
 from outpost.workers.piped_audit import PipedAudit
-from outpost.workers.seen import known_from_json, told_of
 from outpost.workers.slots import OwnSlot, Slots
 
 DYING_S: Final = 3.0  # without a parent: long enough to tell clients, too short to matter to a new parent

@@ -24,7 +24,7 @@ from outpost.workers.member import Member, Surroundings
 from outpost.workers.metrics import Gathered
 from outpost.workers.model_relay import Asked
 from outpost.workers.orders import Enforced, Start, bundle_to_json
-from outpost.workers.seen import Seen
+from outpost.workers.outlook import Outlook
 from outpost.workers.slots import Slots, make_memory
 
 START_S: Final = 120.0  # an interpreter, all imports and a large bundle on a slow, busy machine
@@ -92,7 +92,7 @@ class Fleet:
         self.ends = 0
         """Workers that ended unasked."""
         self.gathered = Gathered()
-        self.seen = Seen()
+        self.outlook = Outlook()
 
     # What health says
 
@@ -331,7 +331,7 @@ class Fleet:
             self._slots.clear(member.index)
         self._free.add(member.index)
         self.gathered.ended(member)
-        self.seen.ended(member)
+        self.outlook.ended(member)
         if not member.expected:
             self.ends += 1
             _log.error("worker_ended", place=place, pid=member.pid, exit_code=member.exit_code, reason=member.reason)
@@ -359,7 +359,7 @@ class Fleet:
     async def _ask_pulse(self, member: Member) -> None:
         standing = self.standing()
         try:
-            providers = [one.to_json() for one in self.seen.providers()]
+            providers = [one.to_json() for one in self.outlook.providers()]
             answer = await member.ask("pulse", {**standing, "providers": providers}, timeout_s=PULSE_S)
         except Gone:
             return
@@ -367,7 +367,7 @@ class Fleet:
         member.known_kinds = None if kinds is None else frozenset(kinds)
         if member in self._all:
             self.gathered.update(member, answer.get("metrics", []))
-            self.seen.update(member, answer)
+            self.outlook.update(member, answer)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

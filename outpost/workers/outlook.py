@@ -37,7 +37,7 @@ def _validity(values: Any) -> Validity | None:
     return None if before.tzinfo is None or after.tzinfo is None else Validity(before, after)
 
 
-class Seen:
+class Outlook:
     """What the living workers have seen."""
 
     def __init__(self) -> None:
