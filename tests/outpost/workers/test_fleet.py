@@ -128,9 +128,9 @@ async def test_whom_one_worker_leaves_in_peace_all_are_told_of(fleet, world):
     await fleet.open_on_sockets(bind("127.0.0.1", 0))
     await until(lambda: fleet.serves)
     await until(lambda: all(worker.told("pulse")[-1]["providers"] == [ejected] for worker in world.all))
-    assert [one.subject for one in fleet.seen.providers()] == [("p", None)]
+    assert [one.subject for one in fleet.outlook.providers()] == [("p", None)]
     world.known.clear()
-    await until(lambda: fleet.seen.providers() == [])
+    await until(lambda: fleet.outlook.providers() == [])
 
 
 async def test_who_cannot_be_started_is_tried_again(fleet, world):
