@@ -6,7 +6,8 @@ Attacks: for one window the lowest threshold at which at most the stated parts o
 look-alikes of attacks are flagged with any label; for longer texts what the windows of held-back documents say
 (``training.bounds``). Entities: for each label the one of a grid with the best F2 among those that report at most
 ``ENTITY_RATE`` spans per token where nothing is marked; F2, because what is missed leaves the company and what is found
-by mistake is at worst redacted. Evaluation sets are never read.
+by mistake is at worst redacted. Persons, organizations and places are judged by held-back texts that people wrote.
+Evaluation sets are never read.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from training.row import ATTACKS, ENTITIES, Row
 SEED = 9_001
 ROWS = 4_000
 ENTITY_RATE = 0.001
+PEOPLES, PEOPLES_LABELS = ("gum", "btc"), ("PERSON", "ORG", "LOCATION")  # texts of people, and what is marked in them
 LOOK_ALIKE_RATE = 0.02  # of honest messages with an attack's words; of ordinary ones as ``training.bounds`` says
 MESSAGES, WINDOWS = 2_000, 6_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
@@ -183,28 +185,38 @@ def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
 
 
 def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tuple[dict[str, Any], list[str]]:
-    """For each label the threshold of the grid with the best F2 that keeps other words free, and what it rests on."""
+    """For each label the threshold of the grid with the best F2 that keeps other words free, and what it rests on.
+
+    For labels that others marked in texts of people (``PEOPLES``) these texts decide: the network is far surer of
+    itself on generated ones, so that a threshold from them misses much elsewhere.
+    """
     labels = Labels(head)
     texts = [text for text in seen if text.row.spans is not None]
     tokens = sum(len(text.prepared.tokens.ids) for text in texts)
     counts = {(name, limit): Tally() for name in ENTITIES for limit in _GRID}
+    theirs = {(name, limit): Tally() for name in PEOPLES_LABELS for limit in _GRID}
     for text in texts:
         p = softmax(text.tokens["entities"], temperature)
         places = [(s.start, s.end, s.label) for s in text.row.spans or ()]
+        size = len(text.prepared.tokens.ids)
         for limit in _GRID:
             found = find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t)
             spans = [(span.start, span.end, span.name) for span in found]
             for name in ENTITIES:
-                counts[name, limit].add(places, spans, name, len(text.prepared.tokens.ids))
+                counts[name, limit].add(places, spans, name, size)
+            if text.row.genre in PEOPLES:
+                for name in PEOPLES_LABELS:
+                    theirs[name, limit].add(places, spans, name, size)
     made, notes = {}, []
     for name in ENTITIES:
         by_limit = {limit: counts[name, limit] for limit in _GRID}
-        limit = best_limit(by_limit, ENTITY_RATE)
-        tally = by_limit[limit]
+        judged = {limit: theirs[name, limit] for limit in _GRID} if name in PEOPLES_LABELS else by_limit
+        limit = best_limit(by_limit, judged, ENTITY_RATE)
+        tally = judged[limit]
         made[name] = [(None, limit)]
         notes.append(
             f"{name} {limit}: F2 {tally.f(2):.3f} of {tally.marked}, {tally.reported - tally.right} wrong spans, "
-            f"{tally.astray} where nothing is marked"
+            f"{by_limit[limit].astray} of {by_limit[limit].reported} where nothing is marked"
         )
     return made, [f"entities, {tokens} tokens of {len(texts)} texts", *notes]
 

@@ -11,7 +11,7 @@ from outpost.protocol.documents import parse_document
 from outpost.protocol.model_card import CARD_FILE, ModelCard
 from training.row import ATTACKS, INTENTS, LANGUAGES, TAGS
 
-NAME, VERSION = "default", "1.2"
+NAME, VERSION = "default", "1.3"
 OVERLAP_TOKENS = 32
 SIMILARITY = 0.59  # one in a hundred requests of other subjects is taken for a topic of ten examples: bench/topics.py
 KINDS: dict[str, str | None] = {

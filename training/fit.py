@@ -95,15 +95,20 @@ def _meets(place: Place, others: Sequence[Place]) -> bool:
     return any(place[0] < other[1] and other[0] < place[1] for other in others)
 
 
-def best_limit(by_limit: Mapping[float, Tally], rate: float) -> float:
-    """The highest threshold whose F2 is within ``SLACK`` of the best, of those with few spans astray.
+def best_limit(by_limit: Mapping[float, Tally], judged: Mapping[float, Tally], rate: float) -> float:
+    """The lowest threshold whose F2 is within ``SLACK`` of the best, of those with few spans astray.
 
-    Few are at most ``rate`` per token; the highest threshold if none keeps them that rare. Held-back texts are dense
-    with names, so a lower threshold that gains next to nothing on them loses on others.
+    The lowest, because a network is less sure of itself on texts unlike those that it is calibrated on.
+
+    Args:
+        by_limit: All texts, by threshold. Few are at most ``rate`` astray per token of these; the highest threshold if
+            none keeps them that rare.
+        judged: The texts whose F2 counts.
+        rate: Spans astray per token.
     """
     allowed = [limit for limit, tally in by_limit.items() if tally.astray <= rate * tally.tokens]
-    best = max((by_limit[limit].f(2) for limit in allowed), default=0.0)
-    return max((limit for limit in allowed if by_limit[limit].f(2) >= best - SLACK), default=max(by_limit))
+    best = max((judged[limit].f(2) for limit in allowed), default=0.0)
+    return min((limit for limit in allowed if judged[limit].f(2) >= best - SLACK), default=max(by_limit))
 
 
 def window_rate(text_rate: float, windows: int) -> float:

@@ -80,10 +80,19 @@ def test_the_threshold_with_the_best_f2_is_taken_unless_too_much_is_wrong():
         0.5: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
         0.7: Tally(10, 5, 5, 5, astray=0, tokens=1_000),
     }
-    assert best_limit(by_limit, 0.003) == 0.3
-    assert best_limit(by_limit, 1.0) == 0.3
-    assert best_limit(by_limit, 0.001) == 0.7
-    assert best_limit(by_limit, -1) == 0.7
+    assert best_limit(by_limit, by_limit, 0.003) == 0.3
+    assert best_limit(by_limit, by_limit, 1.0) == 0.3
+    assert best_limit(by_limit, by_limit, 0.001) == 0.5
+    assert best_limit(by_limit, by_limit, -1) == 0.7
+
+
+def test_other_texts_may_say_which_threshold_is_best_but_not_how_many_spans_go_astray():
+    by_limit = {
+        limit: Tally(10, 9, 9, 9, astray=astray, tokens=1_000) for limit, astray in ((0.3, 4), (0.5, 1), (0.7, 0))
+    }
+    judged = {0.3: Tally(10, 9, 9, 9), 0.5: Tally(10, 5, 5, 5), 0.7: Tally(10, 8, 8, 8)}
+    assert best_limit(by_limit, judged, 0.01) == 0.3
+    assert best_limit(by_limit, judged, 0.002) == 0.7
 
 
 def test_a_window_must_be_rarer_than_a_text_of_many():
