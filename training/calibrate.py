@@ -188,7 +188,8 @@ def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tu
     """For each label the threshold of the grid with the best F2 that keeps other words free, and what it rests on.
 
     For labels that others marked in texts of people (``PEOPLES``) these texts decide: the network is far surer of
-    itself on generated ones, so that a threshold from them misses much elsewhere.
+    itself on generated ones, so that a threshold from them misses much elsewhere. Which spans lie where nothing is
+    marked is asked of generated texts only, because people leave names unmarked.
     """
     labels = Labels(head)
     texts = [text for text in seen if text.row.spans is not None]
@@ -202,11 +203,9 @@ def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tu
         for limit in _GRID:
             found = find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t)
             spans = [(span.start, span.end, span.name) for span in found]
-            for name in ENTITIES:
-                counts[name, limit].add(places, spans, name, size)
-            if text.row.genre in PEOPLES:
-                for name in PEOPLES_LABELS:
-                    theirs[name, limit].add(places, spans, name, size)
+            tallies, names = (theirs, PEOPLES_LABELS) if text.row.genre in PEOPLES else (counts, ENTITIES)
+            for name in names:
+                tallies[name, limit].add(places, spans, name, size)
     made, notes = {}, []
     for name in ENTITIES:
         by_limit = {limit: counts[name, limit] for limit in _GRID}
