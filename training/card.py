@@ -41,7 +41,7 @@ LIMITS = (
         "Cyrillic, Greek, Arabic, Hebrew and Asian scripts were not, and the vocabulary hardly knows them."
     ),
     (
-        "Most of its training text was generated from some 6,500 templates; text unlike these is judged "
+        "Most of its training text was generated from some 13,000 templates; text unlike these is judged "
         "worse than the held-back templates suggest."
     ),
     (
@@ -55,12 +55,12 @@ LIMITS = (
     ("A famous person is a person, a company in the news an organization: whether they may pass is for the policy."),
     "A harmful question without a trick is no attack for it.",
     (
-        "Attacks worded by others it mostly misses (it finds 0.09 of dev-cyberseceval-pi, 0.10 to 0.23 of them in tool "
-        "results), though it flags little else: its attack head is a hint, no protection."
+        "Attacks worded by others it mostly misses (it finds 0.17 of dev-cyberseceval-pi, 0.02 to 0.29 of them in tool "
+        "results, the fewer the longer these are), though it flags little else: its attack head is a hint, not more."
     ),
     (
-        "Organizations and places it takes for each other and for persons; three in ten organizations are missed, and "
-        "days and times it reports too often."
+        "Organizations and places it takes for each other and for persons; two in ten organizations are missed, up to "
+        "four in ten organizations that it reports are none, and days and times it reports too often."
     ),
     "Scores are calibrated on held-back generated text; on other text they are too sure.",
 )
