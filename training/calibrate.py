@@ -45,7 +45,8 @@ from training.row import ATTACKS, ENTITIES, Row
 SEED = 9_001
 ROWS = 4_000
 ENTITY_RATE = 0.001
-PEOPLES, PEOPLES_LABELS = ("gum", "btc"), ("PERSON", "ORG", "LOCATION")  # texts of people, and what is marked in them
+NATURAL = ("gum", "btc")  # texts that people wrote, some of their names replaced by ours
+NATURAL_LABELS = ("PERSON", "ORG", "LOCATION")  # what is marked in them
 LOOK_ALIKE_RATE = 0.02  # of honest messages with an attack's words; of ordinary ones as ``training.bounds`` says
 MESSAGES, WINDOWS = 2_000, 6_000
 _WINDOW_CHARS = 400  # a window's own part of a text, about
@@ -187,7 +188,7 @@ def documents(sources: Sources, windows: int, seed: int) -> Iterator[Row]:
 def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tuple[dict[str, Any], list[str]]:
     """For each label the threshold of the grid with the best F2 that keeps other words free, and what it rests on.
 
-    For labels that others marked in texts of people (``PEOPLES``) these texts decide: the network is far surer of
+    For labels that others marked in texts of people (``NATURAL``) these texts decide: the network is far surer of
     itself on generated ones, so that a threshold from them misses much elsewhere. Which spans lie where nothing is
     marked is asked of generated texts only, because people leave names unmarked.
     """
@@ -195,7 +196,7 @@ def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tu
     texts = [text for text in seen if text.row.spans is not None]
     tokens = sum(len(text.prepared.tokens.ids) for text in texts)
     counts = {(name, limit): Tally() for name in ENTITIES for limit in _GRID}
-    theirs = {(name, limit): Tally() for name in PEOPLES_LABELS for limit in _GRID}
+    natural = {(name, limit): Tally() for name in NATURAL_LABELS for limit in _GRID}
     for text in texts:
         p = softmax(text.tokens["entities"], temperature)
         places = [(s.start, s.end, s.label) for s in text.row.spans or ()]
@@ -203,13 +204,13 @@ def entity_thresholds(seen: Sequence[Seen], head: Any, temperature: float) -> tu
         for limit in _GRID:
             found = find_spans(text.row.text, text.prepared.tokens.offsets, p, labels, lambda _, t=limit: t)
             spans = [(span.start, span.end, span.name) for span in found]
-            tallies, names = (theirs, PEOPLES_LABELS) if text.row.genre in PEOPLES else (counts, ENTITIES)
+            tallies, names = (natural, NATURAL_LABELS) if text.row.genre in NATURAL else (counts, ENTITIES)
             for name in names:
                 tallies[name, limit].add(places, spans, name, size)
     made, notes = {}, []
     for name in ENTITIES:
         by_limit = {limit: counts[name, limit] for limit in _GRID}
-        judged = {limit: theirs[name, limit] for limit in _GRID} if name in PEOPLES_LABELS else by_limit
+        judged = {limit: natural[name, limit] for limit in _GRID} if name in NATURAL_LABELS else by_limit
         limit = best_limit(by_limit, judged, ENTITY_RATE)
         tally = judged[limit]
         made[name] = [(None, limit)]

@@ -97,9 +97,9 @@ class Mixture:
     def rows(self, count: int) -> Iterator[Row]:
         """``count`` rows.
 
-        Attacks are few, so that none of their templates comes much more than five times in 10,000 steps: on attacks of
-        authors that training had not seen, recall at 0.3 % false positives fell from 0.09 to 0.03 when each came five
-        times instead of twice, while that on held-back templates of our own rose.
+        Attacks are few, so that none of their templates comes much more than five times in 10,000 steps: recall at
+        0.3 % false positives, mostly on attacks of authors that training had not seen, fell from 0.09 to 0.03 when each
+        came five times instead of twice, while held-back templates were told from their look-alikes ever better.
         """
         kinds: Sequence[tuple[Callable[[], Row], float]] = (
             (self.entities, 0.54),

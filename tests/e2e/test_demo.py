@@ -29,16 +29,20 @@ def test_every_line_comes_true_and_a_terminated_demo_leaves_nothing_behind(tmp_p
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert started.stdout is not None
-    told = []
-    for line in started.stdout:
-        told.append(line)
-        if line.startswith("Ctrl-C ends it"):
-            break
-    children = descendants(started.pid)
-    files = list(tmp_path.glob("outpost-demo-*"))
-    started.terminate()
-    rest, _ = started.communicate(timeout=60)
+    try:
+        assert started.stdout is not None
+        told = []
+        for line in started.stdout:
+            told.append(line)
+            if line.startswith("Ctrl-C ends it"):
+                break
+        assert told[-1].startswith("Ctrl-C ends it"), "".join(told)
+        children = descendants(started.pid)
+        files = list(tmp_path.glob("outpost-demo-*"))
+        started.terminate()
+        rest, _ = started.communicate(timeout=60)
+    finally:
+        started.kill()
 
     text = "".join(told)
     assert started.returncode == 0, text + rest
