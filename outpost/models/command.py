@@ -26,16 +26,19 @@ models_cli = typer.Typer(
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
-Folder = Annotated[Path, typer.Argument(help="A pack (or 'default', the one that ships), or a folder of packs.")]
+ListedFolder = Annotated[
+    Path | None,
+    typer.Argument(help="A pack, or a folder of packs. Default: the pack that ships, and those in ./models."),
+]
 ProviderOption = Annotated[Provider, typer.Option("--provider", help="Where it runs.")]
 
 
 @models_cli.command("list", epilog="Example: outpost models list models/")
-def list_command(folder: Folder = Path("models"), *, as_json: JsonOption = False) -> None:
+def list_command(folder: ListedFolder = None, *, as_json: JsonOption = False) -> None:
     """List packs: name, version, licence, size and what they find. Only cards are read; ``verify`` reads everything."""
     rows = []
     failed = False
-    for path in find_packs(folder):
+    for path in find_packs(folder) if folder else (*find_packs(Path("default")), *find_packs(Path("models"))):
         try:
             rows.append(_described(open_pack(path)))
         except PackInvalid as err:
@@ -160,7 +163,7 @@ def _described(pack: Pack) -> dict[str, Any]:
     }
 
 
-def _print_packs(folder: Path, rows: list[dict[str, Any]]) -> None:
+def _print_packs(folder: Path | None, rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo(f"{folder}: no pack is here", err=True)
         return

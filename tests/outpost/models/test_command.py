@@ -27,6 +27,13 @@ def test_packs_are_listed_by_their_cards(copy):
     assert "no pack" in outpost("list", copy.parent.parent).stderr
 
 
+def test_without_a_folder_the_pack_that_ships_is_listed_and_those_beside(copy, monkeypatch):
+    monkeypatch.chdir(copy.parent.parent)
+    assert [row["name"] for row in json.loads(outpost("list", "--json").stdout)] == ["default"]
+    copy.parent.rename("models")
+    assert [row["name"] for row in json.loads(outpost("list", "--json").stdout)] == ["default", "tiny"]
+
+
 def test_a_card_that_cannot_be_read_is_listed_as_refused(copy):
     (copy / "card.json").write_text("{}", "utf-8")
     done = outpost("list", copy.parent, "--json")
