@@ -165,7 +165,7 @@ def _described(pack: Pack) -> dict[str, Any]:
 
 def _print_packs(folder: Path | None, rows: list[dict[str, Any]]) -> None:
     if not rows:
-        typer.echo(f"{folder}: no pack is here", err=True)
+        typer.echo(f"{folder or 'outpost'}: no pack is here", err=True)
         return
     table = Table("pack", "version", "licence", "MiB", "finds", "folder")
     for row in rows:
